@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Kafka clients without librdkafka's header.  Here: the description of a cluster, and the admin
+ *  side (metadata, topics, offsets, groups).  The data path is in cz/consumer.h and cz/producer.h.
+ *
+ *  A cluster document (resource kind `cluster`, and config record `cluster/<team>/<name>`):
+ *    {"bootstrap_servers":"h:9092,h:9093", "security_protocol":"plaintext|ssl|sasl_plaintext|sasl_ssl",
+ *     "sasl_mechanism":"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512", "sasl_username":"…" ,
+ *     "sasl_password":"${env:NAME}", "ssl_ca":"${file:/path}" , "ssl_certificate":…, "ssl_key":"${…}",
+ *     "ssl_key_password":"${…}", "ssl_verify_hostname":true, "properties":{"<allowlisted>":"value"}}
+ *  Secrets are references only (cz/secret.h), resolved when a client is made. */
+#ifndef CZ_KAFKA_H
+#define CZ_KAFKA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cz/cfg.h"
+#include "cz/error.h"
+#include "cz/report.h"
+#include "cz/time.h"
+
+/* ---- cluster description ------------------------------------------------------------------ */
+
+struct cz_cluster; /* immutable, reference counted, shareable between threads */
+
+extern const struct cz_cfg_key cz_cluster_table[]; /* the config table of a cluster document */
+
+/** Parse and check a cluster spec; problems (with pointers below @pointer) go to @rep.
+ *  @param ret  on CZ_OK: owned by the caller, cz_cluster_unref() */
+CZ_MUST_USE enum cz_err cz_cluster_parse(const json_t *spec, const char *pointer,
+                                         struct cz_cluster **ret, struct cz_report *rep);
+/** A plain cluster from a bootstrap list and optional properties file of librdkafka-style
+ *  `key=value` lines (the operator's own, not a tenant's): for the control cluster. */
+CZ_MUST_USE enum cz_err cz_cluster_from_bootstrap(const char *bootstrap, const char *properties_file,
+                                                  struct cz_cluster **ret, struct cz_error *err);
+struct cz_cluster *cz_cluster_ref(struct cz_cluster *c);
+void cz_cluster_unref(struct cz_cluster *c);
+const char *cz_cluster_bootstrap(const struct cz_cluster *c);
+/** Equal hashes: same connection settings (secret references compared, not values). */
+uint64_t cz_cluster_hash(const struct cz_cluster *c);
+
+/* ---- admin client --------------------------------------------------------------------------- */
+
+struct cz_admin; /* one librdkafka handle; every function is thread safe and bounded by a deadline */
+CZ_MUST_USE enum cz_err cz_admin_new(struct cz_cluster *c, const char *client_id,
+                                     struct cz_admin **ret, struct cz_error *err);
+void cz_admin_free(struct cz_admin *a);
+
+struct cz_tp { /* topic partition with an offset; topic borrowed or owned as the function says */
+    const char *topic;
+    int32_t partition;
+    int64_t offset;       /* in or out; -1 = none */
+    const char *metadata; /* of a committed offset; NULL = none */
+    int32_t leader_epoch; /* -1 = unknown */
+    enum cz_err code;     /* per-partition result */
+};
+struct cz_tp_list {
+    struct cz_tp *items; /* strings owned by the list */
+    size_t len, cap;
+};
+void cz_tp_list_done(struct cz_tp_list *l);
+struct cz_tp *cz_tp_list_add(struct cz_tp_list *l, const char *topic, int32_t partition, int64_t offset);
+
+struct cz_topic_info {
+    char *name;
+    int32_t partitions;  /* 0 when it does not exist */
+    enum cz_err code;    /* CZ_OK, CZ_E_NOT_FOUND, CZ_E_FORBIDDEN, CZ_E_KAFKA */
+    char topic_id[24];   /* base64 topic id; "" when the broker or library does not tell */
+};
+/** Metadata of @n topics (never creates them). CZ_E_UNAVAILABLE: the cluster cannot be reached. */
+CZ_MUST_USE enum cz_err cz_admin_topics(struct cz_admin *a, const char *const *names, size_t n,
+                                        cz_time deadline, struct cz_topic_info **ret, struct cz_error *err);
+void cz_topic_infos_free(struct cz_topic_info *t, size_t n);
+/** All topics of the cluster (internal ones too). */
+CZ_MUST_USE enum cz_err cz_admin_all_topics(struct cz_admin *a, cz_time deadline,
+                                            struct cz_topic_info **ret, size_t *ret_n,
+                                            int *ret_brokers, struct cz_error *err);
+/** Create a topic with configs {"key","value",…,NULL}; an existing one is CZ_OK. */
+CZ_MUST_USE enum cz_err cz_admin_create_topic(struct cz_admin *a, const char *name, int partitions,
+                                              int replication, const char *const *configs,
+                                              cz_time deadline, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_admin_delete_topic(struct cz_admin *a, const char *name, cz_time deadline,
+                                              struct cz_error *err);
+
+#define CZ_OFFSET_LATEST (-1)   /* as in ListOffsets: the high watermark */
+#define CZ_OFFSET_EARLIEST (-2)
+/** ListOffsets: items[i].offset in: CZ_OFFSET_LATEST, CZ_OFFSET_EARLIEST or a timestamp in ms;
+ *  out: the offset (timestamp after the end: the latest), with items[i].code per partition.
+ *  @read_committed: latest = last stable offset. */
+CZ_MUST_USE enum cz_err cz_admin_list_offsets(struct cz_admin *a, struct cz_tp_list *l,
+                                              bool read_committed, cz_time deadline, struct cz_error *err);
+/** Committed offsets of a group, stable ones (pending transactions waited for). items[i].offset
+ *  = -1 when the group never committed there; a read that failed is an error and never -1. */
+CZ_MUST_USE enum cz_err cz_admin_group_offsets(struct cz_admin *a, const char *group,
+                                               struct cz_tp_list *l, cz_time deadline, struct cz_error *err);
+/** AlterConsumerGroupOffsets: commit for a group that has no members. items[i].code per partition. */
+CZ_MUST_USE enum cz_err cz_admin_commit(struct cz_admin *a, const char *group, struct cz_tp_list *l,
+                                        cz_time deadline, struct cz_error *err);
+/** The same without waiting: @done runs on the admin's own thread, once, also at free. */
+void cz_admin_commit_async(struct cz_admin *a, const char *group, const struct cz_tp_list *l,
+                           int timeout_ms, void (*done)(void *arg, const struct cz_error *err),
+                           void *arg);
+CZ_MUST_USE enum cz_err cz_admin_delete_group(struct cz_admin *a, const char *group, cz_time deadline,
+                                              struct cz_error *err);
+
+/** librdkafka's version, for logs and /api/v1/version. */
+const char *cz_kafka_library_version(void);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** What the workers say, kept in memory by each control plane: liveness, task states, counters.
+ *  Fed by a follower of the status topic.  Liveness is judged by the time *we* received the last
+ *  heartbeat (monotonic) and the worker's lease, never by the worker's clock.  @thread any */
+#ifndef CZ_STATUS_VIEW_H
+#define CZ_STATUS_VIEW_H
+
+#include "cz/channel.h"
+#include "cz/metrics.h"
+#include "cz/state.h"
+
+struct cz_status_view;
+CZ_MUST_USE enum cz_err cz_status_view_new(struct cz_cluster *c, const char *group_id,
+                                           struct cz_status_view **ret, struct cz_error *err);
+void cz_status_view_free(struct cz_status_view *v);
+/** The first read to the end is done. */
+bool cz_status_view_ready(struct cz_status_view *v);
+/** Test seam: feed a record without Kafka (cz_status_view_new with c == NULL follows nothing). */
+void cz_status_view_feed(struct cz_status_view *v, const struct cz_channel_record *r);
+
+struct cz_worker_info {
+    char *id, *incarnation, *host, *version, *rest;
+    int64_t started_ms, at_ms;   /* wall clock */
+    int64_t age_ms;              /* since we received its last heartbeat; after a start of ours: since then */
+    int64_t lease_ms;
+    int64_t applied, epoch;      /* highest revision applied */
+    int tasks, capacity;
+    bool alive;                  /* age_ms <= lease_ms */
+    bool gone;                   /* left cleanly, or age_ms > lease + grace: tasks may move */
+};
+struct cz_worker_infos { struct cz_worker_info *items; size_t len; };
+void cz_status_workers(struct cz_status_view *v, struct cz_worker_infos *ret); /* sorted by id */
+void cz_worker_infos_done(struct cz_worker_infos *w);
+
+struct cz_task_info {
+    int task;
+    enum cz_task_state state; /* as reported; UNASSIGNED when its worker is gone */
+    char *worker, *incarnation, *error_code, *error_text; /* NULL: none */
+    int64_t generation, mapping_generation, since_ms, at_ms;
+};
+struct cz_task_infos { struct cz_task_info *items; size_t len; };
+void cz_status_tasks(struct cz_status_view *v, const char *uid, struct cz_task_infos *ret); /* by number */
+void cz_task_infos_done(struct cz_task_infos *t);
+
+#define CZ_DROP_MAP(X) X(FILTER, "filter") X(MAP, "map") X(PARTITION, "partition") X(ERROR, "error") X(DEAD_LETTER, "dead_letter") X(SAMPLE, "sample")
+enum cz_drop {
+#define X(e, n) CZ_DROP_##e,
+    CZ_DROP_MAP(X)
+#undef X
+        CZ_DROP_COUNT_
+};
+const char *cz_drop_name(enum cz_drop d);
+
+struct cz_partition_stats {
+    char *topic;
+    int32_t partition;
+    char *worker;                     /* who reported last */
+    int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_]; /* totals over all workers */
+    int64_t position, end, lag;       /* of the newest report; -1 unknown */
+};
+struct cz_mapping_stats {
+    struct cz_partition_stats *partitions; /* sorted by topic, partition */
+    size_t len;
+    int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_], lag; /* sums; lag -1 unknown */
+    double in_per_second, out_per_second, bytes_per_second; /* over the last few seconds */
+    struct cz_histogram delay;
+    int64_t at_ms; /* newest report */
+};
+/** false: nothing known about @uid. */
+bool cz_status_stats(struct cz_status_view *v, const char *uid, struct cz_mapping_stats *ret);
+void cz_mapping_stats_done(struct cz_mapping_stats *s);
+
+/** Wait until every live worker has applied @revision, or @deadline (false). With no live worker: false. */
+bool cz_status_wait_applied(struct cz_status_view *v, int64_t revision, cz_time deadline);
+/** Wait until anything about workers or tasks changed since @version (in/out), or the deadline. */
+bool cz_status_wait_change(struct cz_status_view *v, uint64_t *version, cz_time deadline);
+
+#endif

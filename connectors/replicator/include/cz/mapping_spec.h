@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The `spec` of a mapping document: one config table feeds parsing, defaults, validation, JSON
+ *  Schema, forms, CLI and docs.  Used by the control plane (as written by the user, and resolved)
+ *  and by the worker (always resolved).
+ *
+ *  Resolved = defaults filled in, `value_map` inline, `consumer_group` a real name ("" = none),
+ *  `topics` the list of pairs (source.topic/target.topic gone).  See guide: mapping. */
+#ifndef CZ_MAPPING_SPEC_H
+#define CZ_MAPPING_SPEC_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cz/cfg.h"
+#include "cz/report.h"
+
+extern const struct cz_cfg_key cz_mapping_table[]; /* rows of `spec` */
+
+enum cz_start { CZ_START_COMMITTED, CZ_START_LATEST, CZ_START_EARLIEST, CZ_START_TIMESTAMP, CZ_START_OFFSETS };
+enum cz_on_change { CZ_ON_CHANGE_KEEP, CZ_ON_CHANGE_LATEST, CZ_ON_CHANGE_EARLIEST };
+enum cz_format { CZ_FORMAT_AUTO, CZ_FORMAT_RAW, CZ_FORMAT_JSON, CZ_FORMAT_AVRO };
+enum cz_partitioning { CZ_PARTITION_SAME, CZ_PARTITION_KEY, CZ_PARTITION_ROUND_ROBIN };
+enum cz_on_error { CZ_ON_ERROR_STOP, CZ_ON_ERROR_SKIP, CZ_ON_ERROR_DEAD_LETTER };
+enum cz_on_gap { CZ_ON_GAP_STOP, CZ_ON_GAP_SKIP, CZ_ON_GAP_RESTART };
+
+struct cz_topic_pair {
+    char *source, *target;
+};
+struct cz_mapping_spec {
+    bool enabled;
+    char *source_cluster, *target_cluster; /* names in the mapping's team */
+    struct cz_topic_pair *pairs;           /* at least one */
+    size_t pairs_len;
+    enum cz_start start;
+    int64_t start_ms;      /* CZ_START_TIMESTAMP */
+    json_t *start_offsets; /* CZ_START_OFFSETS: {"0":"42"}, per partition of every pair; else NULL */
+    enum cz_on_change on_change;
+    char *consumer_group; /* as written; NULL = default; "" = none */
+    bool read_committed;
+    enum cz_format key_format, value_format;
+    bool validate_full;
+    char *filter;       /* valid_jmespath; NULL = all pass */
+    char *value_map_ref; /* name of a value-map object; NULL when inline or none */
+    json_t *value_map;   /* inline; NULL when none or a name */
+    enum cz_partitioning partitioning;
+    enum cz_on_error on_error;
+    char *dead_letter_topic; /* on the target cluster; CZ_ON_ERROR_DEAD_LETTER */
+    enum cz_on_gap on_gap;
+    int64_t tasks; /* 0 = auto */
+    char *compression;  /* none gzip snappy lz4 zstd */
+    int64_t linger_ms;
+};
+
+/** Parse and check a spec; every problem with its JSON pointer below @pointer goes to @rep:
+ *  unknown fields, types, ranges, fields that are "not available yet", a JMESPath that does not
+ *  compile (with the position), a bad inline value map, source == target on one cluster, a source
+ *  topic twice, both topic and topics, …  @param ret  on CZ_OK only; cz_mapping_spec_free() */
+CZ_MUST_USE enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *pointer,
+                                              struct cz_mapping_spec **ret, struct cz_report *rep);
+void cz_mapping_spec_free(struct cz_mapping_spec *s);
+
+/** The resolved spec. @value_map content of the value-map object named by value_map_ref (NULL when
+ *  none). New reference. */
+json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
+                                const char *name, const json_t *value_map);
+/** "citizenk.<team>.<name>" with characters that group names cannot bear replaced. cz_free. */
+char *cz_mapping_default_group(const char *team, const char *name);
+
+/** Content check of a value-map (inline or object): {"key":{…},"value.a.b":{…},"key:partition":{…}}. */
+void cz_value_map_check(const json_t *map, const char *pointer, struct cz_report *rep);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The use cases of the control plane: what may be saved, what it means for the config topic, and
+ *  what can be asked.  Plain C on the store, the status view and Kafka's metadata; no HTTP, no SQL.
+ *  The REST layer turns a request into one call here and renders the answer.
+ *
+ *  A write is one transaction: the object, its history and what the workers must learn are stored
+ *  together or not at all.  Everything that is wrong with a document is told at once, in a
+ *  cz_report whose pointers start at the request's body ("/spec/source/topic").
+ *  Documents of a write, by kind (unknown fields are problems):
+ *    cluster    {"description"?,"labels"?,"group"?,"spec":{…cz/kafka.h…}}
+ *    mapping    {"group"?,"labels"?,"description"?,"spec":{…cz/mapping_spec.h…}}
+ *    template   {…,"spec":{"variables":{"A":{"default":"x","description":"…"}|{}},"mappings":[{"name","group"?,"labels"?,"description"?,"spec"}]}}
+ *    instance   {…,"spec":{"template":"t","vars":{"A":"a"},"overrides":{"<mapping name>":{"enabled":false}}}}
+ *    value_map  {…,"spec":{"key":{…},"value.a.b":{…},"key:partition":{…}}}
+ *  The read-only members of the envelope that GET gives (kind, name, team, uid, generation,
+ *  version, managed_by, override, status, created, updated, api) are accepted and ignored when they
+ *  equal what is stored, so that GET → edit → PUT works; another value is a problem "read-only".
+ *
+ *  The envelope of one object:
+ *    {"kind","name","team","uid","group"?,"labels"?,"description"?,"generation":"3","version":"17",
+ *     "managed_by":null|"instance:x","override":null|{"paused","reason","until","restart"},
+ *     "spec","created","updated","status":{…}}      status: mappings only
+ *  Short status (in envelopes and lists): {"state","observed_generation","lag","in_per_second",
+ *  "out_per_second","conditions":[…]}; states: RUNNING PAUSED STOPPED FAILED UNASSIGNED RESTARTING.
+ *
+ *  Codes: CZ_E_INVALID (422, see the report), CZ_E_NOT_FOUND, CZ_E_STALE (If-Match does not hold;
+ *  the text says who changed it and when), CZ_E_PRECONDITION (428), CZ_E_CONFLICT (409: in use, or
+ *  managed by an instance; the text names them), CZ_E_UNAVAILABLE|RETRIABLE (database away).
+ *  json_t * results are new references.  @thread any */
+#ifndef CZ_SERVICE_H
+#define CZ_SERVICE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cz/buf.h"
+#include "cz/error.h"
+#include "cz/kafka.h"
+#include "cz/report.h"
+#include "cz/status_view.h"
+#include "cz/storage.h"
+#include "cz/time.h"
+
+struct cz_service;
+
+/** Asks a cluster about topics; the default is a registry of cz_admin clients with idle expiry. */
+typedef enum cz_err (*cz_service_topics_fn)(void *arg, struct cz_cluster *c, const char *const *names,
+                                            size_t n, cz_time deadline, struct cz_topic_info **ret,
+                                            struct cz_error *err);
+struct cz_service_options {
+    struct cz_store *store;        /* borrowed, outlives the service */
+    struct cz_status_view *status; /* borrowed; NULL: nothing is known about workers */
+    int metadata_timeout_ms;       /* 0: 3000 */
+    cz_service_topics_fn topics;   /* NULL: Kafka; else a test's */
+    void *topics_arg;
+};
+struct cz_service *cz_service_new(const struct cz_service_options *o);
+void cz_service_free(struct cz_service *s);
+
+/** Who asks. Borrowed strings; NULL = unknown. */
+struct cz_caller {
+    const char *actor, *actor_id;
+    const char *via; /* "api", "cli", "ui" */
+    const char *request_id, *trace_id, *ip;
+};
+
+/* ---- writes ------------------------------------------------------------------------------- */
+
+#define CZ_IF_MATCH_NONE 0   /* no If-Match header */
+#define CZ_IF_MATCH_ANY (-1) /* If-Match: * */
+struct cz_write {
+    int64_t if_match;    /* expected version, or one of the above */
+    bool create_only;    /* If-None-Match: * */
+    bool dry_run;        /* everything but the storing */
+    const char *comment; /* NULL: none */
+};
+struct cz_write_result {
+    json_t *resource; /* envelope as stored (or as it would be); NULL after a delete and for a rollback */
+    json_t *warnings; /* array of {"pointer","code","message"}; never NULL after CZ_OK */
+    json_t *changes;  /* array of {"op","kind","name"} of every object touched; never NULL after CZ_OK */
+    json_t *skipped;  /* rollback: array of {"kind","name","reason"}; else NULL */
+    int64_t seq;      /* of the change; when nothing differed: the object's current version */
+    int64_t version;  /* ETag of the resource (0: none) */
+    bool created;     /* 201 instead of 200 */
+    bool unchanged;   /* nothing differed, no change was made */
+};
+void cz_write_result_done(struct cz_write_result *r);
+
+/** Create or replace. On an existing object neither If-Match nor create_only → CZ_E_PRECONDITION. */
+CZ_MUST_USE enum cz_err cz_service_put(struct cz_service *s, const struct cz_caller *who,
+                                       const struct cz_write *w, const char *team, enum cz_kind kind,
+                                       const char *name, const json_t *doc,
+                                       struct cz_write_result *ret, struct cz_report *rep,
+                                       struct cz_error *err);
+/** RFC 7396 merge patch of {group, labels, description, spec}. */
+CZ_MUST_USE enum cz_err cz_service_patch(struct cz_service *s, const struct cz_caller *who,
+                                         const struct cz_write *w, const char *team, enum cz_kind kind,
+                                         const char *name, const json_t *patch,
+                                         struct cz_write_result *ret, struct cz_report *rep,
+                                         struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_service_delete(struct cz_service *s, const struct cz_caller *who,
+                                          const struct cz_write *w, const char *team, enum cz_kind kind,
+                                          const char *name, struct cz_write_result *ret,
+                                          struct cz_error *err);
+/** Overrides live outside the spec; no If-Match needed (checked when given).
+ *  @reason NULL: none  @until_ms wall clock, 0: until resumed; in the past: CZ_E_INVALID */
+CZ_MUST_USE enum cz_err cz_service_pause(struct cz_service *s, const struct cz_caller *who,
+                                         const struct cz_write *w, const char *team, const char *name,
+                                         const char *reason, int64_t until_ms,
+                                         struct cz_write_result *ret, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_service_resume(struct cz_service *s, const struct cz_caller *who,
+                                          const struct cz_write *w, const char *team, const char *name,
+                                          struct cz_write_result *ret, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_service_restart(struct cz_service *s, const struct cz_caller *who,
+                                           const struct cz_write *w, const char *team, const char *name,
+                                           struct cz_write_result *ret, struct cz_error *err);
+/** Put the document of an earlier generation again, checked as any other write. Works for a
+ *  deleted object too (it comes back). If-Match is needed when the object is alive. */
+CZ_MUST_USE enum cz_err cz_service_restore(struct cz_service *s, const struct cz_caller *who,
+                                           const struct cz_write *w, const char *team, enum cz_kind kind,
+                                           const char *name, int64_t generation,
+                                           struct cz_write_result *ret, struct cz_report *rep,
+                                           struct cz_error *err);
+/** Undo a whole change by a new one. Objects changed since are in ret->skipped and not
+ *  overwritten; when nothing is left to undo: CZ_E_CONFLICT. */
+CZ_MUST_USE enum cz_err cz_service_rollback(struct cz_service *s, const struct cz_caller *who,
+                                            const struct cz_write *w, int64_t seq,
+                                            struct cz_write_result *ret, struct cz_report *rep,
+                                            struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *who,
+                                            const char *team, json_t **ret, struct cz_error *err);
+/** For the scheduler, about once a second on the leader: resume what is paused until a moment that
+ *  has passed (actor "system"). Cheap when nothing is due. @param ret_ended how many; may be NULL */
+CZ_MUST_USE enum cz_err cz_service_end_overrides(struct cz_service *s, int *ret_ended,
+                                                 struct cz_error *err);
+
+/* ---- reads -------------------------------------------------------------------------------- */
+
+/** @param ret envelope  @param ret_version for the ETag; may be NULL */
+CZ_MUST_USE enum cz_err cz_service_get(struct cz_service *s, const char *team, enum cz_kind kind,
+                                       const char *name, json_t **ret, int64_t *ret_version,
+                                       struct cz_error *err);
+struct cz_page {
+    json_t *items;               /* array of envelopes */
+    char *next_team, *next_name; /* key of the last item when there may be more; else NULL */
+    int64_t seq;
+};
+void cz_page_done(struct cz_page *p);
+/** @f->limit 0: CZ_DEFAULT_PAGE; more than CZ_MAX_PAGE: CZ_E_INVALID. @state only mappings in this
+ *  state (name as in status.state), NULL: any. An unknown team is CZ_E_NOT_FOUND. */
+CZ_MUST_USE enum cz_err cz_service_list(struct cz_service *s, const struct cz_list_filter *f,
+                                        const char *state, struct cz_page *ret, struct cz_error *err);
+/** {"items":[{"name"}]} */
+CZ_MUST_USE enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error *err);
+
+/** {"items":[{"seq","at","team","actor","via","comment","request_id","reverts","created","updated","deleted"}],
+ *   "next":"<seq for before= or after=>"|null,"seq"} */
+CZ_MUST_USE enum cz_err cz_service_changes(struct cz_service *s, const struct cz_change_filter *f,
+                                           json_t **ret, struct cz_error *err);
+/** The change and "objects":[revision + "before": document before, null for a create]. */
+CZ_MUST_USE enum cz_err cz_service_change(struct cz_service *s, int64_t seq, json_t **ret,
+                                          struct cz_error *err);
+/** {"items":[{"seq","generation","op","at","actor","via","comment","uid","document","override"}],"next"} newest first */
+CZ_MUST_USE enum cz_err cz_service_revisions(struct cz_service *s, const char *team, enum cz_kind kind,
+                                             const char *name, int64_t before, int limit,
+                                             json_t **ret, struct cz_error *err);
+/** {"from","to","changes":[{"op":"add|remove|replace","pointer","from"?,"to"?}]} between generations. */
+CZ_MUST_USE enum cz_err cz_service_diff(struct cz_service *s, const char *team, enum cz_kind kind,
+                                        const char *name, int64_t from, int64_t to, json_t **ret,
+                                        struct cz_error *err);
+/** Wait until a change later than @after exists, or the deadline. */
+CZ_MUST_USE enum cz_err cz_service_wait_change(struct cz_service *s, int64_t after, cz_time deadline,
+                                               int64_t *ret_seq, struct cz_error *err);
+/** Have all live workers applied the change? false: not before the deadline. */
+bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline);
+
+/** Full status of a mapping: {"state","generation","observed_generation","conditions":[{"type",
+ *  "status":"True|False|Unknown","reason","message","observed_generation","last_transition"}],
+ *  "tasks":[{"task","state","worker","generation","since","error"?}],
+ *  "partitions":[{"topic","partition","worker","position","end","lag","in","out","dropped"}],
+ *  "lag","lag_partitions_unknown","rates":{…},"delay_ms":{"p50","p99"},"totals":{…}} */
+CZ_MUST_USE enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name,
+                                          json_t **ret, struct cz_error *err);
+/** {"items":[{"id","host","version","rest","state":"alive|suspect|gone","age_ms","started","applied",
+ *   "epoch","tasks","capacity","lease_ms"}],"seq"} */
+CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);
+/** Per mapping totals: {"at","seq","items":[{"team","name","uid","group","state","generation","in",
+ *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","in_per_second","out_per_second",
+ *   "bytes_per_second","delay_ms":{"p50","p99"}}],"totals":{…same sums…}}. @team NULL: all. */
+CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret,
+                                         struct cz_error *err);
+/** Append the families of control-plane.md section 8 that concern mappings, workers, config and
+ *  database (not HTTP's) in Prometheus text. */
+CZ_MUST_USE enum cz_err cz_service_metrics(struct cz_service *s, struct cz_buf *out, struct cz_error *err);
+/** Checks for /readyz: the store (and its schema), the first read of the status topic.
+ *  @param ret {"checks":[{"name","ok","message"}]} always set; CZ_E_UNAVAILABLE when one fails. */
+CZ_MUST_USE enum cz_err cz_service_ready(struct cz_service *s, cz_time deadline, json_t **ret,
+                                         struct cz_error *err);
+/** JMESPath over any JSON: @document → {"result":…}; bounded. An expression that does not compile
+ *  is a problem at /expression with its position. */
+CZ_MUST_USE enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,
+                                        struct cz_report *rep, struct cz_error *err);
+
+#endif

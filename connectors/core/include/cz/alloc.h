@@ -8,6 +8,10 @@
 
 #include <stddef.h>
 
+#include <stdint.h>
+
+/** Drop const where a C API takes a mutable pointer that it only reads. */
+#define CZ_UNCONST(p) ((void *)(uintptr_t)(p))
 #define CZ_CLEANUP(fn) __attribute__((cleanup(fn)))
 
 void *cz_alloc(size_t size) __attribute__((malloc, returns_nonnull));  /* zeroed; aborts */

@@ -27,7 +27,7 @@ void cz_buf_add(struct cz_buf *b, const void *p, size_t n);
 void cz_buf_adds(struct cz_buf *b, const char *s);
 void cz_buf_addc(struct cz_buf *b, char c);
 void cz_buf_addf(struct cz_buf *b, const char *fmt, ...) CZ_PRINTF(2, 3);
-void cz_buf_addvf(struct cz_buf *b, const char *fmt, va_list ap);
+void cz_buf_addvf(struct cz_buf *b, const char *fmt, va_list ap) CZ_PRINTF(2, 0);
 /** Append @n bytes of @s as a JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void cz_buf_add_json_string(struct cz_buf *b, const char *s, size_t n);
 /** Room for @n more bytes at data+len, or NULL (failed set). The caller adds to len. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Logging.  One line per event on stderr: logfmt on a terminal or by choice, else JSON
- *  ({"ts","level","component","msg", …fields}).  The top of a thread or request logs an error
+ *  ({"ts","level","component","msg"}).  The top of a thread or request logs an error
  *  once; libraries never log above debug, except state changes.  Control characters are escaped.
- *  Extra fields are given as a logfmt tail made by the caller's format, e.g.
- *  cz_log(CZ_LOG_INFO, "task", "started" , "mapping=%s task=%d", uid, n).  @thread any */
+ *  What a line is about stands as key=value at the end of the message, e.g.
+ *  cz_log(CZ_LOG_INFO, "task", "started mapping=%s task=%d", uid, n).  One write(2) per line, no
+ *  allocation, messages over 4 KiB are cut.  Without cz_log_init() the level is info.
+ *  @thread any */
 #ifndef CZ_LOG_H
 #define CZ_LOG_H
 

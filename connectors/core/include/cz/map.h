@@ -31,6 +31,7 @@ void *cz_map_getn(const struct cz_map *m, const void *key, size_t n);
 void cz_map_put(struct cz_map *m, const char *key, void *value);
 void cz_map_putn(struct cz_map *m, const void *key, size_t n, void *value);
 bool cz_map_remove(struct cz_map *m, const char *key); /* frees the value */
+bool cz_map_removen(struct cz_map *m, const void *key, size_t n);
 void *cz_map_steal(struct cz_map *m, const char *key); /* removes, gives the value */
 /** Walk: for (i = 0; (e = cz_map_next(m, &i));) */
 struct cz_map_entry *cz_map_next(const struct cz_map *m, size_t *i);

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Inside of the store: the tables of functions that an implementation fills, and the small
+ *  helpers that both implementations share.  storage/store.c dispatches the public functions of
+ *  cz/storage.h through these tables; nobody outside of storage/ includes this header. */
+#ifndef CZ_STORAGE_PRIV_H
+#define CZ_STORAGE_PRIV_H
+
+#include "cz/storage.h"
+
+/** One entry per public function of the store, same order and meaning as in cz/storage.h.
+ *  @thread any, unless the header says otherwise. */
+struct cz_store_vt {
+    enum cz_err (*get)(struct cz_store *s,
+                       const char *team,
+                       enum cz_kind kind,
+                       const char *name,
+                       struct cz_resource *ret,
+                       struct cz_error *err);
+    enum cz_err (*get_uid)(struct cz_store *s,
+                           const char *uid,
+                           struct cz_resource *ret,
+                           struct cz_error *err);
+    enum cz_err (*list)(struct cz_store *s,
+                        const struct cz_list_filter *f,
+                        struct cz_resource_list *ret,
+                        int64_t *ret_seq,
+                        struct cz_error *err);
+    enum cz_err (*changes)(struct cz_store *s,
+                           const struct cz_change_filter *f,
+                           struct cz_change_list *ret,
+                           struct cz_error *err);
+    enum cz_err (*change)(struct cz_store *s,
+                          int64_t seq,
+                          struct cz_change *ret,
+                          struct cz_revision_list *ret_revisions,
+                          struct cz_error *err);
+    enum cz_err (*revisions)(struct cz_store *s,
+                             const char *team,
+                             enum cz_kind kind,
+                             const char *name,
+                             int64_t before,
+                             int limit,
+                             struct cz_revision_list *ret,
+                             struct cz_error *err);
+    enum cz_err (*seq)(struct cz_store *s, int64_t *ret_seq, struct cz_error *err);
+    enum cz_err (*wait)(struct cz_store *s,
+                        int64_t after,
+                        cz_time deadline,
+                        int64_t *ret_seq,
+                        struct cz_error *err);
+    enum cz_err (*teams)(struct cz_store *s,
+                         char ***ret,
+                         size_t *ret_len,
+                         struct cz_error *err);
+    enum cz_err (*put_team)(struct cz_store *s,
+                            const char *team,
+                            const struct cz_change_meta *meta,
+                            struct cz_error *err);
+    enum cz_err (*write)(struct cz_store *s,
+                         const struct cz_change_meta *meta,
+                         bool dry_run,
+                         cz_write_fn fn,
+                         void *arg,
+                         int64_t *ret_seq,
+                         struct cz_error *err);
+    enum cz_err (*audit)(struct cz_store *s,
+                         const struct cz_change_meta *meta,
+                         const char *outcome,
+                         const json_t *detail,
+                         struct cz_error *err);
+    enum cz_err (*outbox)(struct cz_store *s,
+                          int limit,
+                          struct cz_config_record_list *ret,
+                          struct cz_error *err);
+    enum cz_err (*outbox_done)(struct cz_store *s,
+                               int64_t epoch,
+                               int64_t seq,
+                               struct cz_error *err);
+    enum cz_err (*config)(struct cz_store *s,
+                          struct cz_config_record_list *ret,
+                          int64_t *ret_seq,
+                          struct cz_error *err);
+    enum cz_err (*lead)(struct cz_store *s,
+                        const char *instance,
+                        int64_t lease_ms,
+                        cz_time deadline,
+                        struct cz_leadership **ret,
+                        int64_t *ret_epoch,
+                        char **ret_leader,
+                        struct cz_error *err);
+    enum cz_err (*check)(struct cz_store *s, cz_time deadline, struct cz_error *err);
+    void (*stats)(struct cz_store *s, struct cz_store_stats *ret);
+    void (*free)(struct cz_store *s);
+};
+
+/** First member of an implementation's store. */
+struct cz_store {
+    const struct cz_store_vt *vt;
+};
+
+/** @thread only inside the callback of cz_store_write() */
+struct cz_tx_vt {
+    enum cz_err (*get)(struct cz_tx *tx,
+                       const char *team,
+                       enum cz_kind kind,
+                       const char *name,
+                       struct cz_resource *ret,
+                       struct cz_error *err);
+    enum cz_err (*list)(struct cz_tx *tx,
+                        const struct cz_list_filter *f,
+                        struct cz_resource_list *ret,
+                        struct cz_error *err);
+    enum cz_err (*revision)(struct cz_tx *tx,
+                            const char *team,
+                            enum cz_kind kind,
+                            const char *name,
+                            int64_t generation,
+                            struct cz_revision *ret,
+                            struct cz_error *err);
+    enum cz_err (*put)(struct cz_tx *tx,
+                       const char *team,
+                       enum cz_kind kind,
+                       const char *name,
+                       const json_t *doc,
+                       const json_t *override,
+                       const char *managed_by,
+                       enum cz_op op,
+                       struct cz_resource *ret,
+                       struct cz_error *err);
+    enum cz_err (*del)(struct cz_tx *tx,
+                       const char *team,
+                       enum cz_kind kind,
+                       const char *name,
+                       struct cz_error *err);
+    enum cz_err (*publish)(struct cz_tx *tx,
+                           const char *key,
+                           const json_t *value,
+                           struct cz_error *err);
+};
+
+/** First member of an implementation's transaction. */
+struct cz_tx {
+    const struct cz_tx_vt *vt;
+    int64_t seq;                   /* the number this write will have */
+    int created, updated, deleted; /* counts for the change */
+    bool dirty;                    /* something was really put, deleted or published */
+};
+
+/** @thread one at a time, except wake: any */
+struct cz_leadership_vt {
+    enum cz_err (*renew)(struct cz_leadership *l, struct cz_error *err);
+    enum cz_err (*wait)(struct cz_leadership *l, cz_time deadline, struct cz_error *err);
+    void (*wake)(struct cz_leadership *l);
+    void (*free)(struct cz_leadership *l);
+};
+struct cz_leadership {
+    const struct cz_leadership_vt *vt;
+};
+
+/* ---- shared by the implementations (storage/types.c) ----------------------------------------
+ */
+
+/** Room for one more element at the end of a list; zeroed, counted. */
+struct cz_resource *cz__resource_push(struct cz_resource_list *l);
+struct cz_change *cz__change_push(struct cz_change_list *l);
+struct cz_revision *cz__revision_push(struct cz_revision_list *l);
+struct cz_config_record *cz__config_record_push(struct cz_config_record_list *l);
+void cz__config_record_done(struct cz_config_record *r);
+
+/** Deep copies: a json_t belongs to one thread at a time. */
+void cz__resource_copy(const struct cz_resource *from, struct cz_resource *to);
+void cz__change_copy(const struct cz_change *from, struct cz_change *to);
+void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to);
+/** NULL stays NULL. */
+json_t *cz__json_copy(const json_t *j);
+/** NULL (and JSON null) equals only NULL. */
+bool cz__json_same(const json_t *a, const json_t *b);
+/** What a put of the same name would change. */
+bool cz__put_is_noop(const struct cz_resource *cur,
+                     const json_t *doc,
+                     const json_t *override,
+                     const char *managed_by);
+bool cz__spec_differs(const json_t *old_doc, const json_t *new_doc);
+bool cz__op_parse(const char *name, enum cz_op *ret);
+
+/** A thread holds at most one lease (postgres) or the lock (memory): a store function that is
+ *  called from inside a write would wait for itself.  Asserts that none is held. */
+void cz__hold_enter(void);
+void cz__hold_leave(void);
+
+#endif

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The plain data of the store: names of kinds and operations, releasing, copying and comparing.
+ * Both implementations and their callers use it; nothing here knows where data is kept. */
+#include <assert.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/util.h"
+#include "storage_priv.h"
+
+static const char *const kind_names[] = {
+#define X(e, name, coll) [e] = name,
+    CZ_KIND_MAP(X)
+#undef X
+};
+static const char *const kind_collections[] = {
+#define X(e, name, coll) [e] = coll,
+    CZ_KIND_MAP(X)
+#undef X
+};
+static const char *const op_names[] = {
+#define X(e, name) [e] = name,
+    CZ_OP_MAP(X)
+#undef X
+};
+
+const char *cz_kind_name(enum cz_kind k)
+{
+    return k < CZ_KIND_COUNT_ ? kind_names[k] : "unknown";
+}
+
+const char *cz_kind_collection(enum cz_kind k)
+{
+    return k < CZ_KIND_COUNT_ ? kind_collections[k] : "unknown";
+}
+
+bool cz_kind_parse(const char *name_or_collection, enum cz_kind *ret)
+{
+    for (int k = 0; k < CZ_KIND_COUNT_; k++) {
+        if (cz_streq(name_or_collection, kind_names[k]) ||
+            cz_streq(name_or_collection, kind_collections[k])) {
+            *ret = (enum cz_kind)k;
+            return true;
+        }
+    }
+    return false;
+}
+
+const char *cz_op_name(enum cz_op op)
+{
+    return op < CZ_OP_COUNT_ ? op_names[op] : "unknown";
+}
+
+bool cz__op_parse(const char *name, enum cz_op *ret)
+{
+    for (int op = 0; op < CZ_OP_COUNT_; op++) {
+        if (cz_streq(name, op_names[op])) {
+            *ret = (enum cz_op)op;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- release --------------------------------------------------------------------------------
+ */
+
+void cz_resource_done(struct cz_resource *r)
+{
+    cz_free(r->team);
+    cz_free(r->name);
+    cz_free(r->uid);
+    cz_free(r->managed_by);
+    json_decref(r->doc);
+    json_decref(r->override);
+    *r = (struct cz_resource){0};
+}
+
+void cz_change_done(struct cz_change *c)
+{
+    cz_free(c->team);
+    cz_free(c->actor);
+    cz_free(c->via);
+    cz_free(c->comment);
+    cz_free(c->request_id);
+    *c = (struct cz_change){0};
+}
+
+void cz_revision_done(struct cz_revision *r)
+{
+    cz_free(r->team);
+    cz_free(r->name);
+    cz_free(r->uid);
+    cz_free(r->actor);
+    cz_free(r->via);
+    cz_free(r->comment);
+    json_decref(r->doc);
+    json_decref(r->override);
+    *r = (struct cz_revision){0};
+}
+
+void cz__config_record_done(struct cz_config_record *r)
+{
+    cz_free(r->key);
+    cz_free(r->trace_id);
+    json_decref(r->value);
+    *r = (struct cz_config_record){0};
+}
+
+/* The four lists differ only in their element. */
+#define LIST(elem, done)                                                                       \
+    void cz_##elem##_list_done(struct cz_##elem##_list *l)                                     \
+    {                                                                                          \
+        for (size_t i = 0; i < l->len; i++)                                                    \
+            done(&l->items[i]);                                                                \
+        cz_free(l->items);                                                                     \
+        *l = (struct cz_##elem##_list){0};                                                     \
+    }                                                                                          \
+    struct cz_##elem *cz__##elem##_push(struct cz_##elem##_list *l)                            \
+    {                                                                                          \
+        cz_grow(&l->items, &l->cap, l->len, sizeof(*l->items));                                \
+        struct cz_##elem *e = &l->items[l->len++];                                             \
+        memset(e, 0, sizeof(*e));                                                              \
+        return e;                                                                              \
+    }
+LIST(resource, cz_resource_done)
+LIST(change, cz_change_done)
+LIST(revision, cz_revision_done)
+LIST(config_record, cz__config_record_done)
+
+/* ---- copy and compare -----------------------------------------------------------------------
+ */
+
+json_t *cz__json_copy(const json_t *j)
+{
+    return j ? json_deep_copy(j) : NULL;
+}
+
+void cz__resource_copy(const struct cz_resource *from, struct cz_resource *to)
+{
+    *to = *from;
+    to->team = cz_strdup(from->team);
+    to->name = cz_strdup(from->name);
+    to->uid = cz_strdup(from->uid);
+    to->managed_by = cz_strdup(from->managed_by);
+    to->doc = cz__json_copy(from->doc);
+    to->override = cz__json_copy(from->override);
+}
+
+void cz__change_copy(const struct cz_change *from, struct cz_change *to)
+{
+    *to = *from;
+    to->team = cz_strdup(from->team);
+    to->actor = cz_strdup(from->actor);
+    to->via = cz_strdup(from->via);
+    to->comment = cz_strdup(from->comment);
+    to->request_id = cz_strdup(from->request_id);
+}
+
+void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to)
+{
+    *to = *from;
+    to->team = cz_strdup(from->team);
+    to->name = cz_strdup(from->name);
+    to->uid = cz_strdup(from->uid);
+    to->actor = cz_strdup(from->actor);
+    to->via = cz_strdup(from->via);
+    to->comment = cz_strdup(from->comment);
+    to->doc = cz__json_copy(from->doc);
+    to->override = cz__json_copy(from->override);
+}
+
+bool cz__json_same(const json_t *a, const json_t *b)
+{
+    bool none_a = !a || json_is_null(a), none_b = !b || json_is_null(b);
+    if (none_a || none_b)
+        return none_a && none_b;
+    return json_equal(a, b) != 0;
+}
+
+bool cz__put_is_noop(const struct cz_resource *cur,
+                     const json_t *doc,
+                     const json_t *override,
+                     const char *managed_by)
+{
+    return cz__json_same(cur->doc, doc) && cz__json_same(cur->override, override) &&
+           cz_streq(cur->managed_by, managed_by);
+}
+
+bool cz__spec_differs(const json_t *old_doc, const json_t *new_doc)
+{
+    return !cz__json_same(json_object_get(old_doc, "spec"), json_object_get(new_doc, "spec"));
+}
+
+/* ---- one at a time --------------------------------------------------------------------------
+ */
+
+static _Thread_local int held;
+
+void cz__hold_enter(void)
+{
+    assert(held == 0 && "a store function was called from inside a write");
+    held++;
+}
+
+void cz__hold_leave(void)
+{
+    assert(held == 1);
+    held--;
+}

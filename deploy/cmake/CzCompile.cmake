@@ -4,6 +4,7 @@ include(CheckCCompilerFlag)
 add_library(cz_flags INTERFACE)
 target_compile_definitions(cz_flags INTERFACE _GNU_SOURCE)
 target_compile_options(cz_flags INTERFACE
+    "SHELL:-include ${CMAKE_SOURCE_DIR}/connectors/core/include/cz/banned.h"
     -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes
     -Wold-style-definition -Wvla -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Wcast-qual
     -Wconversion -Wsign-conversion -Wswitch-enum -Wnull-dereference -Wdouble-promotion

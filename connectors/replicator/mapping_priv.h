@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Shared by mapping_table.c (rows and their parsers) and mapping_spec.c (checks across fields):
+ *  the document as the rows read it, before it becomes a struct cz_mapping_spec. */
+#ifndef CZ_MAPPING_PRIV_H
+#define CZ_MAPPING_PRIV_H
+
+#include <stdio.h>
+
+#include "cz/mapping_spec.h"
+
+struct cz__start {
+    enum cz_start how;
+    int64_t ms;
+    json_t *offsets;
+};
+struct cz__on_error {
+    enum cz_on_error how;
+    char *topic;
+};
+struct cz__pairs {
+    struct cz_topic_pair *items;
+    size_t len;
+};
+struct cz__value_map {
+    char *ref;
+    json_t *map;
+};
+struct cz__end { /* one end of a mapping */
+    char *cluster, *topic, *file, *pattern;
+    json_t *exclude;
+};
+struct cz__raw {
+    bool enabled;
+    struct cz__end source, target;
+    struct cz__pairs pairs;
+    struct cz__start start;
+    json_t *end;
+    struct {
+        int offset;
+    } on_change;
+    char *consumer_group, *service_group;
+    int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;
+    char *filter, *transform;
+    struct cz__value_map value_map;
+    json_t *sample, *mask, *headers, *rate, *replay, *tests;
+    struct cz__on_error on_error;
+    int on_gap;
+    int64_t tasks;
+    struct {
+        int compression;
+        int64_t linger_ms;
+    } producer;
+};
+
+extern const char *const cz__compressions[];
+/** A name that Kafka accepts for a topic; says why not in @ret_why. */
+bool cz__topic_name_ok(const char *name, const char **ret_why);
+void cz__topic_check(const char *name, const char *pointer, struct cz_report *rep);
+
+static inline void cz__pointer_copy(char *out, const char *pointer)
+{
+    (void)snprintf(out, CZ_POINTER_SIZE, "%s", pointer);
+}
+
+#endif

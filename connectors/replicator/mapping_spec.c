@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** From the rows' raw struct to a struct cz_mapping_spec: what no single row can check (pairs
+ *  against ends, loops on one cluster, things said twice), and the resolved form that workers
+ *  read. */
+#include "cz/mapping_spec.h"
+
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/buf.h"
+#include "cz/json.h"
+#include "cz/limits.h"
+#include "cz/map.h"
+#include "cz/util.h"
+#include "mapping_priv.h"
+
+#define TEMPLATE_MARK "{{topic}}"
+
+struct check {
+    struct cz_report *rep;
+    const char *pointer; /* of the spec */
+    const struct cz__raw *raw;
+};
+
+static enum cz_err problem(const struct check *c, const char *below, const char *code, const char *text)
+{
+    CZ_CLEANUP(cz_freep) char *at = cz_strf("%s%s", c->pointer, below);
+    return cz_report_add(c->rep, at, code, "%s", text);
+}
+
+static enum cz_err problem_pair(const struct check *c, bool listed, size_t i, bool target,
+                                const char *code, const char *text)
+{
+    const char *member = target ? "target" : "source";
+    CZ_CLEANUP(cz_freep) char *at = listed ? cz_strf("%s/topics/%zu/%s", c->pointer, i, member)
+                                           : cz_strf("%s/%s/topic", c->pointer, member);
+    return cz_report_add(c->rep, at, code, "%s", text);
+}
+
+/** The target's name: the source's, or the template with every {{topic}} replaced. */
+static char *target_name(const char *template, const char *source)
+{
+    if (!template)
+        return cz_strdup(source);
+    struct cz_buf b = CZ_BUF_INIT(CZ_MAX_DOCUMENT);
+    const char *mark;
+    while ((mark = strstr(template, TEMPLATE_MARK))) {
+        cz_buf_add(&b, template, (size_t)(mark - template));
+        cz_buf_adds(&b, source);
+        template = mark + strlen(TEMPLATE_MARK);
+    }
+    cz_buf_adds(&b, template);
+    return cz_buf_steal(&b);
+}
+
+static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
+{
+    const struct cz__raw *raw = c->raw;
+    if (raw->pairs.len == 0) {
+        if (!raw->source.topic && raw->source.cluster)
+            problem(c, "/source/topic", "required", "a topic is required here, or a list in topics");
+        s->pairs = cz_alloc_array(1, sizeof *s->pairs);
+        s->pairs[0].source = cz_strdup(raw->source.topic ? raw->source.topic : "");
+        s->pairs[0].target = target_name(raw->target.topic, s->pairs[0].source);
+        s->pairs_len = 1;
+        return;
+    }
+    if (raw->source.topic)
+        problem(c, "/source/topic", "both", "give either topics or source.topic, not both");
+    if (raw->target.topic && !strstr(raw->target.topic, TEMPLATE_MARK))
+        problem(c, "/target/topic", "both", "beside topics only a template with {{topic}} makes sense");
+    s->pairs = cz_alloc_array(raw->pairs.len, sizeof *s->pairs);
+    for (size_t i = 0; i < raw->pairs.len; i++) {
+        const struct cz_topic_pair *p = &raw->pairs.items[i];
+        s->pairs[i].source = cz_strdup(p->source);
+        s->pairs[i].target = target_name(p->target ? p->target : raw->target.topic, p->source);
+    }
+    s->pairs_len = raw->pairs.len;
+}
+
+/** No source twice, target names possible, and no target that is read by this mapping itself. */
+static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
+{
+    bool listed = c->raw->pairs.len > 0;
+    bool one_cluster = cz_streq(s->source_cluster, s->target_cluster);
+    struct cz_map seen = CZ_MAP_INIT(NULL);
+    static char mark;
+    for (size_t i = 0; i < s->pairs_len; i++) {
+        const char *source = s->pairs[i].source;
+        if (*source && cz_map_get(&seen, source))
+            problem_pair(c, listed, i, false, "duplicate", "this source topic is listed twice");
+        cz_map_put(&seen, source, &mark);
+    }
+    for (size_t i = 0; i < s->pairs_len; i++) {
+        const char *target = s->pairs[i].target, *why;
+        if (strstr(target, "{{"))
+            problem_pair(c, listed, i, true, "topic-name", "the only variable here is {{topic}}");
+        else if (c->rep->len == 0 && !cz__topic_name_ok(target, &why))
+            problem_pair(c, listed, i, true, "topic-name", why);
+        if (one_cluster && *target && cz_map_get(&seen, target))
+            problem_pair(c, listed, i, true, "loop",
+                         "this mapping reads that topic on the same cluster: records would go round for ever");
+    }
+    if (one_cluster && s->dead_letter_topic && cz_map_get(&seen, s->dead_letter_topic))
+        problem(c, "/on_error/dead_letter", "loop", "this mapping reads that topic on the same cluster");
+    cz_map_done(&seen);
+}
+
+static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (c->raw->target.topic && c->raw->target.cluster && !*c->raw->target.topic)
+        problem(c, "/target/topic", "topic-name", "a topic name cannot be empty");
+    if (s->start == CZ_START_OFFSETS && s->pairs_len > 1)
+        problem(c, "/start/offsets", "value", "offsets can be given for one topic only, not for a list");
+    if (s->key_format == CZ_FORMAT_RAW && s->value_format == CZ_FORMAT_RAW && s->validate_full)
+        problem(c, "/validate", "value", "nothing can be validated when key_format and value_format are raw");
+}
+
+static char *take(char **p)
+{
+    char *v = *p;
+    *p = NULL;
+    return v;
+}
+
+/** Moves what it can out of @raw. */
+static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check *c)
+{
+    struct cz_mapping_spec *s = cz_alloc(sizeof *s);
+    s->enabled = raw->enabled;
+    collect_pairs(c, s);
+    s->source_cluster = cz_strdup(raw->source.cluster);
+    s->target_cluster = cz_strdup(raw->target.cluster);
+    s->start = raw->start.how;
+    s->start_ms = raw->start.ms;
+    s->start_offsets = json_incref(raw->start.offsets);
+    s->on_change = (enum cz_on_change)raw->on_change.offset;
+    if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
+        s->consumer_group = take(&raw->consumer_group);
+    s->read_committed = raw->isolation == 0;
+    s->key_format = (enum cz_format)raw->key_format;
+    s->value_format = (enum cz_format)raw->value_format;
+    s->validate_full = raw->validate == 1;
+    s->filter = take(&raw->filter);
+    s->value_map_ref = take(&raw->value_map.ref);
+    s->value_map = json_incref(raw->value_map.map);
+    s->partitioning = (enum cz_partitioning)raw->partitioning;
+    s->on_error = raw->on_error.how;
+    s->dead_letter_topic = take(&raw->on_error.topic);
+    s->on_gap = (enum cz_on_gap)raw->on_gap;
+    s->tasks = raw->tasks;
+    s->compression = cz_strdup(cz__compressions[raw->producer.compression]);
+    s->linger_ms = raw->producer.linger_ms;
+    return s;
+}
+
+enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *pointer,
+                                  struct cz_mapping_spec **ret, struct cz_report *rep)
+{
+    struct cz__raw raw = {0};
+    struct cz_report mine = CZ_REPORT_INIT; /* this spec's own problems, in order */
+    struct check c = {.rep = &mine, .pointer = pointer, .raw = &raw};
+    struct cz_mapping_spec *s = NULL;
+    (void)cz_cfg_parse_json(cz_mapping_table, spec, &raw, pointer, &mine);
+    if (json_is_object(spec)) {
+        s = from_raw(&raw, &c);
+        check_pairs(&c, s);
+        check_rest(&c, s);
+    }
+    cz_cfg_done(cz_mapping_table, &raw);
+    for (size_t i = 0; i < mine.len; i++)
+        (void)cz_report_add(rep, mine.items[i].pointer, mine.items[i].code, "%s", mine.items[i].message);
+    rep->truncated |= mine.truncated;
+    bool ok = s && cz_report_ok(&mine);
+    cz_report_done(&mine);
+    if (!ok) {
+        cz_mapping_spec_free(s);
+        return CZ_E_INVALID;
+    }
+    *ret = s;
+    return CZ_OK;
+}
+
+void cz_mapping_spec_free(struct cz_mapping_spec *s)
+{
+    if (!s)
+        return;
+    cz_free(s->source_cluster);
+    cz_free(s->target_cluster);
+    for (size_t i = 0; i < s->pairs_len; i++) {
+        cz_free(s->pairs[i].source);
+        cz_free(s->pairs[i].target);
+    }
+    cz_free(s->pairs);
+    json_decref(s->start_offsets);
+    cz_free(s->consumer_group);
+    cz_free(s->filter);
+    cz_free(s->value_map_ref);
+    json_decref(s->value_map);
+    cz_free(s->dead_letter_topic);
+    cz_free(s->compression);
+    cz_free(s);
+}
+
+/* ---- resolved ----------------------------------------------------------------------------- */
+
+char *cz_mapping_default_group(const char *team, const char *name)
+{
+    struct cz_buf b = CZ_BUF_INIT(2 * CZ_MAX_NAME + 64);
+    bool changed = false;
+    cz_buf_adds(&b, "citizenk.");
+    for (const char *p = team; *p; p++) {
+        /* Kafka bears any character; but "a.b" with "c" and "a" with "b.c" must not be one group. */
+        changed |= *p == '.';
+        cz_buf_addc(&b, *p == '.' ? '_' : *p);
+    }
+    cz_buf_addf(&b, ".%s", name);
+    if (changed) {
+        char hex[65];
+        CZ_CLEANUP(cz_freep) char *both = cz_strf("%s/%s", team, name);
+        cz_buf_addf(&b, "-%.12s", cz_sha256_hex(both, strlen(both), hex));
+    }
+    return cz_buf_steal(&b);
+}
+
+static json_t *resolved_pairs(const struct cz_mapping_spec *s)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < s->pairs_len; i++)
+        (void)json_array_append_new(
+            list, json_pack("{s:s,s:s}", "source", s->pairs[i].source, "target", s->pairs[i].target));
+    return list;
+}
+
+json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
+                                const char *name, const json_t *value_map)
+{
+    json_t *out = cz_cfg_with_defaults(cz_mapping_table, spec);
+    for (const struct cz_cfg_key *row = cz_mapping_table; row->name; row++) {
+        if (row->flags & CZ_CFG_LATER) /* at its default, or it would have been refused */
+            (void)json_object_del(out, row->name);
+    }
+    (void)json_object_set_new(out, "source", json_pack("{s:s}", "cluster", s->source_cluster));
+    (void)json_object_set_new(out, "target", json_pack("{s:s}", "cluster", s->target_cluster));
+    (void)json_object_set_new(out, "topics", resolved_pairs(s));
+    CZ_CLEANUP(cz_freep) char *group = s->consumer_group ? cz_strdup(s->consumer_group)
+                                                         : cz_mapping_default_group(team, name);
+    (void)json_object_set_new(out, "consumer_group", json_string(group));
+    const json_t *map = s->value_map_ref ? value_map : s->value_map;
+    if (map)
+        (void)json_object_set_new(out, "value_map", json_deep_copy(map));
+    else
+        (void)json_object_del(out, "value_map");
+    return out;
+}

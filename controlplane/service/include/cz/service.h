@@ -58,6 +58,13 @@ struct cz_service_options {
 struct cz_service *cz_service_new(const struct cz_service_options *o);
 void cz_service_free(struct cz_service *s);
 
+struct cz_mapping_view; /* cz/scheduler.h */
+typedef bool (*cz_service_view_fn)(void *arg, const char *uid, struct cz_mapping_view *ret);
+/** Where assignment and topics of a mapping are known: a wrapper of cz_scheduler_mapping().  The
+ *  scheduler is made after the service, so main sets it after both exist and takes it away (NULL)
+ *  before the scheduler is freed.  Without: the conditions rest on the status view alone. */
+void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, void *arg);
+
 /** Who asks. Borrowed strings; NULL = unknown. */
 struct cz_caller {
     const char *actor, *actor_id;

@@ -164,7 +164,8 @@ class Postgres:
 
     def _accepts(self):
         return subprocess.run(
-            [find_bin("pg_isready"), "-q", "-h", str(self.socket_dir), "-p", str(self.port)],
+            [find_bin("pg_isready"), "-q", "-h", str(self.socket_dir), "-p", str(self.port),
+             "-U", "postgres", "-d", "postgres"],
             check=False).returncode == 0
 
     def alive(self):

@@ -66,7 +66,9 @@ enum cz_err cz_cfg_parse_json(const struct cz_cfg_key *table,
                               struct cz_report *rep);
 /** defaults < JSON file named by --config < environment (@env_prefix "CITIZENK_") < arguments
  *  ("--name value" or "--name=value"; BOOL also bare). `--help` and `--version` print and set
- *  *ret_exit. Errors name the option. */
+ *  *ret_exit. Errors name the option. A nested field is --outer-inner; STRINGS are "a,b" or JSON;
+ *  an empty variable is an absent one; <PREFIX>CONFIG stands for --config. Unlike in a document a
+ *  SECRET may be the value itself here. On failure the target is released already. */
 CZ_MUST_USE enum cz_err cz_cfg_parse_main(const struct cz_cfg_key *table,
                                           const char *program,
                                           const char *env_prefix,

@@ -75,6 +75,8 @@ bool cz_jval_plain(struct cz_arena *a, struct cz_jval *v);
 struct cz_jval cz_jval_get(struct cz_jval o, const char *key, size_t len);
 /** Deep equality; numbers by value (1 == 1.0), exactly, whatever their size. */
 bool cz_jval_equal(struct cz_jval a, struct cz_jval b);
+/** As above, false when *@budget (reduced by the work done) ran out on the way. */
+bool cz_jval_equal_within(struct cz_jval a, struct cz_jval b, uint64_t *budget);
 /** Order of two numbers, exact: <0, 0, >0. */
 int cz_jnum_compare(struct cz_jval a, struct cz_jval b);
 double cz_jnum_double(struct cz_jval n);

@@ -1,4 +1,4 @@
-# Flags of the house style, and the three ways to declare a target.  See CONTRIBUTING.md.
+# Flags of the house style, and the four ways to declare a target.  See CONTRIBUTING.md.
 include(CheckCCompilerFlag)
 
 add_library(cz_flags INTERFACE)
@@ -59,4 +59,21 @@ function(cz_unit_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+endfunction()
+
+# cz_fuzz_target(<name> SOURCES … LIBS …): a libFuzzer program in build/fuzz/fuzz/<name>, built by
+# `ninja fuzz_targets` and run by `tests/run fuzz`.  Seeds: tests/fuzz/corpus/<name>/, old finds:
+# tests/fuzz/regression/<name>/, dictionary: tests/fuzz/<name>.dict (each optional).
+if(CZ_FUZZ)
+    # Every library is instrumented, not the target's own file alone.
+    target_compile_options(cz_flags INTERFACE -fsanitize=fuzzer-no-link)
+    add_custom_target(fuzz_targets)
+endif()
+function(cz_fuzz_target name)
+    cmake_parse_arguments(A "" "" "SOURCES;LIBS" ${ARGN})
+    add_executable(${name} ${A_SOURCES})
+    target_link_libraries(${name} PRIVATE ${A_LIBS} cz_flags)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+    add_dependencies(fuzz_targets ${name})
 endfunction()

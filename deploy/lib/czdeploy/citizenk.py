@@ -13,13 +13,6 @@ from .paths import bin_dir
 from .procs import Process, ProcessError, wait_until
 
 
-def program(name):
-    path = bin_dir() / name
-    if not os.access(path, os.X_OK):
-        raise ProcessError(f"{path} is not built (cmake --preset release && ninja -C build/release)")
-    return path
-
-
 def write_token(path):
     """Makes the bootstrap admin token (mode 0600) if there is none; returns it."""
     if not os.path.exists(path):
@@ -44,6 +37,10 @@ class _Program:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, wait=True):
+        path = self.process.argv[0]
+        if not os.access(path, os.X_OK):
+            raise ProcessError(
+                f"{path} is not built (cmake --preset release && ninja -C build/release)")
         self.process.start()
         if wait:
             self.wait_ready()
@@ -77,7 +74,7 @@ class _Program:
 class ControlPlane(_Program):
     def __init__(self, *, name, postgres, bootstrap, group_id, port, token_file, log,
                  postgres_admin=None, extra=(), **process_args):
-        argv = [program("citizenk-controlplane"),
+        argv = [bin_dir() / "citizenk-controlplane",
                 "--postgres", postgres, "--bootstrap-servers", bootstrap, "--group-id", group_id,
                 "--listen", f"127.0.0.1:{port}", "--admin-token-file", token_file,
                 "--instance", name]
@@ -88,7 +85,7 @@ class ControlPlane(_Program):
 
 class Worker(_Program):
     def __init__(self, *, name, bootstrap, group_id, port, log, extra=(), **process_args):
-        argv = [program("citizenk-worker"),
+        argv = [bin_dir() / "citizenk-worker",
                 "--bootstrap-servers", bootstrap, "--group-id", group_id, "--worker-id", name,
                 "--listen", f"127.0.0.1:{port}"]
         super().__init__(name, [*argv, *extra], port, log, **process_args)

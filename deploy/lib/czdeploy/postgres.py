@@ -90,10 +90,16 @@ class Postgres:
             die_with_parent=die_with_parent)
 
     def _choose_home(self):
+        """Where the cluster is; for a new one, where the server's user can reach it."""
         self.data_dir.mkdir(parents=True, exist_ok=True)
+        below = self.data_dir / "pg"
+        elsewhere = pathlib.Path("/var/tmp") / f"citizenk-{_short_hash(self.data_dir)}"
+        for home in (below, elsewhere):
+            if (home / "initialized").exists():
+                return home
         if self.user is None or _passable(self.data_dir, self.user):
-            return self.data_dir / "pg"
-        return pathlib.Path("/var/tmp") / f"citizenk-{_short_hash(self.data_dir)}"
+            return below
+        return elsewhere
 
     def _choose_socket_dir(self):
         folder = self.home / "socket"
@@ -200,7 +206,10 @@ class Postgres:
         self.start()
 
     def conninfo(self, role=ROLE, database=ROLE):
-        return f"host={self.socket_dir} port={self.port} dbname={database} user={role}"
+        host = str(self.socket_dir)
+        if " " in host:
+            host = f"'{host}'"
+        return f"host={host} port={self.port} dbname={database} user={role}"
 
     def psql(self, sql, database="postgres", role="postgres"):
         """Runs @sql over the socket and returns psql's unadorned output."""

@@ -2,19 +2,28 @@
 """A process with a log file, a pid file and an end.
 
 Everything that is started here is stopped here, by process id and only after checking that the id
-still belongs to the process that was started: a pid file holds the kernel's start time beside the
-pid, and signals go through a pidfd, so a recycled pid is never hit.
+still belongs to the process that was started: a pid file holds `pid start-time boot-id`, and
+signals go through a pidfd, so a recycled pid is never hit.
 """
 import ctypes
-import json
 import os
 import pathlib
 import signal
 import subprocess
+import threading
 import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _PR_SET_PDEATHSIG = 1
+
+
+# Set by a signal handler: ends every wait_until().  Not an exception raised in the handler, because
+# that could come between the start of a process and the writing of its pid file.
+CANCEL = threading.Event()
+
+
+class Cancelled(Exception):
+    """CANCEL was set."""
 
 
 class ProcessError(RuntimeError):
@@ -61,6 +70,8 @@ def wait_until(predicate, timeout, what, interval=0.05, process=None):
     """
     deadline = time.monotonic() + timeout
     while True:
+        if CANCEL.is_set():
+            raise Cancelled
         value = predicate()
         if value:
             return value
@@ -94,14 +105,16 @@ class Process:
             self._adopt()
 
     def _adopt(self):
-        """Takes over the process named by the pid file, if it still runs."""
+        """Takes over the process named by the pid file, if it still runs.  Returns whether."""
         try:
-            saved = json.loads(self.pid_file.read_text())
-            pid, started = int(saved["pid"]), int(saved["start"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return
-        if saved.get("boot") == boot_id() and start_time(pid) == started:
-            self.pid, self._started, self._child = pid, started, None
+            pid, started, boot = self.pid_file.read_text(encoding="ascii").split()[:3]
+            pid, started = int(pid), int(started)
+        except (OSError, ValueError):
+            return False
+        if boot != boot_id() or start_time(pid) != started:
+            return False
+        self.pid, self._started, self._child = pid, started, None
+        return True
 
     def start(self):
         """Starts the process; readiness is the caller's to wait for."""
@@ -136,16 +149,16 @@ class Process:
             return
         self.pid_file.parent.mkdir(parents=True, exist_ok=True)
         half = self.pid_file.with_suffix(".tmp")
-        half.write_text(json.dumps(
-            {"name": self.name, "pid": self.pid, "start": self._started, "boot": boot_id()}))
+        half.write_text(f"{self.pid} {self._started} {boot_id()}\n", encoding="ascii")
         half.replace(self.pid_file)
 
     def alive(self):
         if self._child is not None:
             self._child.poll()      # reaps, so that an ended child is not seen as a zombie
-        if self.pid is None and self.pid_file:
-            self._adopt()
-        return self.pid is not None and start_time(self.pid) == self._started
+        if self.pid is not None and start_time(self.pid) == self._started:
+            return True
+        # Another run of the program may have started it again.
+        return self.pid_file is not None and self._adopt()
 
     def signal(self, signum):
         return self.alive() and send_signal(self.pid, self._started, signum)

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The admin client: handle, calls with deadlines, and topics.  Offsets and groups are in
+ *  admin_offsets.c, commits without waiting in admin_async.c.  Nothing here uses
+ *  DescribeConsumerGroups: it aborts the process after a broker outage (librdkafka 4605). */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "admin_priv.h"
+#include "cz/log.h"
+
+enum { MIN_CALL_MS = 1, GRACE_MS = 500, PAUSE_MS = 50 };
+
+enum cz_err cz_admin_new(struct cz_cluster *c,
+                         const char *client_id,
+                         struct cz_admin **ret,
+                         struct cz_error *err)
+{
+    struct cz_error local = CZ_ERROR_INIT;
+    struct cz_error *e = err ? err : &local;
+    rd_kafka_conf_t *conf = cz__kafka_conf(c, client_id, e);
+    if (!conf)
+        return e->code;
+    rd_kafka_t *rk = NULL;
+    /* A producer handle is the lighter one: it has no group to look after. */
+    enum cz_err code = cz__kafka_handle(RD_KAFKA_PRODUCER, conf, &rk, e);
+    if (code)
+        return code;
+    struct cz_admin *a = cz_alloc(sizeof(*a));
+    a->rk = rk;
+    a->queue = rd_kafka_queue_new(rk);
+    cz_mutex_init(&a->lock);
+    *ret = a;
+    return CZ_OK;
+}
+
+void cz_admin_free(struct cz_admin *a)
+{
+    if (!a)
+        return;
+    cz__admin_async_done(a);
+    rd_kafka_queue_destroy(a->queue);
+    rd_kafka_destroy(a->rk);
+    cz_mutex_done(&a->lock);
+    cz_free(a);
+}
+
+void cz__call_init(struct cz__call *c, struct cz_admin *a, rd_kafka_admin_op_t op, cz_time deadline)
+{
+    int ms = cz_remaining_ms(deadline);
+    if (ms < 0 || ms > 300000)
+        ms = 300000;
+    if (ms < MIN_CALL_MS)
+        ms = MIN_CALL_MS;
+    c->deadline = cz_deadline_ms(ms);
+    c->queue = rd_kafka_queue_new(a->rk);
+    c->options = rd_kafka_AdminOptions_new(a->rk, op);
+    (void)rd_kafka_AdminOptions_set_request_timeout(c->options, ms, NULL, 0);
+    if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS || op == RD_KAFKA_ADMIN_OP_DELETETOPICS)
+        (void)rd_kafka_AdminOptions_set_operation_timeout(c->options, ms, NULL, 0);
+}
+
+void cz__call_done(struct cz__call *c)
+{
+    rd_kafka_AdminOptions_destroy(c->options);
+    rd_kafka_queue_destroy(c->queue);
+}
+
+enum cz_err cz__admin_fail(struct cz_error *err, rd_kafka_resp_err_t e, const char *what, const char *text)
+{
+    uint32_t flags;
+    enum cz_err code = cz__kafka_code(e, &flags);
+    if (code == CZ_E_TIMEOUT)
+        code = CZ_E_UNAVAILABLE;
+    return cz_fail_flags(err, code, flags, e, "%s: %s", what, text ? text : rd_kafka_err2str(e));
+}
+
+enum cz_err cz__call_wait(struct cz__call *c,
+                          const char *what,
+                          rd_kafka_event_t **ret_event,
+                          struct cz_error *err)
+{
+    /* librdkafka answers by itself when its own time limit is over; the grace only keeps a
+     * late timer of its from looking like a lost answer. */
+    cz_time until = c->deadline + GRACE_MS * CZ_MS;
+    rd_kafka_event_t *event = NULL;
+    while (!event && cz_remaining_ms(until) > 0)
+        event = rd_kafka_queue_poll(c->queue, cz_remaining_ms(until));
+    if (!event)
+        return cz__admin_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what, NULL);
+    rd_kafka_resp_err_t e = rd_kafka_event_error(event);
+    if (e) {
+        enum cz_err code = cz__admin_fail(err, e, what, rd_kafka_event_error_string(event));
+        rd_kafka_event_destroy(event);
+        return code;
+    }
+    *ret_event = event;
+    return CZ_OK;
+}
+
+bool cz__admin_pause(cz_time deadline)
+{
+    if (cz_remaining_ms(deadline) == 0)
+        return false;
+    struct timespec t = {.tv_nsec = PAUSE_MS * 1000000L};
+    (void)nanosleep(&t, NULL);
+    return true;
+}
+
+static void copy_topic_id(const rd_kafka_Uuid_t *id, char *out, size_t size)
+{
+    const char *text = id ? rd_kafka_Uuid_base64str(id) : NULL;
+    out[0] = '\0';
+    bool zero = !text || (rd_kafka_Uuid_most_significant_bits(id) == 0 &&
+                          rd_kafka_Uuid_least_significant_bits(id) == 0);
+    if (!zero)
+        (void)snprintf(out, size, "%s", text);
+}
+
+static void fill_topic(struct cz_topic_info *t, const rd_kafka_TopicDescription_t *d)
+{
+    rd_kafka_resp_err_t e = rd_kafka_error_code(rd_kafka_TopicDescription_error(d));
+    size_t n = 0;
+    (void)rd_kafka_TopicDescription_partitions(d, &n);
+    t->code = cz__kafka_code(e, NULL);
+    t->partitions = e ? 0 : (int32_t)n;
+    if (!e)
+        copy_topic_id(rd_kafka_TopicDescription_topic_id(d), t->topic_id, sizeof(t->topic_id));
+}
+
+enum cz_err cz_admin_topics(struct cz_admin *a,
+                            const char *const *names,
+                            size_t n,
+                            cz_time deadline,
+                            struct cz_topic_info **ret,
+                            struct cz_error *err)
+{
+    struct cz_topic_info *infos = cz_alloc_array(n ? n : 1, sizeof(*infos));
+    for (size_t i = 0; i < n; i++) {
+        infos[i].name = cz_strdup(names[i]);
+        infos[i].code = CZ_E_NOT_FOUND;
+    }
+    if (n == 0) {
+        *ret = infos;
+        return CZ_OK;
+    }
+    struct cz__call call;
+    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, deadline);
+    rd_kafka_TopicCollection_t *c = rd_kafka_TopicCollection_of_topic_names(CZ_UNCONST(names), n);
+    rd_kafka_DescribeTopics(a->rk, c, call.options, call.queue);
+    rd_kafka_TopicCollection_destroy(c);
+    rd_kafka_event_t *event = NULL;
+    enum cz_err code = cz__call_wait(&call, "topics", &event, err);
+    if (!code) {
+        size_t got = 0;
+        const rd_kafka_TopicDescription_t **d = rd_kafka_DescribeTopics_result_topics(
+            rd_kafka_event_DescribeTopics_result(event), &got);
+        /* The answer is in the broker's order. */
+        for (size_t i = 0; i < got; i++)
+            for (size_t k = 0; k < n; k++)
+                if (strcmp(infos[k].name, rd_kafka_TopicDescription_name(d[i])) == 0)
+                    fill_topic(&infos[k], d[i]);
+        rd_kafka_event_destroy(event);
+        *ret = infos;
+    } else {
+        cz_topic_infos_free(infos, n);
+    }
+    cz__call_done(&call);
+    return code;
+}
+
+void cz_topic_infos_free(struct cz_topic_info *t, size_t n)
+{
+    if (!t)
+        return;
+    for (size_t i = 0; i < n; i++)
+        cz_free(t[i].name);
+    cz_free(t);
+}
+
+enum cz_err cz_admin_all_topics(struct cz_admin *a,
+                                cz_time deadline,
+                                struct cz_topic_info **ret,
+                                size_t *ret_n,
+                                int *ret_brokers,
+                                struct cz_error *err)
+{
+    const rd_kafka_metadata_t *md = NULL;
+    int ms = cz_remaining_ms(deadline);
+    rd_kafka_resp_err_t e = rd_kafka_metadata(a->rk, 1, NULL, &md, ms < 0 ? 300000 : ms);
+    if (e)
+        return cz__admin_fail(err, e, "metadata", NULL);
+    size_t n = (size_t)md->topic_cnt;
+    struct cz_topic_info *infos = cz_alloc_array(n ? n : 1, sizeof(*infos));
+    for (size_t i = 0; i < n; i++) {
+        infos[i].name = cz_strdup(md->topics[i].topic);
+        infos[i].code = cz__kafka_code(md->topics[i].err, NULL);
+        infos[i].partitions = infos[i].code ? 0 : md->topics[i].partition_cnt;
+    }
+    if (ret_brokers)
+        *ret_brokers = md->broker_cnt;
+    rd_kafka_metadata_destroy(md);
+    *ret = infos;
+    *ret_n = n;
+    return CZ_OK;
+}
+
+/* Verdict of a one-topic answer; @tolerated counts as success. */
+static enum cz_err topic_result(const rd_kafka_topic_result_t **results,
+                                size_t n,
+                                rd_kafka_resp_err_t tolerated,
+                                const char *what,
+                                const char *name,
+                                struct cz_error *err)
+{
+    if (n != 1)
+        return cz_fail(err, CZ_E_KAFKA, "%s topic %s: %zu answers", what, name, n);
+    rd_kafka_resp_err_t e = rd_kafka_topic_result_error(results[0]);
+    if (!e || e == tolerated)
+        return CZ_OK;
+    uint32_t flags;
+    enum cz_err code = cz__kafka_code(e, &flags);
+    const char *text = rd_kafka_topic_result_error_string(results[0]);
+    return cz_fail_flags(
+        err, code, flags, e, "%s topic %s: %s", what, name, text ? text : rd_kafka_err2str(e));
+}
+
+static rd_kafka_NewTopic_t *new_topic(const char *name,
+                                      int partitions,
+                                      int replication,
+                                      const char *const *configs,
+                                      struct cz_error *err)
+{
+    char text[256];
+    rd_kafka_NewTopic_t *t = rd_kafka_NewTopic_new(name, partitions, replication, text, sizeof(text));
+    if (!t) {
+        cz_fail(err, CZ_E_INVALID, "create topic %s: %s", name, text);
+        return NULL;
+    }
+    for (size_t i = 0; configs && configs[i]; i += 2) {
+        rd_kafka_resp_err_t e = rd_kafka_NewTopic_set_config(t, configs[i], configs[i + 1]);
+        if (e) {
+            cz__kafka_fail(err, e, "create topic %s: %s", name, configs[i]);
+            rd_kafka_NewTopic_destroy(t);
+            return NULL;
+        }
+    }
+    return t;
+}
+
+enum cz_err cz_admin_create_topic(struct cz_admin *a,
+                                  const char *name,
+                                  int partitions,
+                                  int replication,
+                                  const char *const *configs,
+                                  cz_time deadline,
+                                  struct cz_error *err)
+{
+    struct cz_error local = CZ_ERROR_INIT;
+    struct cz_error *e = err ? err : &local;
+    rd_kafka_NewTopic_t *t = new_topic(name, partitions, replication, configs, e);
+    if (!t)
+        return e->code;
+    struct cz__call call;
+    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline);
+    rd_kafka_CreateTopics(a->rk, &t, 1, call.options, call.queue);
+    rd_kafka_NewTopic_destroy(t);
+    rd_kafka_event_t *event = NULL;
+    enum cz_err code = cz__call_wait(&call, "create topic", &event, e);
+    if (!code) {
+        size_t n = 0;
+        const rd_kafka_topic_result_t **r = rd_kafka_CreateTopics_result_topics(
+            rd_kafka_event_CreateTopics_result(event), &n);
+        code = topic_result(r, n, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create", name, e);
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}
+
+enum cz_err cz_admin_delete_topic(struct cz_admin *a,
+                                  const char *name,
+                                  cz_time deadline,
+                                  struct cz_error *err)
+{
+    rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(name);
+    struct cz__call call;
+    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline);
+    rd_kafka_DeleteTopics(a->rk, &t, 1, call.options, call.queue);
+    rd_kafka_DeleteTopic_destroy(t);
+    rd_kafka_event_t *event = NULL;
+    enum cz_err code = cz__call_wait(&call, "delete topic", &event, err);
+    if (!code) {
+        size_t n = 0;
+        const rd_kafka_topic_result_t **r = rd_kafka_DeleteTopics_result_topics(
+            rd_kafka_event_DeleteTopics_result(event), &n);
+        code = topic_result(r, n, RD_KAFKA_RESP_ERR_NO_ERROR, "delete", name, err);
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}

@@ -24,6 +24,7 @@ struct option {
     char flag[MAX_OPTION];     /* "--outer-inner" */
     char variable[MAX_OPTION]; /* "CITIZENK_OUTER_INNER" */
     enum source source;
+    bool later; /* it or an object around it is not available yet */
 };
 struct options {
     struct option *items;
@@ -55,8 +56,6 @@ static void add_names(struct option *o, const char *env_prefix)
             o->variable[v++] = sign ? '_' : lower ? (char)(*c - 'a' + 'A') : *c;
         }
     }
-    if (o->depth > 0 && o->flag[1] != '-')
-        o->flag[f] = '\0';
     o->flag[f] = '\0';
     o->variable[v] = '\0';
 }
@@ -69,6 +68,7 @@ static void flatten(struct options *all, const struct cz_cfg_key *table, const s
             return;
         o.row = row;
         o.path[o.depth++] = row->name;
+        o.later = o.later || row->flags & CZ_CFG_LATER;
         if (row->type == CZ_CFG_OBJECT) {
             flatten(all, row->sub, &o);
             continue;
@@ -289,15 +289,23 @@ static enum cz_err load_file(struct loader *l, struct cz_error *err)
     return CZ_OK;
 }
 
-/* The option that @pointer is about (an item of its value counts), or NULL. */
+/* Does @pointer name @outer or something in it? */
+static bool is_within(const char *pointer, const char *outer)
+{
+    size_t n = strlen(outer);
+    return strncmp(outer, pointer, n) == 0 && (!pointer[n] || pointer[n] == '/');
+}
+
+/* The option that @pointer is about, or NULL.  A problem of an item belongs to the option of the
+ * list, one of an object to an option in it that was given. */
 static const struct option *by_pointer(const struct options *all, const char *pointer)
 {
     for (size_t i = 0; i < all->len; i++) {
         char own[CZ_POINTER_SIZE] = "";
         for (size_t k = 0; k < all->items[i].depth; k++)
             cz_pointer_push(own, all->items[i].path[k]);
-        size_t n = strlen(own);
-        if (strncmp(own, pointer, n) == 0 && (!pointer[n] || pointer[n] == '/'))
+        bool given = all->items[i].source == FROM_ARG || all->items[i].source == FROM_ENV;
+        if (is_within(pointer, own) || (given && is_within(own, pointer)))
             return &all->items[i];
     }
     return NULL;
@@ -397,6 +405,7 @@ static void add_wrapped(struct cz_buf *out, const char *text, size_t indent)
 {
     enum { WIDTH = 78 };
     size_t column = 0;
+    text += strspn(text, " ");
     while (*text) {
         size_t n = strcspn(text, " ");
         if (column > 0 && column + 1 + n > WIDTH - indent) {
@@ -445,7 +454,7 @@ static void add_group(struct cz_buf *out, const struct options *all, const char 
 {
     cz_buf_addf(out, "\n%s:\n", group ? group : "Options");
     for (size_t i = 0; i < all->len; i++) {
-        if (same_group(&all->items[i], group) && !(all->items[i].row->flags & CZ_CFG_LATER))
+        if (same_group(&all->items[i], group) && !all->items[i].later)
             add_option(out, &all->items[i]);
     }
 }
@@ -462,10 +471,9 @@ void cz_cfg_help(const struct cz_cfg_key *table, const char *program, const char
                 program,
                 all.env_prefix);
     for (size_t i = 0; i < all.len; i++) {
-        bool shown = all.items[i].row->flags & CZ_CFG_LATER;
+        bool shown = all.items[i].later;
         for (size_t k = 0; k < i && !shown; k++)
-            shown = !(all.items[k].row->flags & CZ_CFG_LATER) &&
-                    same_group(&all.items[k], all.items[i].row->group);
+            shown = !all.items[k].later && same_group(&all.items[k], all.items[i].row->group);
         if (!shown)
             add_group(out, &all, all.items[i].row->group);
     }

@@ -411,8 +411,7 @@ static void parse_row(const struct walk *w,
     void *field = target + row->offset;
     const json_t *v = json_object_get(obj, row->name);
     if (!v || !take(w, row, v, field, pointer)) {
-        bool missing = !v || json_is_null(v);
-        if (missing && row->flags & CZ_CFG_REQUIRED && !is_default && !(v && row->flags & CZ_CFG_NULLABLE))
+        if (!v && row->flags & CZ_CFG_REQUIRED && !is_default)
             (void)cz_report_add(w->rep, pointer, "required", "%s is required", row->name);
         set_default(w, row, field, pointer);
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The growing byte buffer.  Invariant: data is NULL or holds cap >= len + 1 bytes, so that there
- *  is always room for the NUL. */
+/** The growing byte buffer.  Invariant: data is NULL or holds cap >= len + 1 bytes, so that
+ * there is always room for the NUL. */
 #include "cz/buf.h"
 
 #include <stdio.h>
@@ -115,8 +115,8 @@ void cz_buf_addvf(struct cz_buf *b, const char *fmt, va_list ap)
 
 static void add_escape(struct cz_buf *b, unsigned char c)
 {
-    static const char short_form[] = {['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',
-                                      ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"'};
+    static const char short_form[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r', ['"'] = '"'};
     char letter = c == '\\' ? '\\' : c < sizeof short_form ? short_form[c] : '\0';
     if (letter) {
         cz_buf_add(b, (const char[]){'\\', letter}, 2);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Config tables for a program's main(): defaults < JSON file < environment < arguments, and
  *  `--help`.  Everything is laid over one JSON object, which then goes the way of any document;
- *  a nested field `outer.inner` is the option --outer-inner.  Problems name the option, variable
- *  or file that the value came from. */
+ *  a nested field `outer.inner` is the option --outer-inner.  Problems name the option,
+ * variable or file that the value came from. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,7 +60,8 @@ static void add_names(struct option *o, const char *env_prefix)
     o->variable[v] = '\0';
 }
 
-static void flatten(struct options *all, const struct cz_cfg_key *table, const struct option *parent)
+static void
+flatten(struct options *all, const struct cz_cfg_key *table, const struct option *parent)
 {
     for (const struct cz_cfg_key *row = table; row->name; row++) {
         struct option o = parent ? *parent : (struct option){0};
@@ -118,7 +119,8 @@ static json_t *parse_text_json(const char *s)
     return cz_json_parse(s, strlen(s), &j, NULL) ? NULL : j;
 }
 
-/* The JSON that the text of an option or variable stands for; NULL and @want when it cannot be. */
+/* The JSON that the text of an option or variable stands for; NULL and @want when it cannot be.
+ */
 static json_t *from_text(const struct cz_cfg_key *row, const char *s, const char **want)
 {
     bool flag;
@@ -171,7 +173,11 @@ static void lay(json_t *doc, const struct option *o, json_t *v)
     (void)json_object_set_new(at, o->path[o->depth - 1], v);
 }
 
-static enum cz_err set(struct loader *l, struct option *o, const char *text, enum source source, struct cz_error *err)
+static enum cz_err set(struct loader *l,
+                       struct option *o,
+                       const char *text,
+                       enum source source,
+                       struct cz_error *err)
 {
     const char *want = "";
     const char *name = source == FROM_ARG ? o->flag : o->variable;
@@ -199,7 +205,8 @@ static enum cz_err load_environment(struct loader *l, struct cz_error *err)
     return CZ_OK;
 }
 
-static enum cz_err unknown_option(struct loader *l, const char *flag, size_t n, struct cz_error *err)
+static enum cz_err
+unknown_option(struct loader *l, const char *flag, size_t n, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *given = cz_strndup(flag, n);
     const char *best = NULL;
@@ -212,7 +219,8 @@ static enum cz_err unknown_option(struct loader *l, const char *flag, size_t n, 
         }
     }
     if (best)
-        return cz_fail(err, CZ_E_INVALID, "unknown option %.80s; did you mean %s?", given, best);
+        return cz_fail(err, CZ_E_INVALID, "unknown option %.80s; did you mean %s?", given,
+                       best);
     return cz_fail(err, CZ_E_INVALID, "unknown option %.80s; see %s --help", given, l->program);
 }
 
@@ -236,7 +244,8 @@ static enum cz_err load_argument(struct loader *l, bool config_only, struct cz_e
 {
     const char *arg = l->argv[l->at];
     if (strncmp(arg, "--", 2) != 0 || !arg[2])
-        return cz_fail(err, CZ_E_INVALID, "unexpected argument \"%.80s\"; see %s --help", arg, l->program);
+        return cz_fail(err, CZ_E_INVALID, "unexpected argument \"%.80s\"; see %s --help", arg,
+                       l->program);
     const char *equals = strchr(arg, '=');
     size_t n = equals ? (size_t)(equals - arg) : strlen(arg);
     bool is_config = n == 8 && memcmp(arg, "--config", 8) == 0;
@@ -296,8 +305,8 @@ static bool is_within(const char *pointer, const char *outer)
     return strncmp(outer, pointer, n) == 0 && (!pointer[n] || pointer[n] == '/');
 }
 
-/* The option that @pointer is about, or NULL.  A problem of an item belongs to the option of the
- * list, one of an object to an option in it that was given. */
+/* The option that @pointer is about, or NULL.  A problem of an item belongs to the option of
+ * the list, one of an object to an option in it that was given. */
 static const struct option *by_pointer(const struct options *all, const char *pointer)
 {
     for (size_t i = 0; i < all->len; i++) {
@@ -311,7 +320,8 @@ static const struct option *by_pointer(const struct options *all, const char *po
     return NULL;
 }
 
-static enum cz_err explain(const struct loader *l, const struct cz_report *rep, struct cz_error *err)
+static enum cz_err
+explain(const struct loader *l, const struct cz_report *rep, struct cz_error *err)
 {
     const struct cz_problem *p = &rep->items[0];
     const struct option *o = by_pointer(&l->opts, p->pointer);
@@ -325,7 +335,8 @@ static enum cz_err explain(const struct loader *l, const struct cz_report *rep, 
     return cz_fail(err, CZ_E_INVALID, "%s: %s: %s", file, p->pointer, p->message);
 }
 
-static enum cz_err load(struct loader *l, const struct cz_cfg_key *table, void *target, struct cz_error *err)
+static enum cz_err
+load(struct loader *l, const struct cz_cfg_key *table, void *target, struct cz_error *err)
 {
     enum cz_err rc = load_arguments(l, true, err);
     if (!rc)
@@ -388,15 +399,10 @@ enum cz_err cz_cfg_parse_main(const struct cz_cfg_key *table,
 
 static const char *placeholder(const struct cz_cfg_key *row)
 {
-    static const char *const words[] = {[CZ_CFG_BOOL] = "",
-                                        [CZ_CFG_INT] = " N",
-                                        [CZ_CFG_DOUBLE] = " NUMBER",
-                                        [CZ_CFG_STRING] = " TEXT",
-                                        [CZ_CFG_ENUM] = " NAME",
-                                        [CZ_CFG_STRINGS] = " A,B,…",
-                                        [CZ_CFG_JSON] = " JSON",
-                                        [CZ_CFG_OBJECT] = " JSON",
-                                        [CZ_CFG_CUSTOM] = " VALUE"};
+    static const char *const words[] = {
+        [CZ_CFG_BOOL] = "",        [CZ_CFG_INT] = " N",       [CZ_CFG_DOUBLE] = " NUMBER",
+        [CZ_CFG_STRING] = " TEXT", [CZ_CFG_ENUM] = " NAME",   [CZ_CFG_STRINGS] = " A,B,…",
+        [CZ_CFG_JSON] = " JSON",   [CZ_CFG_OBJECT] = " JSON", [CZ_CFG_CUSTOM] = " VALUE"};
     return words[row->type];
 }
 
@@ -459,17 +465,20 @@ static void add_group(struct cz_buf *out, const struct options *all, const char 
     }
 }
 
-void cz_cfg_help(const struct cz_cfg_key *table, const char *program, const char *env_prefix, struct cz_buf *out)
+void cz_cfg_help(const struct cz_cfg_key *table,
+                 const char *program,
+                 const char *env_prefix,
+                 struct cz_buf *out)
 {
     struct options all = {.env_prefix = env_prefix ? env_prefix : ""};
     flatten(&all, table, NULL);
-    cz_buf_addf(out,
-                "Usage: %s [--config FILE] [--name VALUE | --name=VALUE]…\n\n"
-                "A setting comes from its default, the JSON file of --config (or %sCONFIG), the\n"
-                "environment variable in [brackets], the argument; the later one wins.\n"
-                "  --help, --version\n",
-                program,
-                all.env_prefix);
+    cz_buf_addf(
+        out,
+        "Usage: %s [--config FILE] [--name VALUE | --name=VALUE]…\n\n"
+        "A setting comes from its default, the JSON file of --config (or %sCONFIG), the\n"
+        "environment variable in [brackets], the argument; the later one wins.\n"
+        "  --help, --version\n",
+        program, all.env_prefix);
     for (size_t i = 0; i < all.len; i++) {
         bool shown = all.items[i].later;
         for (size_t k = 0; k < i && !shown; k++)

@@ -48,7 +48,8 @@ static const char *type_name(const json_t *v)
     }
 }
 
-static void wrong_type(const struct walk *w, const char *pointer, const char *want, const json_t *v)
+static void
+wrong_type(const struct walk *w, const char *pointer, const char *want, const json_t *v)
 {
     (void)cz_report_add(w->rep, pointer, "type", "must be %s, not %s", want, type_name(v));
 }
@@ -111,11 +112,11 @@ static void unknown_field(const struct walk *w,
             add_list(&all, row->name);
     }
     if (best)
-        (void)cz_report_add(
-            w->rep, pointer, "unknown-field", "unknown field \"%.80s\"; did you mean \"%s\"?", name, best);
+        (void)cz_report_add(w->rep, pointer, "unknown-field",
+                            "unknown field \"%.80s\"; did you mean \"%s\"?", name, best);
     else if (!all.failed && all.len > 0)
-        (void)cz_report_add(
-            w->rep, pointer, "unknown-field", "unknown field \"%.80s\"; known are %s", name, cz_buf_str(&all));
+        (void)cz_report_add(w->rep, pointer, "unknown-field",
+                            "unknown field \"%.80s\"; known are %s", name, cz_buf_str(&all));
     else
         (void)cz_report_add(w->rep, pointer, "unknown-field", "unknown field \"%.80s\"", name);
 }
@@ -136,20 +137,12 @@ static void parse_int(const struct walk *w,
     int64_t n = whole ? (int64_t)real : json_integer_value(v);
     if ((row->min || row->max) && (n < row->min || n > row->max)) {
         if (row->max == INT64_MAX)
-            (void)cz_report_add(w->rep,
-                                pointer,
-                                "range",
-                                "must be at least %lld, not %lld",
-                                (long long)row->min,
-                                (long long)n);
+            (void)cz_report_add(w->rep, pointer, "range", "must be at least %lld, not %lld",
+                                (long long)row->min, (long long)n);
         else
-            (void)cz_report_add(w->rep,
-                                pointer,
-                                "range",
-                                "must be between %lld and %lld, not %lld",
-                                (long long)row->min,
-                                (long long)row->max,
-                                (long long)n);
+            (void)cz_report_add(w->rep, pointer, "range",
+                                "must be between %lld and %lld, not %lld", (long long)row->min,
+                                (long long)row->max, (long long)n);
         return;
     }
     *field = n;
@@ -167,35 +160,29 @@ static void parse_double(const struct walk *w,
     }
     double d = json_number_value(v);
     if ((row->min || row->max) && (d < (double)row->min || d > (double)row->max)) {
-        (void)cz_report_add(w->rep,
-                            pointer,
-                            "range",
-                            "must be between %lld and %lld, not %.15g",
-                            (long long)row->min,
-                            (long long)row->max,
-                            d);
+        (void)cz_report_add(w->rep, pointer, "range",
+                            "must be between %lld and %lld, not %.15g", (long long)row->min,
+                            (long long)row->max, d);
         return;
     }
     *field = d;
 }
 
-static bool length_ok(const struct walk *w, const struct cz_cfg_key *row, size_t n, const char *pointer)
+static bool
+length_ok(const struct walk *w, const struct cz_cfg_key *row, size_t n, const char *pointer)
 {
     if (row->min > 0 && n < (size_t)row->min) {
         if (n == 0)
             (void)cz_report_add(w->rep, pointer, "range", "must not be empty");
         else
-            (void)cz_report_add(w->rep,
-                                pointer,
-                                "range",
-                                "must have at least %lld bytes, not %zu",
-                                (long long)row->min,
+            (void)cz_report_add(w->rep, pointer, "range",
+                                "must have at least %lld bytes, not %zu", (long long)row->min,
                                 n);
         return false;
     }
     if (row->max > 0 && n > (size_t)row->max) {
-        (void)cz_report_add(
-            w->rep, pointer, "range", "must have at most %lld bytes, not %zu", (long long)row->max, n);
+        (void)cz_report_add(w->rep, pointer, "range", "must have at most %lld bytes, not %zu",
+                            (long long)row->max, n);
         return false;
     }
     return true;
@@ -244,11 +231,11 @@ static void parse_enum(const struct walk *w,
         add_list(&all, row->values[i]);
     }
     if (s)
-        (void)cz_report_add(
-            w->rep, pointer, "value", "must be one of %s, not \"%.80s\"", cz_buf_str(&all), s);
+        (void)cz_report_add(w->rep, pointer, "value", "must be one of %s, not \"%.80s\"",
+                            cz_buf_str(&all), s);
     else
-        (void)cz_report_add(
-            w->rep, pointer, "type", "must be one of %s, not %s", cz_buf_str(&all), type_name(v));
+        (void)cz_report_add(w->rep, pointer, "type", "must be one of %s, not %s",
+                            cz_buf_str(&all), type_name(v));
 }
 
 static void free_strings(struct cz_cfg_strings *s)
@@ -338,7 +325,8 @@ json_t *cz__cfg_default(const struct cz_cfg_key *row)
     return row->type == CZ_CFG_OBJECT ? json_object() : NULL;
 }
 
-static void set_default(const struct walk *w, const struct cz_cfg_key *row, void *field, char *pointer)
+static void
+set_default(const struct walk *w, const struct cz_cfg_key *row, void *field, char *pointer)
 {
     if (row->type == CZ_CFG_ENUM && !row->def)
         return; /* stays 0, the first of its values */
@@ -383,8 +371,8 @@ static bool take(const struct walk *w,
 {
     if (row->flags & CZ_CFG_LATER) {
         if (!equals_default(row, v))
-            (void)cz_report_add(
-                w->rep, pointer, "not-available", "%s is not available yet", row->name);
+            (void)cz_report_add(w->rep, pointer, "not-available", "%s is not available yet",
+                                row->name);
         return false;
     }
     if (json_is_null(v) && row->flags & CZ_CFG_NULLABLE)

@@ -15,7 +15,8 @@ static json_t *values_of(const struct cz_cfg_key *row)
     return all;
 }
 
-static void add_limits(json_t *s, const struct cz_cfg_key *row, const char *low, const char *high)
+static void
+add_limits(json_t *s, const struct cz_cfg_key *row, const char *low, const char *high)
 {
     if (!row->min && !row->max)
         return;
@@ -27,7 +28,8 @@ static void add_limits(json_t *s, const struct cz_cfg_key *row, const char *low,
 static void add_string_rules(json_t *s, const struct cz_cfg_key *row)
 {
     if (row->min > 0)
-        (void)json_object_set_new(s, "minLength", json_integer(1)); /* bytes are not characters */
+        (void)json_object_set_new(s, "minLength",
+                                  json_integer(1)); /* bytes are not characters */
     if (row->max > 0)
         (void)json_object_set_new(s, "maxLength", json_integer(row->max));
     if (row->flags & CZ_CFG_SECRET) {
@@ -111,8 +113,8 @@ json_t *cz_cfg_schema(const struct cz_cfg_key *table)
         if (row->flags & CZ_CFG_REQUIRED)
             (void)json_array_append_new(required, json_string(row->name));
     }
-    json_t *s = json_pack(
-        "{s:s, s:o, s:b}", "type", "object", "properties", properties, "additionalProperties", 0);
+    json_t *s = json_pack("{s:s, s:o, s:b}", "type", "object", "properties", properties,
+                          "additionalProperties", 0);
     if (json_array_size(required) > 0)
         (void)json_object_set(s, "required", required);
     json_decref(required);
@@ -128,7 +130,8 @@ static json_t *filled(const struct cz_cfg_key *row, const json_t *v)
         return NULL;
     if (row->def) {
         json_t *def = cz__cfg_default(row);
-        json_t *full = row->type == CZ_CFG_OBJECT ? cz_cfg_with_defaults(row->sub, def) : json_incref(def);
+        json_t *full =
+            row->type == CZ_CFG_OBJECT ? cz_cfg_with_defaults(row->sub, def) : json_incref(def);
         json_decref(def);
         return full;
     }

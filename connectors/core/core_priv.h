@@ -9,8 +9,8 @@
 
 #include "cz/cfg.h"
 
-/** Length (1..4) of the well-formed UTF-8 sequence at @s (@n > 0 bytes are there), 0 when there is
- *  none.  *ret_cp gets the code point. */
+/** Length (1..4) of the well-formed UTF-8 sequence at @s (@n > 0 bytes are there), 0 when there
+ * is none.  *ret_cp gets the code point. */
 size_t cz__utf8_next(const char *s, size_t n, uint32_t *ret_cp);
 /** The greatest length <= @n that does not cut a UTF-8 sequence of @s in two. */
 size_t cz__utf8_cut(const char *s, size_t n);

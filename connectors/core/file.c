@@ -29,7 +29,8 @@ static enum cz_err read_fd(int fd, const char *path, struct cz_buf *b, struct cz
 {
     struct stat st;
     size_t step = 4096;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 && (uintmax_t)st.st_size < b->max)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size >= 0 &&
+        (uintmax_t)st.st_size < b->max)
         step = (size_t)st.st_size + 1; /* one more, so that the end is seen without growing */
     for (;;) {
         size_t room = b->max - b->len < step ? b->max - b->len : step;
@@ -49,7 +50,8 @@ static enum cz_err read_fd(int fd, const char *path, struct cz_buf *b, struct cz
     }
 }
 
-enum cz_err cz_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct cz_error *err)
+enum cz_err
+cz_read_file(const char *path, size_t max, char **ret, size_t *ret_len, struct cz_error *err)
 {
     CZ_CLEANUP(close_fd) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     if (fd < 0)
@@ -68,7 +70,8 @@ enum cz_err cz_read_file(const char *path, size_t max, char **ret, size_t *ret_l
     return CZ_OK;
 }
 
-static enum cz_err write_fd(int fd, const char *path, const void *p, size_t n, struct cz_error *err)
+static enum cz_err
+write_fd(int fd, const char *path, const void *p, size_t n, struct cz_error *err)
 {
     const char *from = p;
     while (n > 0) {
@@ -88,13 +91,15 @@ static void sync_folder(const char *path)
 {
     const char *slash = strrchr(path, '/');
     CZ_CLEANUP(cz_freep)
-    char *folder = !slash ? cz_strdup(".") : cz_strndup(path, slash == path ? 1 : (size_t)(slash - path));
+    char *folder =
+        !slash ? cz_strdup(".") : cz_strndup(path, slash == path ? 1 : (size_t)(slash - path));
     CZ_CLEANUP(close_fd) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)fsync(fd);
 }
 
-enum cz_err cz_write_file(const char *path, const void *p, size_t n, unsigned mode, struct cz_error *err)
+enum cz_err
+cz_write_file(const char *path, const void *p, size_t n, unsigned mode, struct cz_error *err)
 {
     char uid[CZ_UID_SIZE];
     CZ_CLEANUP(cz_freep) char *tmp = cz_strf("%s.%s.tmp", path, cz_uid(uid));

@@ -52,12 +52,9 @@ static enum cz_err check_depth(const char *text, size_t len, struct cz_error *er
         } else if (c == '[' || c == '{') {
             if (++depth > CZ_MAX_JSON_DEPTH) {
                 struct place p = place_of(text, i);
-                return cz_fail(err,
-                               CZ_E_PARSE,
-                               "line %zu column %zu: nested deeper than %d levels",
-                               p.line,
-                               p.column,
-                               CZ_MAX_JSON_DEPTH);
+                return cz_fail(err, CZ_E_PARSE,
+                               "line %zu column %zu: nested deeper than %d levels", p.line,
+                               p.column, CZ_MAX_JSON_DEPTH);
             }
         } else if ((c == ']' || c == '}') && depth > 0) {
             depth--;
@@ -252,8 +249,8 @@ json_t *cz_json_merge_patch(const json_t *target, const json_t *patch)
         if (json_is_null(value))
             (void)json_object_del(result, key);
         else
-            (void)json_object_set_new(
-                result, key, cz_json_merge_patch(json_object_get(result, key), value));
+            (void)json_object_set_new(result, key,
+                                      cz_json_merge_patch(json_object_get(result, key), value));
     }
     return result;
 }

@@ -21,8 +21,10 @@ static _Atomic int level_now = CZ_LOG_INFO;
 static _Atomic int format_now = FORMAT_UNSET;
 static _Thread_local unsigned long long held_back; /* from the gate, for the line after it */
 
-static const char *const level_names[] = {
-    [CZ_LOG_ERROR] = "error", [CZ_LOG_WARN] = "warn", [CZ_LOG_INFO] = "info", [CZ_LOG_DEBUG] = "debug"};
+static const char *const level_names[] = {[CZ_LOG_ERROR] = "error",
+                                          [CZ_LOG_WARN] = "warn",
+                                          [CZ_LOG_INFO] = "info",
+                                          [CZ_LOG_DEBUG] = "debug"};
 
 void cz_log_init(enum cz_log_level level, bool json)
 {
@@ -57,7 +59,8 @@ bool cz_log_level_parse(const char *s, enum cz_log_level *ret)
 
 const char *cz_log_level_name(enum cz_log_level level)
 {
-    return (unsigned)level < sizeof level_names / sizeof *level_names ? level_names[level] : "?";
+    return (unsigned)level < sizeof level_names / sizeof *level_names ? level_names[level]
+                                                                      : "?";
 }
 
 static bool json_lines(void)
@@ -73,7 +76,8 @@ static bool json_lines(void)
 /* A bare word of logfmt, or a JSON string, which logfmt readers take too. */
 static void add_word(struct cz_buf *b, const char *s)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-";
     size_t n = strlen(s);
     if (n > 0 && strspn(s, plain) == n)
         cz_buf_add(b, s, n);
@@ -90,7 +94,8 @@ static void add_line(struct cz_buf *b,
     char ts[CZ_RFC3339_SIZE];
     cz_rfc3339(cz_wall_ms(), ts);
     if (json_lines()) {
-        cz_buf_addf(b, "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":", ts, cz_log_level_name(level));
+        cz_buf_addf(b, "{\"ts\":\"%s\",\"level\":\"%s\",\"component\":", ts,
+                    cz_log_level_name(level));
         cz_buf_add_json_string(b, component, strnlen(component, 64));
         cz_buf_adds(b, ",\"msg\":");
         cz_buf_add_json_string(b, msg, strlen(msg));
@@ -149,7 +154,8 @@ bool cz_log_gate(struct cz_log_gate *g, long long interval_ms)
 {
     long long now = cz_now();
     long long next = atomic_load(&g->next_ns);
-    if (now < next || !atomic_compare_exchange_strong(&g->next_ns, &next, now + interval_ms * CZ_MS)) {
+    if (now < next ||
+        !atomic_compare_exchange_strong(&g->next_ns, &next, now + interval_ms * CZ_MS)) {
         atomic_fetch_add(&g->held, 1);
         return false;
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The hash map: open addressing, linear probing, load at most 3/4, SipHash-1-3 with a random seed
- *  so that keys from outside cannot be chosen to collide.  An empty slot has key NULL and hash 0,
- *  a tombstone has key NULL and hash 1. */
+/** The hash map: open addressing, linear probing, load at most 3/4, SipHash-1-3 with a random
+ * seed so that keys from outside cannot be chosen to collide.  An empty slot has key NULL and
+ * hash 0, a tombstone has key NULL and hash 1. */
 #include "cz/map.h"
 
 #include <pthread.h>
@@ -42,10 +42,8 @@ uint64_t cz_hash(const void *p, size_t n)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, make_seed);
-    uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575ULL,
-                     seed[1] ^ 0x646f72616e646f6dULL,
-                     seed[0] ^ 0x6c7967656e657261ULL,
-                     seed[1] ^ 0x7465646279746573ULL};
+    uint64_t v[4] = {seed[0] ^ 0x736f6d6570736575ULL, seed[1] ^ 0x646f72616e646f6dULL,
+                     seed[0] ^ 0x6c7967656e657261ULL, seed[1] ^ 0x7465646279746573ULL};
     const unsigned char *s = p;
     size_t left = n;
     for (; left >= 8; left -= 8, s += 8) {
@@ -94,7 +92,8 @@ void cz_map_done(struct cz_map *m)
 }
 
 /* The entry of the key, or NULL. */
-static struct cz_map_entry *find(const struct cz_map *m, const void *key, size_t n, uint64_t hash)
+static struct cz_map_entry *
+find(const struct cz_map *m, const void *key, size_t n, uint64_t hash)
 {
     if (m->len == 0)
         return NULL;
@@ -102,7 +101,8 @@ static struct cz_map_entry *find(const struct cz_map *m, const void *key, size_t
         struct cz_map_entry *e = &m->slots[i];
         if (!e->key && e->hash == HASH_EMPTY)
             return NULL;
-        if (e->key && e->hash == hash && e->key_len == n && (n == 0 || memcmp(e->key, key, n) == 0))
+        if (e->key && e->hash == hash && e->key_len == n &&
+            (n == 0 || memcmp(e->key, key, n) == 0))
             return e;
     }
 }

@@ -22,11 +22,8 @@ void cz_report_done(struct cz_report *r)
     *r = (struct cz_report)CZ_REPORT_INIT;
 }
 
-enum cz_err cz_report_add(struct cz_report *r,
-                          const char *pointer,
-                          const char *code,
-                          const char *fmt,
-                          ...)
+enum cz_err
+cz_report_add(struct cz_report *r, const char *pointer, const char *code, const char *fmt, ...)
 {
     if (r->len >= CZ_MAX_PROBLEMS) {
         r->truncated = true;
@@ -59,7 +56,8 @@ enum cz_err cz_report_error(const struct cz_report *r, struct cz_error *err)
     const struct cz_problem *p = r->items;
     if (!p)
         return cz_fail(err, CZ_E_INVALID, "invalid");
-    return cz_fail(err, CZ_E_INVALID, "%s%s%s", p->pointer, *p->pointer ? ": " : "", p->message);
+    return cz_fail(err, CZ_E_INVALID, "%s%s%s", p->pointer, *p->pointer ? ": " : "",
+                   p->message);
 }
 
 void cz_pointer_push(char *out, const char *token)

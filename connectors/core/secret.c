@@ -29,7 +29,8 @@ bool cz_secret_is_ref(const char *s)
 static bool is_variable(const char *s, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        bool letter = (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || s[i] == '_';
+        bool letter =
+            (s[i] >= 'A' && s[i] <= 'Z') || (s[i] >= 'a' && s[i] <= 'z') || s[i] == '_';
         if (!letter && (i == 0 || s[i] < '0' || s[i] > '9'))
             return false;
     }
@@ -44,7 +45,8 @@ static enum cz_err parse_file_ref(struct ref *r, struct cz_error *err)
         r->key_len = r->name_len - (size_t)(r->key - r->name);
         r->name_len = (size_t)(colon - r->name);
         if (r->key_len == 0)
-            return cz_fail(err, CZ_E_INVALID, "the secret reference names no key after the colon");
+            return cz_fail(err, CZ_E_INVALID,
+                           "the secret reference names no key after the colon");
     }
     if (r->name_len < 2 || r->name[0] != '/')
         return cz_fail(err, CZ_E_INVALID, "the path of a secret file must be absolute");
@@ -67,8 +69,7 @@ static enum cz_err parse_ref(const char *s, struct ref *ret, struct cz_error *er
     if (strncmp(s, "${env:", 6) == 0) {
         r = (struct ref){.is_env = true, .name = s + 6, .name_len = n - 7};
         if (!is_variable(r.name, r.name_len))
-            return cz_fail(err,
-                           CZ_E_INVALID,
+            return cz_fail(err, CZ_E_INVALID,
                            "the name of an environment variable has letters, digits and "
                            "underscores, and no digit in front");
     } else if (strncmp(s, "${file:", 7) == 0) {
@@ -77,7 +78,8 @@ static enum cz_err parse_ref(const char *s, struct ref *ret, struct cz_error *er
         if (rc)
             return rc;
     } else {
-        return cz_fail(err, CZ_E_INVALID, "unknown kind of secret reference; known are %s", forms);
+        return cz_fail(err, CZ_E_INVALID, "unknown kind of secret reference; known are %s",
+                       forms);
     }
     *ret = r;
     return CZ_OK;
@@ -165,7 +167,8 @@ static const char *next_pair(const char *s, const char *end, struct pair *p)
     return s;
 }
 
-static bool find_property(const char *text, size_t len, const struct ref *r, struct cz_secret *ret)
+static bool
+find_property(const char *text, size_t len, const struct ref *r, struct cz_secret *ret)
 {
     char *room = cz_alloc_array(2, len + 1);
     struct pair p = {.key = room, .value = room + len + 1};
@@ -186,7 +189,8 @@ static bool find_property(const char *text, size_t len, const struct ref *r, str
     return found;
 }
 
-static enum cz_err resolve_file(const struct ref *r, struct cz_secret *ret, struct cz_error *err)
+static enum cz_err
+resolve_file(const struct ref *r, struct cz_secret *ret, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *path = cz_strndup(r->name, r->name_len);
     char *text = NULL;
@@ -203,7 +207,8 @@ static enum cz_err resolve_file(const struct ref *r, struct cz_secret *ret, stru
         found = (struct cz_secret){.value = cz_alloc(len + 1), .len = len};
         memcpy(found.value, text, len);
     } else if (!find_property(text, len, r, &found)) {
-        rc = cz_fail(err, CZ_E_NOT_FOUND, "%s: no property \"%.*s\"", path, (int)r->key_len, r->key);
+        rc = cz_fail(err, CZ_E_NOT_FOUND, "%s: no property \"%.*s\"", path, (int)r->key_len,
+                     r->key);
     }
     explicit_bzero(text, len);
     cz_free(text);

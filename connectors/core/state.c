@@ -82,23 +82,13 @@ bool cz_task_state_set(enum cz_task_state *state,
     if (from == to)
         return false;
     if (!cz_task_state_legal(from, to)) {
-        cz_log(CZ_LOG_ERROR,
-               "state",
-               "illegal step %s → %s: %s %s",
-               cz_task_state_name(from),
-               cz_task_state_name(to),
-               reason,
-               what);
+        cz_log(CZ_LOG_ERROR, "state", "illegal step %s → %s: %s %s", cz_task_state_name(from),
+               cz_task_state_name(to), reason, what);
         abort();
     }
     *state = to;
-    cz_log(CZ_LOG_INFO,
-           "state",
-           "%s → %s: %s %s",
-           cz_task_state_name(from),
-           cz_task_state_name(to),
-           reason,
-           what);
+    cz_log(CZ_LOG_INFO, "state", "%s → %s: %s %s", cz_task_state_name(from),
+           cz_task_state_name(to), reason, what);
     return true;
 }
 

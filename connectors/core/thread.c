@@ -136,7 +136,8 @@ int cz_signals_wait(cz_time deadline)
             cz_time now = cz_now();
             left = to_timespec(deadline > now ? deadline - now : 0);
         }
-        int sig = deadline == CZ_TIME_NEVER ? sigwaitinfo(&set, NULL) : sigtimedwait(&set, NULL, &left);
+        int sig = deadline == CZ_TIME_NEVER ? sigwaitinfo(&set, NULL)
+                                            : sigtimedwait(&set, NULL, &left);
         if (sig > 0)
             return sig;
         if (errno == EAGAIN)

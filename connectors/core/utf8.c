@@ -26,8 +26,8 @@ size_t cz__utf8_next(const char *s, size_t n, uint32_t *ret_cp)
         return cp >= 0x800 && (cp < 0xD800 || cp > 0xDFFF) ? 3 : 0;
     }
     if (c >= 0xF0 && c <= 0xF4 && n >= 4 && tail(u[1]) && tail(u[2]) && tail(u[3])) {
-        uint32_t cp = (c & 0x07U) << 18 | (u[1] & 0x3FU) << 12 | (u[2] & 0x3FU) << 6 |
-                      (u[3] & 0x3FU);
+        uint32_t cp =
+            (c & 0x07U) << 18 | (u[1] & 0x3FU) << 12 | (u[2] & 0x3FU) << 6 | (u[3] & 0x3FU);
         *ret_cp = cp;
         return cp >= 0x10000 && cp <= 0x10FFFF ? 4 : 0;
     }

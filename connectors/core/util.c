@@ -44,8 +44,8 @@ bool cz_streq(const char *a, const char *b)
 
 static bool is_blank(uint32_t cp)
 {
-    return cp == ' ' || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) || cp == 0x202F ||
-           cp == 0x205F || cp == 0x3000;
+    return cp == ' ' || cp == 0xA0 || cp == 0x1680 || (cp >= 0x2000 && cp <= 0x200A) ||
+           cp == 0x202F || cp == 0x205F || cp == 0x3000;
 }
 
 /* Why @cp may not stand in a name, or NULL.  Bidi and invisible characters make two names that
@@ -70,7 +70,8 @@ enum cz_err cz_name_check(const char *name, struct cz_error *err)
     if (n == 0)
         return cz_fail(err, CZ_E_INVALID, "a name must not be empty");
     if (n > CZ_MAX_NAME)
-        return cz_fail(err, CZ_E_INVALID, "a name has at most %d bytes, not %zu", CZ_MAX_NAME, n);
+        return cz_fail(err, CZ_E_INVALID, "a name has at most %d bytes, not %zu", CZ_MAX_NAME,
+                       n);
     if (cz_streq(name, ".") || cz_streq(name, ".."))
         return cz_fail(err, CZ_E_INVALID, "a name must not be \"%s\"", name);
     uint32_t cp = 0;
@@ -80,12 +81,8 @@ enum cz_err cz_name_check(const char *name, struct cz_error *err)
             return cz_fail(err, CZ_E_INVALID, "a name must be UTF-8: byte %zu is not", i + 1);
         const char *what = refused(cp);
         if (what)
-            return cz_fail(err,
-                           CZ_E_INVALID,
-                           "a name must not contain %s (U+%04X at byte %zu)",
-                           what,
-                           (unsigned)cp,
-                           i + 1);
+            return cz_fail(err, CZ_E_INVALID, "a name must not contain %s (U+%04X at byte %zu)",
+                           what, (unsigned)cp, i + 1);
         if (is_blank(cp) && (i == 0 || i + len == n))
             return cz_fail(err, CZ_E_INVALID, "a name must not begin or end with a blank");
     }
@@ -132,7 +129,8 @@ uint32_t cz_murmur2(const void *key, size_t len)
     uint32_t h = 0x9747b28cU ^ (uint32_t)len;
     size_t left = len;
     for (; left >= 4; left -= 4, p += 4) {
-        uint32_t k = (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+        uint32_t k =
+            (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
         k *= m;
         k ^= k >> 24;
         k *= m;

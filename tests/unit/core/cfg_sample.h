@@ -28,7 +28,10 @@ struct sample {
 static const char *const sample_modes[] = {"stop", "skip", "dead_letter", NULL};
 
 static const struct cz_cfg_key sample_tls_table[] = {
-    {.name = "verify", .type = CZ_CFG_BOOL, .offset = offsetof(struct sample_tls, verify), .def = "true"},
+    {.name = "verify",
+     .type = CZ_CFG_BOOL,
+     .offset = offsetof(struct sample_tls, verify),
+     .def = "true"},
     {.name = "password",
      .type = CZ_CFG_STRING,
      .flags = CZ_CFG_SECRET | CZ_CFG_NULLABLE,
@@ -42,7 +45,8 @@ static const struct cz_cfg_key sample_tls_table[] = {
     {0}};
 
 /* A number twice as large as given, from a number or "N apples". */
-static void sample_custom_parse(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+static void
+sample_custom_parse(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
 {
     if (json_is_integer(v))
         *(int64_t *)field = json_integer_value(v) * 2;
@@ -50,7 +54,8 @@ static void sample_custom_parse(const json_t *v, void *field, const char *pointe
         (void)cz_report_add(rep, pointer, "custom", "must count apples");
 }
 
-static void sample_label_check(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+static void
+sample_label_check(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
 {
     (void)field;
     if (json_string_value(v)[0] == '!')
@@ -60,26 +65,67 @@ static void sample_label_check(const json_t *v, void *field, const char *pointer
 #define AT(f) .offset = offsetof(struct sample, f)
 static const struct cz_cfg_key sample_table[] = {
     {.name = "on", .type = CZ_CFG_BOOL, AT(on), .group = "General", .doc = "Whether it is on."},
-    {.name = "count", .type = CZ_CFG_INT, AT(count), .def = "5", .min = 1, .max = 100, .group = "General",
-     .flags = CZ_CFG_RELOAD, .doc = "How many."},
-    {.name = "at_least", .type = CZ_CFG_INT, AT(at_least), .def = "0", .min = 0, .max = INT64_MAX},
+    {.name = "count",
+     .type = CZ_CFG_INT,
+     AT(count),
+     .def = "5",
+     .min = 1,
+     .max = 100,
+     .group = "General",
+     .flags = CZ_CFG_RELOAD,
+     .doc = "How many."},
+    {.name = "at_least",
+     .type = CZ_CFG_INT,
+     AT(at_least),
+     .def = "0",
+     .min = 0,
+     .max = INT64_MAX},
     {.name = "ratio", .type = CZ_CFG_DOUBLE, AT(ratio), .def = "0.5", .min = 0, .max = 1},
-    {.name = "name", .type = CZ_CFG_STRING, AT(name), .flags = CZ_CFG_REQUIRED, .min = 1, .max = 10,
-     .group = "General", .doc = "Its name."},
-    {.name = "label", .type = CZ_CFG_STRING, AT(label), .flags = CZ_CFG_NULLABLE, .def = "\"none\"",
+    {.name = "name",
+     .type = CZ_CFG_STRING,
+     AT(name),
+     .flags = CZ_CFG_REQUIRED,
+     .min = 1,
+     .max = 10,
+     .group = "General",
+     .doc = "Its name."},
+    {.name = "label",
+     .type = CZ_CFG_STRING,
+     AT(label),
+     .flags = CZ_CFG_NULLABLE,
+     .def = "\"none\"",
      .parse = sample_label_check},
-    {.name = "token", .type = CZ_CFG_STRING, AT(token), .flags = CZ_CFG_SECRET, .doc = "Secret."},
-    {.name = "mode", .type = CZ_CFG_ENUM, AT(mode), .def = "\"skip\"", .values = sample_modes,
+    {.name = "token",
+     .type = CZ_CFG_STRING,
+     AT(token),
+     .flags = CZ_CFG_SECRET,
+     .doc = "Secret."},
+    {.name = "mode",
+     .type = CZ_CFG_ENUM,
+     AT(mode),
+     .def = "\"skip\"",
+     .values = sample_modes,
      .doc = "What to do."},
     {.name = "topics", .type = CZ_CFG_STRINGS, AT(topics), .def = "[\"a\"]"},
     {.name = "extra", .type = CZ_CFG_JSON, AT(extra), .schema = "{\"type\":\"object\"}"},
     {.name = "tls", .type = CZ_CFG_OBJECT, AT(tls), .sub = sample_tls_table, .doc = "TLS."},
-    {.name = "box", .type = CZ_CFG_OBJECT, AT(box), .sub = sample_tls_table, .flags = CZ_CFG_NULLABLE,
+    {.name = "box",
+     .type = CZ_CFG_OBJECT,
+     AT(box),
+     .sub = sample_tls_table,
+     .flags = CZ_CFG_NULLABLE,
      .def = "{\"depth\":7}"},
-    {.name = "custom", .type = CZ_CFG_CUSTOM, AT(custom), .def = "4", .parse = sample_custom_parse,
+    {.name = "custom",
+     .type = CZ_CFG_CUSTOM,
+     AT(custom),
+     .def = "4",
+     .parse = sample_custom_parse,
      .schema = "{\"type\":\"integer\"}"},
     {.name = "later", .type = CZ_CFG_INT, AT(later), .flags = CZ_CFG_LATER, .def = "1"},
-    {.name = "later_tls", .type = CZ_CFG_OBJECT, AT(later_tls), .flags = CZ_CFG_LATER,
+    {.name = "later_tls",
+     .type = CZ_CFG_OBJECT,
+     AT(later_tls),
+     .flags = CZ_CFG_LATER,
      .sub = sample_tls_table},
     {0}};
 #undef AT

@@ -7,7 +7,8 @@
 #include "core_priv.h"
 #include "cz/json.h"
 
-static struct sample parse(const char *text, const char *pointer, struct cz_report *rep, enum cz_err *ret)
+static struct sample
+parse(const char *text, const char *pointer, struct cz_report *rep, enum cz_err *ret)
 {
     struct sample s = {0};
     json_t *j = NULL;
@@ -51,14 +52,13 @@ static void all_given(void **state)
     (void)state;
     struct cz_report rep = CZ_REPORT_INIT;
     enum cz_err rc;
-    struct sample s = parse(
-        "{\"on\":true,\"count\":7.0,\"at_least\":9223372036854775807,\"ratio\":1,\"name\":\"x\","
-        "\"label\":\"l\",\"token\":\"${env:T}\",\"mode\":\"dead_letter\",\"topics\":[],"
-        "\"extra\":{\"k\":[1]},\"tls\":{\"verify\":false,\"password\":null,\"depth\":9},"
-        "\"box\":null,\"custom\":21,\"later\":1,\"later_tls\":{\"depth\":3}}",
-        "",
-        &rep,
-        &rc);
+    struct sample s =
+        parse("{\"on\":true,\"count\":7.0,\"at_least\":9223372036854775807,\"ratio\":1,"
+              "\"name\":\"x\","
+              "\"label\":\"l\",\"token\":\"${env:T}\",\"mode\":\"dead_letter\",\"topics\":[],"
+              "\"extra\":{\"k\":[1]},\"tls\":{\"verify\":false,\"password\":null,\"depth\":9},"
+              "\"box\":null,\"custom\":21,\"later\":1,\"later_tls\":{\"depth\":3}}",
+              "", &rep, &rc);
     assert_int_equal(rc, CZ_OK);
     assert_true(s.on);
     assert_int_equal(s.count, 7);
@@ -93,18 +93,22 @@ static const struct {
     {"\"ratio\":1.5", "/ratio", "range", "must be between 0 and 1, not 1.5"},
     {"\"ratio\":true", "/ratio", "type", "must be a number, not a boolean"},
     {"\"token\":\"hunter2\"", "/token", "secret", "must be a secret reference"},
-    {"\"mode\":\"skp\"", "/mode", "value", "must be one of stop, skip, dead_letter, not \"skp\""},
+    {"\"mode\":\"skp\"", "/mode", "value",
+     "must be one of stop, skip, dead_letter, not \"skp\""},
     {"\"mode\":1", "/mode", "type", "must be one of stop, skip, dead_letter, not a number"},
     {"\"topics\":\"a\"", "/topics", "type", "must be an array of strings, not a string"},
     {"\"topics\":[\"a\",{}]", "/topics/1", "type", "must be a string, not an object"},
     {"\"tls\":[]", "/tls", "type", "must be an object, not an array"},
     {"\"tls\":{\"depth\":10}", "/tls/depth", "range", "must be between 1 and 9, not 10"},
-    {"\"tls\":{\"dept\":1}", "/tls/dept", "unknown-field", "unknown field \"dept\"; did you mean \"depth\"?"},
-    {"\"tls\":{\"password\":\"hunter2\"}", "/tls/password", "secret", "must be a secret reference"},
+    {"\"tls\":{\"dept\":1}", "/tls/dept", "unknown-field",
+     "unknown field \"dept\"; did you mean \"depth\"?"},
+    {"\"tls\":{\"password\":\"hunter2\"}", "/tls/password", "secret",
+     "must be a secret reference"},
     {"\"label\":\"!\"", "/label", "label", "must not shout"},
     {"\"custom\":\"x\"", "/custom", "custom", "must count apples"},
     {"\"later\":2", "/later", "not-available", "later is not available yet"},
-    {"\"later_tls\":{\"depth\":4}", "/later_tls", "not-available", "later_tls is not available yet"},
+    {"\"later_tls\":{\"depth\":4}", "/later_tls", "not-available",
+     "later_tls is not available yet"},
     {"\"later_tls\":5", "/later_tls", "not-available", "later_tls is not available yet"},
     {"\"naem\":5", "/naem", "unknown-field", "unknown field \"naem\"; did you mean \"name\"?"},
     {"\"ratoi\":5", "/ratoi", "unknown-field", "did you mean \"ratio\"?"},
@@ -127,12 +131,8 @@ static void each_problem(void **state)
         assert_int_equal(rc, CZ_E_INVALID);
         if (rep.len != 1 || strcmp(rep.items[0].pointer, pointer) != 0 ||
             strcmp(rep.items[0].code, problems[i].code) != 0)
-            fail_msg("%s: %zu problems, first %s %s %s",
-                     in,
-                     rep.len,
-                     rep.items[0].pointer,
-                     rep.items[0].code,
-                     rep.items[0].message);
+            fail_msg("%s: %zu problems, first %s %s %s", in, rep.len, rep.items[0].pointer,
+                     rep.items[0].code, rep.items[0].message);
         CONTAINS(rep.items[0].message, problems[i].message);
         assert_null(strstr(rep.items[0].message, "hunter2"));
         /* What was wrong has its default. */
@@ -148,9 +148,11 @@ static void all_problems_at_once(void **state)
     struct cz_report rep = CZ_REPORT_INIT;
     (void)cz_report_add(&rep, "/earlier", "x", "y");
     enum cz_err rc;
-    struct sample s = parse("{\"count\":0,\"mode\":1,\"zzz\":1,\"tls\":{\"depth\":0,\"q\":1}}", "", &rep, &rc);
+    struct sample s = parse("{\"count\":0,\"mode\":1,\"zzz\":1,\"tls\":{\"depth\":0,\"q\":1}}",
+                            "", &rep, &rc);
     assert_int_equal(rc, CZ_E_INVALID);
-    static const char *const want[] = {"/earlier", "/count", "/name", "/mode", "/tls/depth", "/tls/q", "/zzz"};
+    static const char *const want[] = {"/earlier",   "/count", "/name", "/mode",
+                                       "/tls/depth", "/tls/q", "/zzz"};
     assert_int_equal(rep.len, COUNT(want));
     for (size_t i = 0; i < COUNT(want); i++)
         assert_string_equal(rep.items[i].pointer, want[i]);
@@ -193,10 +195,9 @@ static void distances(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(all_defaults),
-                                       cmocka_unit_test(all_given),
-                                       cmocka_unit_test(each_problem),
-                                       cmocka_unit_test(all_problems_at_once),
-                                       cmocka_unit_test(distances)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_defaults), cmocka_unit_test(all_given),
+        cmocka_unit_test(each_problem), cmocka_unit_test(all_problems_at_once),
+        cmocka_unit_test(distances)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

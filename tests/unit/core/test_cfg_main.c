@@ -11,7 +11,8 @@ static char path[64];
 enum { MAX_ARGS = 20 };
 
 /* Words of @line are the arguments; words with a leading @ are set in the environment. */
-static enum cz_err run(const char *line, struct sample *ret, bool *ret_exit, struct cz_error *err)
+static enum cz_err
+run(const char *line, struct sample *ret, bool *ret_exit, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *copy = cz_strdup(line);
     char *argv[MAX_ARGS + 2] = {copy}, *rest = copy, *word;
@@ -24,7 +25,8 @@ static enum cz_err run(const char *line, struct sample *ret, bool *ret_exit, str
             argv[argc++] = word;
     }
     memset(ret, 0, sizeof *ret);
-    enum cz_err rc = cz_cfg_parse_main(sample_table, "prog", "CZT_", argc, argv, ret, ret_exit, err);
+    enum cz_err rc =
+        cz_cfg_parse_main(sample_table, "prog", "CZT_", argc, argv, ret, ret_exit, err);
     (void)clearenv();
     return rc;
 }
@@ -32,10 +34,13 @@ static enum cz_err run(const char *line, struct sample *ret, bool *ret_exit, str
 static void layers(void **state)
 {
     (void)state;
-    static const char file[] = "{\"count\":10,\"name\":\"file\",\"label\":\"file\",\"tls\":{\"depth\":5}}";
+    static const char file[] =
+        "{\"count\":10,\"name\":\"file\",\"label\":\"file\",\"tls\":{\"depth\":5}}";
     assert_int_equal(cz_write_file(path, file, sizeof file - 1, 0600, NULL), CZ_OK);
-    CZ_CLEANUP(cz_freep) char *line =
-        cz_strf("--config %s @CZT_COUNT=20 @CZT_NAME=env --count=30 --on @CZT_TLS_DEPTH=6 --tls-verify no", path);
+    CZ_CLEANUP(cz_freep)
+    char *line = cz_strf("--config %s @CZT_COUNT=20 @CZT_NAME=env --count=30 --on "
+                         "@CZT_TLS_DEPTH=6 --tls-verify no",
+                         path);
     struct sample s;
     struct cz_error e = CZ_ERROR_INIT;
     bool leave = true;
@@ -61,10 +66,9 @@ static void spellings(void **state)
     struct sample s;
     struct cz_error e = CZ_ERROR_INIT;
     bool leave;
-    if (run("--name=n --topics a,b,,c --at-least 7 --token hunter2 --mode stop --on --extra={\"a\":1} --custom=3",
-            &s,
-            &leave,
-            &e))
+    if (run("--name=n --topics a,b,,c --at-least 7 --token hunter2 --mode stop --on "
+            "--extra={\"a\":1} --custom=3",
+            &s, &leave, &e))
         fail_msg("%s", e.text);
     assert_int_equal(s.topics.len, 3);
     assert_string_equal(s.topics.items[2], "c");
@@ -75,7 +79,9 @@ static void spellings(void **state)
     assert_true(s.on);
     assert_int_equal(cz_json_int(s.extra, "a", 0), 1);
     cz_cfg_done(sample_table, &s);
-    assert_int_equal(run("--name --on --topics=[\"x,y\"] --ratio 0.25 @CZT_COUNT= @CZT_ON=off", &s, &leave, &e), CZ_OK);
+    assert_int_equal(run("--name --on --topics=[\"x,y\"] --ratio 0.25 @CZT_COUNT= @CZT_ON=off",
+                         &s, &leave, &e),
+                     CZ_OK);
     assert_string_equal(s.name, "--on"); /* the next word is the value, whatever it is */
     assert_string_equal(s.topics.items[0], "x,y");
     assert_int_equal(s.count, 5); /* an empty variable is none */
@@ -130,12 +136,15 @@ static void bad_files(void **state)
     } rows[] = {
         {"{\n\"name\" \"x\"}", ": line 2 column 10"},
         {"[]", ": must hold a JSON object"},
-        {"{\"name\":\"n\",\"cuont\":1}", ": /cuont: unknown field \"cuont\"; did you mean \"count\"?"},
-        {"{\"name\":\"n\",\"tls\":{\"depth\":0}}", ": /tls/depth: must be between 1 and 9, not 0"},
+        {"{\"name\":\"n\",\"cuont\":1}",
+         ": /cuont: unknown field \"cuont\"; did you mean \"count\"?"},
+        {"{\"name\":\"n\",\"tls\":{\"depth\":0}}",
+         ": /tls/depth: must be between 1 and 9, not 0"},
     };
     CZ_CLEANUP(cz_freep) char *line = cz_strf("--config=%s", path);
     for (size_t i = 0; i < COUNT(rows); i++) {
-        assert_int_equal(cz_write_file(path, rows[i].text, strlen(rows[i].text), 0600, NULL), CZ_OK);
+        assert_int_equal(cz_write_file(path, rows[i].text, strlen(rows[i].text), 0600, NULL),
+                         CZ_OK);
         struct sample s;
         struct cz_error e = CZ_ERROR_INIT;
         bool leave;
@@ -182,12 +191,10 @@ int main(void)
     if (fd < 0)
         return 1;
     (void)close(fd);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(layers),
-                                       cmocka_unit_test(spellings),
-                                       cmocka_unit_test(errors),
-                                       cmocka_unit_test(bad_files),
-                                       cmocka_unit_test(help),
-                                       cmocka_unit_test(help_and_version_exit)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers), cmocka_unit_test(spellings),
+        cmocka_unit_test(errors), cmocka_unit_test(bad_files),
+        cmocka_unit_test(help),   cmocka_unit_test(help_and_version_exit)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     (void)unlink(path);
     return rc;

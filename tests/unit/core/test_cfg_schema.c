@@ -24,15 +24,14 @@ static void schema(void **state)
     static const struct {
         const char *name, *want;
     } rows[] = {
-        {"on", "{\"description\":\"Whether it is on.\",\"type\":\"boolean\",\"x-group\":\"General\"}"},
-        {"count",
-         "{\"default\":5,\"description\":\"How many.\",\"maximum\":100,\"minimum\":1,"
-         "\"type\":\"integer\",\"x-group\":\"General\",\"x-reload\":true}"},
+        {"on", "{\"description\":\"Whether it is "
+               "on.\",\"type\":\"boolean\",\"x-group\":\"General\"}"},
+        {"count", "{\"default\":5,\"description\":\"How many.\",\"maximum\":100,\"minimum\":1,"
+                  "\"type\":\"integer\",\"x-group\":\"General\",\"x-reload\":true}"},
         {"at_least", "{\"default\":0,\"minimum\":0,\"type\":\"integer\"}"},
         {"label", "{\"default\":\"none\",\"type\":[\"string\",\"null\"]}"},
-        {"mode",
-         "{\"default\":\"skip\",\"description\":\"What to do.\","
-         "\"enum\":[\"stop\",\"skip\",\"dead_letter\"],\"type\":\"string\"}"},
+        {"mode", "{\"default\":\"skip\",\"description\":\"What to do.\","
+                 "\"enum\":[\"stop\",\"skip\",\"dead_letter\"],\"type\":\"string\"}"},
         {"topics", "{\"default\":[\"a\"],\"items\":{\"type\":\"string\"},\"type\":\"array\"}"},
         {"extra", "{\"type\":\"object\"}"},
         {"custom", "{\"default\":4,\"type\":\"integer\"}"},
@@ -53,13 +52,17 @@ static void with_defaults(void **state)
     static const struct {
         const char *in, *want;
     } rows[] = {
-        {"{}",
-         "{\"at_least\":0,\"box\":{\"depth\":7,\"verify\":true},\"count\":5,\"custom\":4,\"label\":\"none\","
-         "\"later\":1,\"later_tls\":{\"depth\":3,\"verify\":true},\"mode\":\"skip\",\"ratio\":0.5,"
-         "\"tls\":{\"depth\":3,\"verify\":true},\"topics\":[\"a\"]}"},
-        {"{\"count\":9,\"unknown\":[1],\"label\":null,\"tls\":{\"depth\":1,\"odd\":2},\"box\":{}}",
-         "{\"at_least\":0,\"box\":{\"depth\":3,\"verify\":true},\"count\":9,\"custom\":4,\"label\":\"none\","
-         "\"later\":1,\"later_tls\":{\"depth\":3,\"verify\":true},\"mode\":\"skip\",\"ratio\":0.5,"
+        {"{}", "{\"at_least\":0,\"box\":{\"depth\":7,\"verify\":true},\"count\":5,\"custom\":4,"
+               "\"label\":\"none\","
+               "\"later\":1,\"later_tls\":{\"depth\":3,\"verify\":true},\"mode\":\"skip\","
+               "\"ratio\":0.5,"
+               "\"tls\":{\"depth\":3,\"verify\":true},\"topics\":[\"a\"]}"},
+        {"{\"count\":9,\"unknown\":[1],\"label\":null,\"tls\":{\"depth\":1,\"odd\":2},\"box\":{"
+         "}}",
+         "{\"at_least\":0,\"box\":{\"depth\":3,\"verify\":true},\"count\":9,\"custom\":4,"
+         "\"label\":\"none\","
+         "\"later\":1,\"later_tls\":{\"depth\":3,\"verify\":true},\"mode\":\"skip\",\"ratio\":"
+         "0.5,"
          "\"tls\":{\"depth\":1,\"odd\":2,\"verify\":true},\"topics\":[\"a\"],\"unknown\":[1]}"},
         {"[1]", "[1]"},
     };
@@ -79,6 +82,7 @@ static void with_defaults(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(schema), cmocka_unit_test(with_defaults)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(schema),
+                                       cmocka_unit_test(with_defaults)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,9 +72,7 @@ static void maps(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(first_wins),
-                                       cmocka_unit_test(prefix),
-                                       cmocka_unit_test(cut_is_utf8),
-                                       cmocka_unit_test(maps)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(first_wins), cmocka_unit_test(prefix),
+                                       cmocka_unit_test(cut_is_utf8), cmocka_unit_test(maps)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -58,7 +58,8 @@ static void errors(void **state)
     assert_int_equal(cz_write_file("/nonexistent/x", "", 0, 0600, &e), CZ_E_NOT_FOUND);
     size_t before = files_in_dir();
     cz_error_reset(&e);
-    assert_int_equal(cz_write_file(dir, "x", 1, 0600, &e), CZ_E_IO); /* a folder is in the way */
+    assert_int_equal(cz_write_file(dir, "x", 1, 0600, &e),
+                     CZ_E_IO); /* a folder is in the way */
     CONTAINS(e.text, "cannot replace");
     assert_int_equal(files_in_dir(), before);
 }
@@ -101,10 +102,9 @@ int main(void)
     if (!mkdtemp(dir))
         return 1;
     (void)snprintf(path, sizeof path, "%s/file", dir);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(write_and_read),
-                                       cmocka_unit_test(errors),
-                                       cmocka_unit_test(no_known_size),
-                                       cmocka_unit_test(out_of_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(write_and_read), cmocka_unit_test(errors),
+        cmocka_unit_test(no_known_size), cmocka_unit_test(out_of_memory)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     (void)unlink(path);
     (void)rmdir(dir);

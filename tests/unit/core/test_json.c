@@ -83,11 +83,9 @@ static void writer(void **state)
     static const struct {
         const char *in, *want, *canonical;
     } rows[] = {
-        {"{ \"b\" : 1, \"a\" : [ true, false, null ] }",
-         "{\"b\":1,\"a\":[true,false,null]}",
+        {"{ \"b\" : 1, \"a\" : [ true, false, null ] }", "{\"b\":1,\"a\":[true,false,null]}",
          "{\"a\":[true,false,null],\"b\":1}"},
-        {"{\"z\":{\"y\":1,\"x\":2},\"a\":{}}",
-         "{\"z\":{\"y\":1,\"x\":2},\"a\":{}}",
+        {"{\"z\":{\"y\":1,\"x\":2},\"a\":{}}", "{\"z\":{\"y\":1,\"x\":2},\"a\":{}}",
          "{\"a\":{},\"z\":{\"x\":2,\"y\":1}}"},
         {"0.1", "0.1", "0.1"},
         {"1.0", "1.0", "1.0"},
@@ -175,7 +173,8 @@ static void merge_patch(void **state)
 static void out_of_memory(void **state)
 {
     (void)state;
-    json_t *j = must_parse("{\"a\":[1,2,3],\"b\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}");
+    json_t *j = must_parse(
+        "{\"a\":[1,2,3],\"b\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}");
     bool succeeded = false;
     for (long n = 0; n < 10 && !succeeded; n++) {
         CZ_CLEANUP(cz_buf_done) struct cz_buf b = CZ_BUF_INIT(1000);
@@ -191,11 +190,9 @@ static void out_of_memory(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {cmocka_unit_test(refused),
-                                       cmocka_unit_test(depth),
-                                       cmocka_unit_test(writer),
-                                       cmocka_unit_test(getters),
-                                       cmocka_unit_test(merge_patch),
-                                       cmocka_unit_test(out_of_memory)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(refused),     cmocka_unit_test(depth),
+        cmocka_unit_test(writer),      cmocka_unit_test(getters),
+        cmocka_unit_test(merge_patch), cmocka_unit_test(out_of_memory)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

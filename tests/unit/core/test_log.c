@@ -16,7 +16,8 @@ static void json_line(void **state)
     (void)state;
     cz_log_init(CZ_LOG_INFO, true);
     cz_alloc_fail_after(0); /* must work without memory */
-    CAPTURE_STDERR(out, sizeof out, cz_log(CZ_LOG_WARN, "room", "a \"b\"\n\x1b[31m %s=%d \xFF", "k", 7));
+    CAPTURE_STDERR(out, sizeof out,
+                   cz_log(CZ_LOG_WARN, "room", "a \"b\"\n\x1b[31m %s=%d \xFF", "k", 7));
     cz_alloc_fail_after(-1);
     assert_int_equal(out[strlen(out) - 1], '\n');
     assert_ptr_equal(strchr(out, '\n'), out + strlen(out) - 1); /* one line */
@@ -24,7 +25,8 @@ static void json_line(void **state)
     assert_non_null(j);
     assert_string_equal(json_string_value(json_object_get(j, "level")), "warn");
     assert_string_equal(json_string_value(json_object_get(j, "component")), "room");
-    assert_string_equal(json_string_value(json_object_get(j, "msg")), "a \"b\"\n\x1b[31m k=7 \xEF\xBF\xBD");
+    assert_string_equal(json_string_value(json_object_get(j, "msg")),
+                        "a \"b\"\n\x1b[31m k=7 \xEF\xBF\xBD");
     assert_int_equal(strlen(json_string_value(json_object_get(j, "ts"))), 24);
     json_decref(j);
 }

@@ -73,7 +73,7 @@ static void histogram_text(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(histogram), cmocka_unit_test(text), cmocka_unit_test(histogram_text)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(histogram), cmocka_unit_test(text),
+                                       cmocka_unit_test(histogram_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -65,8 +65,7 @@ static void long_pointers_are_cut(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(report),
-                                       cmocka_unit_test(pointers),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(report), cmocka_unit_test(pointers),
                                        cmocka_unit_test(long_pointers_are_cut)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

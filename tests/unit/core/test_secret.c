@@ -176,12 +176,10 @@ int main(void)
     if (fd < 0)
         return 1;
     (void)close(fd);
-    const struct CMUnitTest tests[] = {cmocka_unit_test(forms),
-                                       cmocka_unit_test(environment),
-                                       cmocka_unit_test(whole_file),
-                                       cmocka_unit_test(properties),
-                                       cmocka_unit_test(missing_file),
-                                       cmocka_unit_test(equal)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(forms),        cmocka_unit_test(environment),
+        cmocka_unit_test(whole_file),   cmocka_unit_test(properties),
+        cmocka_unit_test(missing_file), cmocka_unit_test(equal)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);
     (void)unlink(path);
     return rc;

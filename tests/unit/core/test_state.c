@@ -41,7 +41,8 @@ static void every_pair(void **state)
                 continue;
             }
             bool changed = false;
-            CAPTURE_STDERR(out, sizeof out, changed = cz_task_state_set(&s, t, "task=7", "because"));
+            CAPTURE_STDERR(out, sizeof out,
+                           changed = cz_task_state_set(&s, t, "task=7", "because"));
             assert_int_equal(s, t);
             assert_int_equal(changed, from != to);
             if (!changed) {
@@ -49,11 +50,8 @@ static void every_pair(void **state)
                 continue;
             }
             char line[100];
-            (void)snprintf(line,
-                           sizeof line,
-                           "%s → %s: because task=7",
-                           cz_task_state_name((enum cz_task_state)from),
-                           cz_task_state_name(t));
+            (void)snprintf(line, sizeof line, "%s → %s: because task=7",
+                           cz_task_state_name((enum cz_task_state)from), cz_task_state_name(t));
             CONTAINS(out, line);
         }
     }

@@ -134,10 +134,8 @@ static void backoff(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(format),
-                                       cmocka_unit_test(same_as_libc),
-                                       cmocka_unit_test(parse),
-                                       cmocka_unit_test(deadlines),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(format), cmocka_unit_test(same_as_libc),
+                                       cmocka_unit_test(parse), cmocka_unit_test(deadlines),
                                        cmocka_unit_test(backoff)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

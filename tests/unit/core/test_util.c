@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Numbers, names, UTF-8, uids, SHA-256, and murmur2 by the vectors of Kafka's own UtilsTest. */
+/** Numbers, names, UTF-8, uids, SHA-256, and murmur2 by the vectors of Kafka's own UtilsTest.
+ */
 #include "cz_test.h"
 
 #include "cz/limits.h"
@@ -111,16 +112,22 @@ static void names(void **state)
         {" a", "begin or end with a blank"},
         {"a ", "begin or end with a blank"},
         {"a\xC2\xA0", "begin or end with a blank"},
-        {"\xE3\x80\x80" "a", "begin or end with a blank"},
+        {"\xE3\x80\x80"
+         "a",
+         "begin or end with a blank"},
         {"a\tb", "a control character (U+0009 at byte 2)"},
         {"a\x7F", "a control character"},
         {"a\xC2\x85", "a control character"},
         {"a\xE2\x80\xA8", "a control character"},
-        {"a\xE2\x80\xAE" "b", "(bidi) character (U+202E at byte 2)"},
+        {"a\xE2\x80\xAE"
+         "b",
+         "(bidi) character (U+202E at byte 2)"},
         {"\xE2\x81\xA6x", "(bidi)"},
         {"\xE2\x80\x8Fx", "(bidi)"},
         {"\xD8\x9Cx", "(bidi)"},
-        {"a\xE2\x80\x8B" "b", "an invisible character"},
+        {"a\xE2\x80\x8B"
+         "b",
+         "an invisible character"},
         {"a\xFF", "must be UTF-8: byte 2"},
         {long_name, "at most 200 bytes, not 201"},
     };
@@ -180,12 +187,9 @@ static void small(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(murmur2),
-                                       cmocka_unit_test(parse_i64),
-                                       cmocka_unit_test(utf8),
-                                       cmocka_unit_test(names),
-                                       cmocka_unit_test(uids),
-                                       cmocka_unit_test(sha256),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(murmur2), cmocka_unit_test(parse_i64),
+                                       cmocka_unit_test(utf8),    cmocka_unit_test(names),
+                                       cmocka_unit_test(uids),    cmocka_unit_test(sha256),
                                        cmocka_unit_test(small)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The SQL of the store.  Point statements of the write path are prepared once per session;
+ * lists with optional filters are not, so that the planner sees which filters are set. */
+#include "stmt.h"
+
+#include <stddef.h>
+
+#define MS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
+#define LIVE_TEAM(param) "(SELECT id FROM team WHERE name = " param " AND deleted_seq IS NULL)"
+
+/* Columns in the order that rows.c reads them. */
+#define RESOURCE                                                                               \
+    "t.name, r.kind, r.name, r.uid, r.generation, r.version, r.managed_by, r.doc,"             \
+    " r.override, r.deleted_seq, " MS("r.created_at") ", " MS("r.updated_at")
+#define REVISION                                                                               \
+    "v.seq, t.name, v.kind, v.name, v.uid, v.generation, v.op, v.doc, v.override, " MS(        \
+        "c.at") ", c.actor, c.via, c.comment"
+#define CHANGE                                                                                 \
+    "c.seq, " MS("c.at") ", t.name, c.actor, c.via, c.comment, c.request_id, c.reverts,"       \
+                         " c.created, c.updated, c.deleted"
+#define CHANGES_WHERE                                                                          \
+    " FROM change c LEFT JOIN team t ON t.id = c.team_id"                                      \
+    " WHERE ($1::text IS NULL OR c.team_id = " LIVE_TEAM(                                      \
+        "$1") ")"                                                                              \
+              " AND ($2::text IS NULL OR c.actor = $2) AND ($3::text IS NULL OR c.via = $3)"   \
+              " AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (SELECT FROM revision " \
+              "v"                                                                              \
+              "  WHERE v.seq = c.seq AND ($4 IS NULL OR v.kind = $4) AND ($5 IS NULL OR "      \
+              "v.name = $5)))"
+/* The object that bears, or bore last, a name. */
+#define BEARER                                                                                 \
+    "WITH o AS (SELECT r.id FROM resource r JOIN team t ON t.id = r.team_id"                   \
+    " WHERE t.name = $1 AND t.deleted_seq IS NULL AND r.kind = $2 AND r.name = $3"             \
+    " ORDER BY r.id DESC LIMIT 1) "
+/* The advisory lock of the leader: 'citizenk' as a number. */
+#define LEAD_LOCK "7163384678683340395"
+
+#define PREPARED(id, n, text) [id] = {.name = #id, .sql = (text), .params = (n)}
+#define PLAIN(id, n, text) [id] = {.sql = (text), .params = (n)}
+#define SIMPLE(id, text) [id] = {.sql = (text), .simple = true}
+
+const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
+    SIMPLE(PG_BEGIN_WRITE, "BEGIN; UPDATE epoch SET n = n + 1 RETURNING n"),
+    SIMPLE(PG_COMMIT, "COMMIT"),
+    SIMPLE(PG_ROLLBACK, "ROLLBACK"),
+    SIMPLE(PG_LISTEN, "LISTEN citizenk_change"),
+
+    PLAIN(PG_FIND_TOKEN, 1, "SELECT seq FROM change WHERE token = $1"),
+    PREPARED(
+        PG_FINISH_WRITE,
+        15,
+        "WITH c AS (INSERT INTO change (seq, token, team_id, principal_id, actor, via,"
+        "  comment, request_id, trace_id, ip, reverts, created, updated, deleted)"
+        " VALUES ($1::bigint, $2, " LIVE_TEAM(
+            "$3") ", $4, $5, $6, $7, $8, $9, $10,"
+                  "  $11::bigint, $12::int, $13::int, $14::int)"
+                  " RETURNING seq, team_id, principal_id, actor, via, request_id, trace_id, "
+                  "ip),"
+                  " a AS (INSERT INTO audit_event (team_id, principal_id, actor, via, action,"
+                  "  outcome, seq, request_id, trace_id, ip)"
+                  " SELECT team_id, principal_id, actor, via, coalesce($15, 'change'), 'ok', "
+                  "seq,"
+                  "  request_id, trace_id, ip FROM c)"
+                  " SELECT pg_notify('citizenk_change', $1::text)"),
+
+    PREPARED(PG_GET,
+             3,
+             "SELECT " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id"
+             " WHERE t.name = $1 AND t.deleted_seq IS NULL AND r.kind = $2 AND r.name = $3"
+             " AND r.deleted_seq IS NULL"),
+    PREPARED(PG_GET_UID,
+             1,
+             "SELECT " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id"
+             " WHERE r.uid = $1"),
+    /* One statement is one snapshot: the list and its seq belong together. */
+    PLAIN(PG_LIST,
+          10,
+          "SELECT e.n, x.* FROM epoch e LEFT JOIN LATERAL (SELECT " RESOURCE
+          " FROM resource r JOIN team t ON t.id = r.team_id"
+          " WHERE r.deleted_seq IS NULL AND t.deleted_seq IS NULL"
+          " AND ($1::text IS NULL OR t.name = $1) AND ($2::text IS NULL OR r.kind = $2)"
+          " AND ($3::text IS NULL OR r.group_name = $3)"
+          " AND ($4::text IS NULL"
+          "  OR position(lower($4 COLLATE \"C\") IN lower(r.name)) > 0)"
+          " AND ($5::text IS NULL OR CASE WHEN $6::text IS NULL"
+          "  THEN jsonb_exists(r.labels, $5) ELSE r.labels ->> $5 = $6 END)"
+          " AND ($7::text IS NULL OR r.managed_by = $7)"
+          " AND ($9::text IS NULL OR (t.name, r.name) > ($8::text, $9))"
+          " ORDER BY t.name, r.kind, r.name LIMIT $10::bigint)"
+          " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),
+
+    PLAIN(PG_CHANGES,
+          7,
+          "SELECT " CHANGE CHANGES_WHERE " AND ($6::bigint IS NULL OR c.seq < $6)"
+          " ORDER BY c.seq DESC LIMIT $7::bigint"),
+    PLAIN(PG_CHANGES_AFTER,
+          7,
+          "SELECT " CHANGE CHANGES_WHERE " AND c.seq > $6::bigint"
+          " ORDER BY c.seq LIMIT $7::bigint"),
+    PLAIN(PG_CHANGE,
+          1,
+          "SELECT " CHANGE " FROM change c LEFT JOIN team t ON t.id = c.team_id"
+          " WHERE c.seq = $1::bigint"),
+    PLAIN(PG_CHANGE_REVISIONS,
+          1,
+          "SELECT " REVISION " FROM revision v JOIN change c ON c.seq = v.seq"
+          " JOIN team t ON t.id = v.team_id WHERE v.seq = $1::bigint ORDER BY v.n"),
+    PLAIN(PG_REVISIONS,
+          5,
+          BEARER "SELECT o.id, " REVISION " FROM o"
+                 " LEFT JOIN revision v ON v.resource_id = o.id"
+                 "  AND ($4::bigint IS NULL OR v.seq < $4)"
+                 " LEFT JOIN change c ON c.seq = v.seq LEFT JOIN team t ON t.id = v.team_id"
+                 " ORDER BY v.seq DESC NULLS LAST, v.n DESC LIMIT $5::bigint"),
+    PLAIN(PG_REVISION,
+          4,
+          BEARER "SELECT " REVISION " FROM o JOIN revision v ON v.resource_id = o.id"
+                 " LEFT JOIN change c ON c.seq = v.seq JOIN team t ON t.id = v.team_id"
+                 " WHERE v.generation = $4::bigint AND v.op <> 'delete'"
+                 " ORDER BY v.seq DESC, v.n DESC LIMIT 1"),
+    PREPARED(PG_SEQ, 0, "SELECT n FROM epoch"),
+
+    PLAIN(PG_TEAMS, 0, "SELECT name FROM team WHERE deleted_seq IS NULL ORDER BY name"),
+    PLAIN(PG_PUT_TEAM,
+          8,
+          "WITH i AS (INSERT INTO team (name) VALUES ($1)"
+          "  ON CONFLICT (name) WHERE deleted_seq IS NULL DO NOTHING RETURNING id),"
+          " a AS (INSERT INTO audit_event (team_id, principal_id, actor, via, action, outcome,"
+          "  request_id, trace_id, ip) SELECT id, $2, $3, $4, coalesce($5, 'team.create'),"
+          "  'ok', $6, $7, $8 FROM i) SELECT count(*) FROM i"),
+
+    PREPARED(PG_CREATE,
+             10,
+             "WITH r AS (INSERT INTO resource (team_id, kind, name, uid, generation, version,"
+             "  managed_by, doc, override)"
+             " SELECT id, $2, $3, $4, 1, $5::bigint, $6, $7::json, $8::json FROM team"
+             "  WHERE name = $1 AND deleted_seq IS NULL RETURNING *),"
+             " v AS (INSERT INTO revision (seq, n, resource_id, team_id, kind, name, uid,"
+             "  generation, op, managed_by, doc, override)"
+             " SELECT version, $9::int, id, team_id, kind, name, uid, generation, $10,"
+             "  managed_by, doc, override FROM r)"
+             " SELECT " MS("created_at") " FROM r"),
+    PREPARED(PG_UPDATE,
+             8,
+             "WITH r AS (UPDATE resource SET generation = $2::bigint, version = $3::bigint,"
+             "  managed_by = $4, doc = $5::json, override = $6::json,"
+             "  updated_at = statement_timestamp()"
+             "  WHERE uid = $1 AND deleted_seq IS NULL RETURNING *),"
+             " v AS (INSERT INTO revision (seq, n, resource_id, team_id, kind, name, uid,"
+             "  generation, op, managed_by, doc, override)"
+             " SELECT version, $7::int, id, team_id, kind, name, uid, generation, $8,"
+             "  managed_by, doc, override FROM r)"
+             " SELECT " MS("updated_at") " FROM r"),
+    PREPARED(
+        PG_DELETE,
+        5,
+        "WITH r AS (UPDATE resource SET deleted_seq = $4::bigint, version = $4::bigint,"
+        "  updated_at = statement_timestamp()"
+        "  WHERE team_id = " LIVE_TEAM(
+            "$1") " AND kind = $2 AND name = $3"
+                  "  AND deleted_seq IS NULL RETURNING *),"
+                  " v AS (INSERT INTO revision (seq, n, resource_id, team_id, kind, name, uid,"
+                  "  generation, op, managed_by, doc, override)"
+                  " SELECT version, $5::int, id, team_id, kind, name, uid, generation, "
+                  "'delete',"
+                  "  managed_by, doc, override FROM r)"
+                  " SELECT 1 FROM r"),
+
+    /* Values are canonical text, so that equal text is an equal value: no outbox row then. */
+    PREPARED(PG_PUBLISH,
+             4,
+             "WITH u AS (INSERT INTO config_record (key, value, seq)"
+             "  VALUES ($1, $2::json, $3::bigint)"
+             "  ON CONFLICT (key) DO UPDATE SET value = excluded.value, seq = excluded.seq"
+             "  WHERE config_record.value::text IS DISTINCT FROM excluded.value::text"
+             "  RETURNING key, value, seq)"
+             " INSERT INTO outbox (seq, n, key, value) SELECT seq, $4::int, key, value FROM u"),
+    PREPARED(PG_PUBLISH_TOMBSTONE,
+             3,
+             "WITH d AS (DELETE FROM config_record WHERE key = $1 RETURNING key)"
+             " INSERT INTO outbox (seq, n, key) SELECT $2::bigint, $3::int, key FROM d"),
+
+    PREPARED(PG_AUDIT,
+             10,
+             "INSERT INTO audit_event (team_id, principal_id, actor, via, action, outcome,"
+             " request_id, trace_id, ip, detail) VALUES (" LIVE_TEAM(
+                 "$1") ", $2, $3, $4,"
+                       " coalesce($5, 'unknown'), $6, $7, $8, $9, $10::json)"),
+
+    PREPARED(PG_OUTBOX,
+             1,
+             "SELECT o.seq, o.key, o.value, c.trace_id FROM outbox o"
+             " LEFT JOIN change c ON c.seq = o.seq WHERE o.seq <= (SELECT max(x.seq) FROM"
+             " (SELECT seq FROM outbox ORDER BY seq, n LIMIT $1::bigint) x)"
+             " ORDER BY o.seq, o.n"),
+    /* The leader's row is held while the rows go: no take-over can come in between. */
+    PREPARED(PG_OUTBOX_DONE,
+             2,
+             "WITH l AS (SELECT epoch FROM leader FOR SHARE),"
+             " d AS (DELETE FROM outbox o USING l WHERE o.seq <= $2::bigint"
+             "  AND l.epoch = $1::bigint) SELECT epoch FROM l"),
+    PLAIN(PG_CONFIG,
+          0,
+          "SELECT e.n, k.seq, k.key, k.value, c.trace_id FROM epoch e"
+          " LEFT JOIN config_record k ON true LEFT JOIN change c ON c.seq = k.seq"
+          " ORDER BY k.key"),
+
+    /* The lock and the row are taken by one statement, so that no client that stops between the
+     * two can keep the lock under another's name. */
+    PLAIN(PG_LEAD_TAKE,
+          1,
+          "UPDATE leader SET epoch = epoch + 1, instance = $1, backend_pid = pg_backend_pid(),"
+          " renewed_at = clock_timestamp() WHERE pg_try_advisory_lock(" LEAD_LOCK ")"
+          " RETURNING epoch"),
+    PLAIN(PG_LEAD_WHO,
+          1,
+          "SELECT instance, epoch, clock_timestamp() - renewed_at"
+          " > $1::bigint * interval '1 ms' FROM leader"),
+    /* Only the session that really holds the lock: the number of a process may be used again.
+     */
+    PLAIN(PG_LEAD_END,
+          1,
+          "SELECT pg_terminate_backend(l.backend_pid) FROM leader l JOIN pg_locks k"
+          " ON k.pid = l.backend_pid AND k.granted AND k.locktype = 'advisory'"
+          " AND k.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+          " AND k.objsubid = 1 AND (k.classid::bigint << 32 | k.objid::bigint) = " LEAD_LOCK
+          " WHERE l.epoch = $1::bigint"),
+    PREPARED(PG_LEAD_RENEW,
+             1,
+             "UPDATE leader SET renewed_at = clock_timestamp()"
+             " WHERE epoch = $1::bigint AND backend_pid = pg_backend_pid() RETURNING 1"),
+
+    PLAIN(
+        PG_SCHEMA, 0, "SELECT version, name, checksum FROM schema_migration ORDER BY version"),
+};

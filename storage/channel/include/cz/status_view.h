@@ -6,6 +6,7 @@
 #define CZ_STATUS_VIEW_H
 
 #include "cz/channel.h"
+#include "cz/drop.h" /* enum cz_drop, cz_drop_name(): in libcz_core */
 #include "cz/metrics.h"
 #include "cz/state.h"
 
@@ -41,15 +42,6 @@ struct cz_task_info {
 struct cz_task_infos { struct cz_task_info *items; size_t len; };
 void cz_status_tasks(struct cz_status_view *v, const char *uid, struct cz_task_infos *ret); /* by number */
 void cz_task_infos_done(struct cz_task_infos *t);
-
-#define CZ_DROP_MAP(X) X(FILTER, "filter") X(MAP, "map") X(PARTITION, "partition") X(ERROR, "error") X(DEAD_LETTER, "dead_letter") X(SAMPLE, "sample")
-enum cz_drop {
-#define X(e, n) CZ_DROP_##e,
-    CZ_DROP_MAP(X)
-#undef X
-        CZ_DROP_COUNT_
-};
-const char *cz_drop_name(enum cz_drop d);
 
 struct cz_partition_stats {
     char *topic;

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The data path's producer: idempotent, acks=all, no time limit, shared by all mappings to one
+ *  target with equal settings.  A thread of its own polls it and gives the delivery reports.
+ *  @thread cz_producer_send: any; the delivery function runs on the producer's thread */
+#ifndef CZ_PRODUCER_H
+#define CZ_PRODUCER_H
+
+#include "cz/kafka.h"
+#include "cz/record.h"
+
+struct cz_producer;
+
+struct cz_delivery {
+    void *opaque;      /* of cz_producer_send */
+    enum cz_err code;  /* CZ_OK: acknowledged by all in-sync replicas */
+    uint32_t flags;    /* enum cz_err_flags */
+    int kafka_code;
+    bool record_error; /* this record itself is refused (too large, invalid): no retry will help */
+};
+/** @delivered must be quick and must not call the producer. */
+typedef void (*cz_delivered_fn)(const struct cz_delivery *d);
+
+struct cz_producer_options {
+    struct cz_cluster *cluster; /* borrowed for the call */
+    const char *client_id;
+    const char *compression;    /* none gzip snappy lz4 zstd */
+    int linger_ms;
+    cz_delivered_fn delivered;
+};
+CZ_MUST_USE enum cz_err cz_producer_new(const struct cz_producer_options *o,
+                                        struct cz_producer **ret,
+                                        struct cz_error *err);
+/** Wait for deliveries until @deadline, purge the rest (they are reported as failed), destroy. */
+void cz_producer_free(struct cz_producer *p, cz_time deadline);
+/** A fatal error (fenced, sequence lost): every later send fails; build a new one. */
+bool cz_producer_dead(struct cz_producer *p);
+/** Fail what is queued (flag ABORT in the delivery), so that its records are released. */
+void cz_producer_purge(struct cz_producer *p);
+const char *cz_producer_error_name(int kafka_code);
+
+/** Handle of a topic; lives as long as the producer. CZ_E_KAFKA when the name is no topic name. */
+struct cz_producer_topic;
+CZ_MUST_USE enum cz_err cz_producer_topic(struct cz_producer *p,
+                                          const char *name,
+                                          struct cz_producer_topic **ret,
+                                          struct cz_error *err);
+
+struct cz_send {
+    int32_t partition; /* >= 0; -1: any (dead letters) */
+    int64_t timestamp_ms; /* 0: now */
+    struct cz_slice key, value; /* data NULL: null */
+    bool copy;         /* copy the value now; else it must stay in place until the delivery */
+    void *msg;         /* source record, whose headers are sent along; they stay with it when the
+                          send fails. NULL: none */
+    bool shared;       /* msg is sent more than once: copy its headers instead of moving them */
+    const struct cz_header *headers; /* extra headers after those of msg */
+    size_t headers_len;
+    void *opaque;
+};
+/** @return CZ_OK: enqueued, a delivery will come · CZ_E_LIMIT: queue full, nothing happened ·
+ *  else refused for good, no delivery comes (CZ_E_TOO_LARGE, CZ_E_NOT_FOUND unknown partition, …) */
+CZ_MUST_USE enum cz_err cz_producer_send(struct cz_producer *p,
+                                         struct cz_producer_topic *t,
+                                         const struct cz_send *s,
+                                         struct cz_error *err);
+
+/** Headers of a consumed message into @out; returns how many there are (may exceed @max). */
+size_t cz_message_headers(const struct cz_record *r, struct cz_header *out, size_t max);
+
+#endif

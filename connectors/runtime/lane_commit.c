@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commits of a task's positions to its consumer group on the source cluster, so that any Kafka tool
+ * shows the lag.  At most one commit of a task is under way; it carries the mapping's generation as
+ * metadata, by which a later start knows whether `on_change` was already answered. */
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "cz/alloc.h"
+#include "cz/log.h"
+#include "lane_priv.h"
+
+enum { COMMIT_TIMEOUT_MS = 10000, COMMIT_RETRY_MS = 1000 };
+
+static void on_committed(void *arg, const struct cz_error *err)
+{
+    struct cz_task *t = arg;
+    bool failed = err && err->code;
+    if (failed)
+        CZ_LOG_EVERY(10000, CZ_LOG_WARN, "task", "%s: commit to group %s: %s", t->label, t->group,
+                     err->text);
+    /* Last touch of the task on this thread. */
+    atomic_store(&t->commit_state, failed ? COMMIT_FAILED : COMMIT_OK);
+}
+
+void lane__commit_collect(struct cz_task *t)
+{
+    int state = atomic_load(&t->commit_state);
+    if (state != COMMIT_OK && state != COMMIT_FAILED)
+        return;
+    for (size_t i = 0; i < t->len; i++) {
+        struct lane_cursor *c = &t->cursors[i];
+        if (state == COMMIT_OK && c->committing >= 0) {
+            c->committed = c->committing;
+            t->dirty = true;
+        }
+        c->committing = -1;
+    }
+    if (state == COMMIT_FAILED)
+        t->commit_at = cz_now() + COMMIT_RETRY_MS * CZ_MS;
+    atomic_store(&t->commit_state, COMMIT_IDLE);
+}
+
+static bool behind(const struct lane_cursor *c)
+{
+    int64_t known = c->committed >= 0 ? c->committed : c->part->start;
+    return c->tracker.position > known;
+}
+
+bool lane__commit_settled(struct cz_task *t)
+{
+    lane__commit_collect(t);
+    if (atomic_load(&t->commit_state) != COMMIT_IDLE)
+        return false;
+    if (!t->group || t->fenced)
+        return true;
+    for (size_t i = 0; i < t->len; i++) {
+        if (behind(&t->cursors[i]))
+            return false;
+    }
+    return true;
+}
+
+void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
+{
+    lane__commit_collect(t);
+    if (!t->group || t->fenced || atomic_load(&t->commit_state) != COMMIT_IDLE)
+        return;
+    cz_time time = cz_now();
+    if ((!now && time < t->commit_at) || !lane__leased(l))
+        return;
+    char metadata[32];
+    (void)snprintf(metadata, sizeof metadata, "g%" PRId64, t->settings.generation);
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < t->len; i++) {
+        struct lane_cursor *c = &t->cursors[i];
+        if (!behind(c))
+            continue;
+        c->committing = c->tracker.position;
+        struct cz_tp *tp = cz_tp_list_add(&list, c->part->topic, c->part->partition, c->committing);
+        tp->metadata = cz_strdup(metadata);
+    }
+    if (list.len > 0) {
+        t->commit_at = time + l->o.commit_interval_ms * CZ_MS;
+        atomic_store(&t->commit_state, COMMIT_BUSY);
+        cz_admin_commit_async(t->source, t->group, &list, COMMIT_TIMEOUT_MS, on_committed, t);
+    }
+    cz_tp_list_done(&list);
+}

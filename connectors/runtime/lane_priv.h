@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Insides of lanes and tasks, shared by the files of connectors/runtime only. */
+#ifndef CZ_LANE_PRIV_H
+#define CZ_LANE_PRIV_H
+
+#include "cz/consumer.h"
+#include "cz/lane.h"
+#include "cz/thread.h"
+#include "tracker.h"
+
+enum { LANE_BATCH = 512 };
+
+/** A source partition as the lane's consumer reads it, for one cursor or several. */
+struct lane_reader {
+    char *topic;
+    int32_t partition;
+    struct lane_cursor *cursors; /* linked by next_in_reader */
+    bool assigned;               /* the consumer has it */
+    bool rewind;                 /* some cursor is behind what is read: assign again */
+    cz_time rewind_after;        /* not before: a slow target must not make us read for ever */
+    struct lane_reader *next;
+};
+
+/** One source partition of one task. */
+struct lane_cursor {
+    struct cz_task *task;
+    struct lane_reader *reader; /* NULL: not reading */
+    struct lane_cursor *next_in_reader;
+    const struct cz_task_partition *part;
+    struct cz_tracker tracker;
+    int64_t next; /* offset to process next */
+    bool behind;  /* the consumer is past `next`: take nothing until it was assigned again */
+    bool broken;  /* a record failed: the position must not move any more */
+    int64_t committing, committed;
+    struct cz_partition_counters n; /* live counters, the lane's own */
+};
+
+enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_REMOVING };
+
+struct cz_task {
+    char *label, *group;
+    struct cz_admin *source;
+    struct cz_producer *producer;
+    struct cz_task_settings settings;
+    struct cz_task_partition *partitions;
+    struct lane_cursor *cursors;
+    size_t len;
+
+    /* the lane's */
+    enum task_phase phase;
+    bool lagging; /* the budget is used up: not reading */
+    bool fenced;  /* the lease ran out: commit nothing more */
+    int64_t inflight_bytes, inflight_records;
+    int64_t lag_ms;    /* back-off of `lagging` */
+    cz_time resume_at; /* earliest end of `lagging` */
+    bool dirty;        /* counters changed since the snapshot */
+    uint32_t round_robin;
+    struct cz_histogram delay;
+    cz_time commit_at, remove_deadline;
+    bool commit_failed_logged;
+    _Atomic int commit_state; /* enum commit_state */
+    struct cz_task *next;      /* in the lane's list */
+    struct cz_task *next_busy; /* in the list of tasks with something in flight */
+    bool busy;
+    uint64_t version;
+
+    struct cz_mutex lock; /* snapshot */
+    struct cz_partition_counters *snap;
+    struct cz_histogram snap_delay;
+    uint64_t snap_version;
+};
+enum commit_state { COMMIT_IDLE, COMMIT_BUSY, COMMIT_OK, COMMIT_FAILED };
+
+enum command_kind { CMD_ADD, CMD_UPDATE, CMD_REMOVE };
+struct lane_command {
+    enum command_kind kind;
+    struct cz_task *task;
+    struct cz_task_settings settings;
+    cz_time deadline;
+    struct lane_command *next;
+};
+
+struct cz_lane {
+    struct cz_lane_options o;
+    char *name;
+    struct cz_consumer *consumer;
+    struct cz_thread thread;
+    struct cz_stage_ctx *ctx;
+    struct lane_reader *readers;
+    struct cz_task *tasks, *busy;
+    bool rewinds;   /* some reader wants a rewind */
+    bool detaching; /* some failed task is still attached */
+    struct cz_event events[LANE_BATCH];
+    cz_time tick_at, snap_at;
+    cz_time blocked_at; /* when the lane last waited for a budget */
+
+    struct cz_mutex lock; /* below */
+    struct cz_cond done_cond;
+    struct lane_command *head, *tail;
+    uint64_t sent, done;
+    bool stop;
+};
+
+/* lane.c */
+/** Stop reading for this task and tell the herder; it is detached by the loop, not here. */
+void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err);
+bool lane__leased(const struct cz_lane *l);
+/* lane_readers.c */
+void lane__attach(struct cz_lane *l, struct lane_cursor *c);
+void lane__detach(struct cz_lane *l, struct lane_cursor *c);
+void lane__detach_task(struct cz_lane *l, struct cz_task *t);
+void lane__want_rewind(struct cz_lane *l, struct lane_reader *r);
+void lane__serve_rewinds(struct cz_lane *l);
+/* lane_records.c */
+void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record *rec);
+void lane__on_end(struct lane_reader *r, int64_t end);
+void lane__sweep(struct cz_lane *l, struct cz_task *t);
+void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
+/* lane_commit.c */
+void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);
+bool lane__commit_settled(struct cz_task *t); /* nothing under way, nothing left to commit */
+void lane__commit_collect(struct cz_task *t);
+
+#endif

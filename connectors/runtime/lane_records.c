@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record's way through a lane: stages, partition, budget, send; and the way back: deliveries are
+ * swept in offset order, and what failed is answered by the mapping's on_error. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "cz/alloc.h"
+#include "cz/log.h"
+#include "cz/util.h"
+#include "lane_priv.h"
+
+enum {
+    BLOCK_MS = 20,       /* how long a lane waits for a full budget before it goes on without */
+    BLOCK_BUSY_MS = 2,   /* the same when it had to wait a moment ago */
+    BLOCK_AGAIN_MS = 1000,
+    NAP_US = 200,
+    LAG_MIN_MS = 25,
+    LAG_MAX_MS = 2000,
+};
+
+/* ---- bookkeeping of what is in flight ------------------------------------------------------ */
+
+static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r)
+{
+    struct cz_task *t = c->task;
+    struct cz_inflight *e = cz_tracker_push(&c->tracker, r->offset);
+    e->bytes = (uint32_t)(r->key.len + r->value.len);
+    e->timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms;
+    t->inflight_bytes += e->bytes;
+    t->inflight_records++;
+    if (!t->busy) {
+        t->busy = true;
+        t->next_busy = l->busy;
+        l->busy = t;
+    }
+    return e;
+}
+
+static void forget(struct cz_task *t, const struct cz_inflight *e)
+{
+    t->inflight_bytes -= e->bytes;
+    t->inflight_records--;
+}
+
+static void unpush(struct lane_cursor *c, struct cz_inflight *e)
+{
+    forget(c->task, e);
+    cz_tracker_unpush(&c->tracker);
+}
+
+static void drop(struct lane_cursor *c, const struct cz_record *r, enum cz_drop why)
+{
+    c->n.dropped[why]++;
+    cz_tracker_skip(&c->tracker, r->offset + 1);
+}
+
+static bool over_budget(const struct cz_task *t)
+{
+    return t->inflight_bytes >= CZ_TASK_BUDGET_BYTES ||
+           t->inflight_records >= CZ_TASK_BUDGET_RECORDS;
+}
+
+/* Wait a little for the budget, so that a healthy target never costs a rewind. */
+static bool wait_for_budget(struct cz_lane *l, struct cz_task *t)
+{
+    lane__sweep(l, t);
+    if (!over_budget(t))
+        return true;
+    cz_time now = cz_now();
+    bool again = now - l->blocked_at < BLOCK_AGAIN_MS * CZ_MS;
+    cz_time until = now + (again && t->next ? BLOCK_BUSY_MS : BLOCK_MS) * CZ_MS;
+    do {
+        const struct timespec nap = {.tv_nsec = NAP_US * 1000};
+        (void)nanosleep(&nap, NULL);
+        lane__sweep(l, t);
+        if (!over_budget(t) || t->phase != PHASE_READING)
+            return t->phase == PHASE_READING;
+    } while (cz_now() < until);
+    l->blocked_at = cz_now();
+    return false;
+}
+
+/* Stop reading until some of the budget is free; longer each time while nothing is delivered. */
+static void lag(struct cz_lane *l, struct cz_task *t)
+{
+    t->lagging = true;
+    t->lag_ms = t->lag_ms ? t->lag_ms * 2 : LAG_MIN_MS;
+    if (t->lag_ms > LAG_MAX_MS)
+        t->lag_ms = LAG_MAX_MS;
+    t->resume_at = cz_now() + t->lag_ms * CZ_MS;
+    for (size_t i = 0; i < t->len; i++) {
+        t->cursors[i].behind = true;
+        if (t->cursors[i].reader)
+            lane__want_rewind(l, t->cursors[i].reader);
+    }
+}
+
+void lane__resume(struct cz_lane *l, struct cz_task *t)
+{
+    if (!t->lagging || cz_now() < t->resume_at ||
+        t->inflight_bytes > CZ_TASK_BUDGET_BYTES / 2 ||
+        t->inflight_records > CZ_TASK_BUDGET_RECORDS / 2)
+        return;
+    t->lagging = false;
+    for (size_t i = 0; i < t->len; i++) {
+        if (t->cursors[i].reader)
+            lane__want_rewind(l, t->cursors[i].reader);
+    }
+}
+
+/* ---- sending ------------------------------------------------------------------------------- */
+
+static int32_t choose_partition(struct cz_task *t, const struct lane_cursor *c, const struct cz_record *r,
+                                const struct cz_stage_result *s)
+{
+    int32_t n = c->part->target_partitions;
+    if (s->partition >= 0)
+        return s->partition;
+    if (t->settings.partitioning == CZ_PARTITION_SAME && r->partition < n)
+        return r->partition;
+    if (t->settings.partitioning == CZ_PARTITION_ROUND_ROBIN || !s->key.data)
+        return (int32_t)(t->round_robin++ % (uint32_t)n);
+    return cz_java_partition(s->key.data, s->key.len, n);
+}
+
+/* Hold the source record for as long as its bytes are being sent. */
+static void hold(struct cz_inflight *e, struct cz_record *r, struct cz_shared_msg *shared)
+{
+    if (shared) {
+        cz_shared_msg_ref(shared);
+        e->shared = shared;
+    } else {
+        e->msg = r->msg;
+        r->msg = NULL; /* the entry's now */
+    }
+}
+
+static void unhold(struct cz_inflight *e, struct cz_record *r)
+{
+    if (e->msg)
+        r->msg = e->msg;
+    e->msg = NULL;
+    cz_shared_msg_unref(e->shared);
+    e->shared = NULL;
+}
+
+enum sent { SENT, SENT_FULL, SENT_REFUSED };
+
+static enum sent send_record(struct cz_lane *l,
+                             struct lane_cursor *c,
+                             struct cz_record *r,
+                             const struct cz_stage_result *s,
+                             struct cz_shared_msg *shared,
+                             struct cz_error *err)
+{
+    struct cz_task *t = c->task;
+    struct cz_inflight *e = push(l, c, r);
+    const struct cz_send send = {
+        .partition = choose_partition(t, c, r, s),
+        .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
+        .key = s->key,
+        .value = s->value,
+        .copy = s->value_changed,
+        .msg = r->msg,
+        .shared = shared != NULL,
+        .opaque = e,
+    };
+    /* Before the send: the delivery may come at once, on another thread. */
+    hold(e, r, shared);
+    if (send.partition >= c->part->target_partitions) {
+        cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", send.partition,
+                c->part->target_partitions);
+    } else if (!cz_producer_send(t->producer, c->part->target, &send, err)) {
+        return SENT;
+    }
+    unhold(e, r);
+    unpush(c, e);
+    return err->code == CZ_E_LIMIT ? SENT_FULL : SENT_REFUSED;
+}
+
+/* ---- on_error ------------------------------------------------------------------------------ */
+
+#define HEADER(k, v, n) {{(k), sizeof(k) - 1}, {(v), (n)}}
+
+/* To the dead-letter topic, with Kafka Connect's names for what happened. */
+static enum sent send_dead_letter(struct cz_lane *l,
+                                  struct lane_cursor *c,
+                                  const struct cz_record *r,
+                                  struct cz_inflight *again,
+                                  const char *stage,
+                                  const struct cz_error *why)
+{
+    struct cz_task *t = c->task;
+    char partition[16], offset[24];
+    int np = snprintf(partition, sizeof partition, "%d", r->partition);
+    int no = snprintf(offset, sizeof offset, "%lld", (long long)r->offset);
+    const char *name = cz_err_slug(why->code);
+    const struct cz_header headers[] = {
+        HEADER("__connect.errors.topic", r->topic, strlen(r->topic)),
+        HEADER("__connect.errors.partition", partition, (size_t)np),
+        HEADER("__connect.errors.offset", offset, (size_t)no),
+        HEADER("__connect.errors.connector.name", t->label, strlen(t->label)),
+        HEADER("__connect.errors.stage", stage, strlen(stage)),
+        HEADER("__connect.errors.class.name", name, strlen(name)),
+        HEADER("__connect.errors.exception.message", why->text, strlen(why->text)),
+    };
+    struct cz_inflight *e = again ? again : push(l, c, r);
+    e->dead_letter = true;
+    const struct cz_send send = {
+        .partition = -1,
+        .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
+        .key = r->key,
+        .value = r->value,
+        .copy = true,
+        .msg = r->msg,
+        .headers = headers,
+        .headers_len = sizeof headers / sizeof *headers,
+        .opaque = e,
+    };
+    atomic_store_explicit(&e->state, CZ_INFLIGHT_PENDING, memory_order_relaxed);
+    struct cz_error err = CZ_ERROR_INIT;
+    if (!cz_producer_send(t->producer, t->settings.dead_letter, &send, &err))
+        return SENT;
+    if (again) {
+        atomic_store_explicit(&e->state, CZ_INFLIGHT_FAILED, memory_order_relaxed);
+    } else {
+        unpush(c, e);
+    }
+    return err.code == CZ_E_LIMIT ? SENT_FULL : SENT_REFUSED;
+}
+
+static void fail_at(struct cz_lane *l,
+                    struct lane_cursor *c,
+                    int64_t offset,
+                    const char *stage,
+                    const struct cz_error *why)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    cz_fail_flags(&err, why->code, why->flags, why->detail, "%s [%d] offset %lld, stage %s: %s",
+                  c->part->topic, c->part->partition, (long long)offset, stage, why->text);
+    lane__fail_task(l, c->task, &err);
+}
+
+/* A record that cannot be copied: false when the cursor must not go past it now. */
+static bool on_error(struct cz_lane *l,
+                     struct lane_cursor *c,
+                     const struct cz_record *r,
+                     const char *stage,
+                     const struct cz_error *why)
+{
+    struct cz_task *t = c->task;
+    switch (t->settings.on_error) {
+    case CZ_ON_ERROR_SKIP:
+        CZ_LOG_EVERY(5000, CZ_LOG_WARN, "task", "%s: skipped %s [%d] offset %lld, stage %s: %s",
+                     t->label, r->topic, r->partition, (long long)r->offset, stage, why->text);
+        drop(c, r, CZ_DROP_ERROR);
+        return true;
+    case CZ_ON_ERROR_DEAD_LETTER:
+        switch (send_dead_letter(l, c, r, NULL, stage, why)) {
+        case SENT:
+            return true;
+        case SENT_FULL:
+            lag(l, t);
+            return false;
+        case SENT_REFUSED:
+            break;
+        }
+        break;
+    case CZ_ON_ERROR_STOP:
+        break;
+    }
+    fail_at(l, c, r->offset, stage, why);
+    return false;
+}
+
+/* ---- one record, one cursor ----------------------------------------------------------------- */
+
+/* Send it; false: the cursor stays before this record. */
+static bool pass(struct cz_lane *l,
+                 struct lane_cursor *c,
+                 struct cz_record *r,
+                 const struct cz_stage_result *s,
+                 struct cz_shared_msg *shared)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    switch (send_record(l, c, r, s, shared, &err)) {
+    case SENT:
+        return true;
+    case SENT_FULL:
+        lag(l, c->task);
+        return false;
+    case SENT_REFUSED:
+        break;
+    }
+    if (err.code == CZ_E_TOO_LARGE || err.code == CZ_E_INVALID)
+        return on_error(l, c, r, "send", &err);
+    fail_at(l, c, r->offset, "send", &err);
+    return false;
+}
+
+/* The cursor takes the record, unless it has seen it or cannot now. */
+static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, struct cz_shared_msg *shared)
+{
+    struct cz_task *t = c->task;
+    if (r->offset < c->next || c->behind || t->phase != PHASE_READING)
+        return;
+    if (over_budget(t) && !wait_for_budget(l, t)) {
+        if (t->phase == PHASE_READING)
+            lag(l, t);
+        return;
+    }
+    struct cz_stage_result s;
+    struct cz_error err = CZ_ERROR_INIT;
+    int64_t bytes = (int64_t)(r->key.len + r->value.len);
+    bool done = true;
+    cz_stages_run(t->settings.stages, l->ctx, r, &s, &err);
+    if (s.verdict == CZ_VERDICT_PASS)
+        done = pass(l, c, r, &s, shared);
+    else if (s.verdict == CZ_VERDICT_DROP)
+        drop(c, r, s.drop);
+    else
+        done = on_error(l, c, r, s.stage, &err);
+    if (!done)
+        return;
+    c->next = r->offset + 1;
+    c->n.in++;
+    c->n.bytes_in += bytes;
+    t->dirty = true;
+}
+
+void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record *rec)
+{
+    struct lane_cursor *c = r->cursors;
+    if (c && !c->next_in_reader) {
+        take(l, c, rec, NULL);
+        cz_message_release(rec->msg);
+        return;
+    }
+    struct cz_shared_msg *shared = cz_shared_msg_new(rec->msg);
+    for (; c; c = c->next_in_reader)
+        take(l, c, rec, shared);
+    cz_shared_msg_unref(shared);
+}
+
+/* Everything before @end was given to us; what is missing are control records. */
+void lane__on_end(struct lane_reader *r, int64_t end)
+{
+    for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
+        c->n.end = end;
+        c->task->dirty = true;
+        if (c->behind || c->task->phase != PHASE_READING || c->next > end)
+            continue;
+        c->next = end;
+        cz_tracker_skip(&c->tracker, end);
+    }
+}
+
+/* ---- deliveries ----------------------------------------------------------------------------- */
+
+static void account(struct lane_cursor *c, const struct cz_inflight *e)
+{
+    struct cz_task *t = c->task;
+    if (e->dead_letter) {
+        c->n.dropped[CZ_DROP_DEAD_LETTER]++;
+    } else {
+        c->n.out++;
+        c->n.bytes_out += e->bytes;
+        if (e->timestamp_ms > 0)
+            cz_histogram_add(&t->delay, e->delay_ms);
+    }
+    t->lag_ms = 0;
+    t->dirty = true;
+}
+
+static void delivery_error(const struct cz_inflight *e, struct cz_error *ret)
+{
+    cz_fail_flags(ret,
+                  (enum cz_err)e->code,
+                  e->record_error ? 0 : (e->flags | CZ_ERR_RETRIABLE),
+                  e->kafka_code,
+                  "%s",
+                  cz_producer_error_name(e->kafka_code));
+}
+
+/* Answer a failed delivery at the front; true: the front is settled, go on. */
+static bool settle_failed(struct cz_lane *l, struct lane_cursor *c, struct cz_inflight *e)
+{
+    struct cz_task *t = c->task;
+    struct cz_error why = CZ_ERROR_INIT;
+    delivery_error(e, &why);
+    bool by_policy = e->record_error && !e->dead_letter && t->phase == PHASE_READING;
+    if (by_policy && t->settings.on_error == CZ_ON_ERROR_SKIP) {
+        c->n.dropped[CZ_DROP_ERROR]++;
+        forget(t, e);
+        cz_tracker_pop(&c->tracker, true);
+        return true;
+    }
+    if (by_policy && t->settings.on_error == CZ_ON_ERROR_DEAD_LETTER) {
+        struct cz_record r;
+        cz_message_record(e->shared ? e->shared->msg : e->msg, c->part->topic, &r);
+        if (send_dead_letter(l, c, &r, e, "send", &why) != SENT_REFUSED)
+            return false; /* under way again, or to be tried at the next sweep */
+    }
+    if (t->phase == PHASE_READING)
+        fail_at(l, c, e->offset, "send", &why);
+    c->broken = true;
+    forget(t, e);
+    cz_tracker_pop(&c->tracker, false);
+    return true;
+}
+
+static void sweep_cursor(struct cz_lane *l, struct lane_cursor *c)
+{
+    struct cz_inflight *e;
+    while ((e = cz_tracker_front(&c->tracker))) {
+        switch ((enum cz_inflight_state)atomic_load_explicit(&e->state, memory_order_acquire)) {
+        case CZ_INFLIGHT_PENDING:
+            return;
+        case CZ_INFLIGHT_DELIVERED:
+            account(c, e);
+            forget(c->task, e);
+            cz_tracker_pop(&c->tracker, !c->broken);
+            break;
+        case CZ_INFLIGHT_FAILED:
+            if (!settle_failed(l, c, e))
+                return;
+            break;
+        }
+    }
+}
+
+void lane__sweep(struct cz_lane *l, struct cz_task *t)
+{
+    for (size_t i = 0; i < t->len; i++)
+        sweep_cursor(l, &t->cursors[i]);
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The stages of a mapping, from a record to what becomes of it:
+ *  decode → filter → value map → partition.  A mapping that needs no decoding never parses, and its
+ *  bytes pass through without a copy.  `struct cz_stages` is compiled once per mapping generation,
+ *  immutable and reference counted; the per-lane memory is in `struct cz_stage_ctx`.
+ *  Used by the worker, and by anything that shows what the worker would do (preview, tests).
+ *  @thread any for cz_stages; a ctx and its results belong to one thread */
+#ifndef CZ_STAGES_H
+#define CZ_STAGES_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+#include "cz/drop.h"
+#include "cz/error.h"
+#include "cz/jmespath.h"
+#include "cz/record.h"
+
+struct cz_stages_conf {
+    const char *filter;      /* JMESPath; NULL: all pass */
+    const json_t *value_map; /* {"key":{…},"value.a.b":{…},"key:partition":{…}}; NULL: none */
+    enum cz_side_format key_format, value_format;
+    bool validate_full;
+};
+struct cz_stages;
+CZ_MUST_USE enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
+                                      struct cz_stages **ret,
+                                      struct cz_error *err);
+struct cz_stages *cz_stages_ref(struct cz_stages *s);
+void cz_stages_unref(struct cz_stages *s); /* NULL allowed */
+/** Nothing to do: every record passes as it is. */
+bool cz_stages_is_raw(const struct cz_stages *s);
+
+struct cz_stage_ctx;
+struct cz_stage_ctx *cz_stage_ctx_new(void);
+void cz_stage_ctx_free(struct cz_stage_ctx *c);
+
+enum cz_verdict { CZ_VERDICT_PASS, CZ_VERDICT_DROP, CZ_VERDICT_ERROR };
+
+struct cz_stage_result {
+    enum cz_verdict verdict;
+    enum cz_drop drop;  /* DROP */
+    const char *stage;  /* ERROR: "decode", "filter", "value_map" */
+    struct cz_slice key, value; /* PASS: what to send; valid until the next run of this ctx */
+    bool value_changed; /* value is not the record's own bytes */
+    int32_t partition;  /* PASS: chosen by the key map, or -1 */
+};
+/** Run the stages over a record. ERROR: the reason is in @err (filled; may not be NULL). */
+void cz_stages_run(const struct cz_stages *s,
+                   struct cz_stage_ctx *c,
+                   const struct cz_record *r,
+                   struct cz_stage_result *ret,
+                   struct cz_error *err);
+
+#endif

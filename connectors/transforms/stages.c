@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The stages of a mapping: see cz/stages.h.  The filter sees the source record; then values, key
+ * and partition are mapped.  The lookup of key:partition is by the *source* key. */
+#include "cz/stages.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/limits.h"
+#include "cz/util.h"
+#include "value_map.h"
+
+struct cz_stages {
+    _Atomic int refs;
+    struct cz_jmespath *filter;
+    struct cz_value_map *map;
+    struct cz_eval_options options;
+};
+
+struct cz_stage_ctx {
+    struct cz_eval *eval;
+    struct cz_buf value, key; /* rewritten bytes of the current record */
+};
+
+enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
+                          struct cz_stages **ret,
+                          struct cz_error *err)
+{
+    struct cz_stages *s = cz_alloc(sizeof *s);
+    atomic_init(&s->refs, 1);
+    s->options = (struct cz_eval_options){
+        .key_format = conf->key_format,
+        .value_format = conf->value_format,
+        .validate_full = conf->validate_full,
+    };
+    enum cz_err code = CZ_OK;
+    if (conf->filter)
+        code = cz_jmespath_compile(conf->filter, strlen(conf->filter), &s->filter, err);
+    if (!code && conf->value_map && json_object_size(conf->value_map) > 0)
+        code = cz_value_map_new(conf->value_map, &s->map, err);
+    if (code) {
+        cz_stages_unref(s);
+        return code;
+    }
+    *ret = s;
+    return CZ_OK;
+}
+
+struct cz_stages *cz_stages_ref(struct cz_stages *s)
+{
+    atomic_fetch_add(&s->refs, 1);
+    return s;
+}
+
+void cz_stages_unref(struct cz_stages *s)
+{
+    if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
+        return;
+    cz_jmespath_free(s->filter);
+    cz_value_map_free(s->map);
+    cz_free(s);
+}
+
+bool cz_stages_is_raw(const struct cz_stages *s)
+{
+    return !s->filter && !s->map && !s->options.validate_full &&
+           s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
+}
+
+struct cz_stage_ctx *cz_stage_ctx_new(void)
+{
+    struct cz_stage_ctx *c = cz_alloc(sizeof *c);
+    c->eval = cz_eval_new();
+    cz_buf_init(&c->value, CZ_MAX_EVAL_OUTPUT);
+    cz_buf_init(&c->key, CZ_MAX_EVAL_OUTPUT);
+    return c;
+}
+
+void cz_stage_ctx_free(struct cz_stage_ctx *c)
+{
+    if (!c)
+        return;
+    cz_eval_free(c->eval);
+    cz_buf_done(&c->value);
+    cz_buf_done(&c->key);
+    cz_free(c);
+}
+
+/* The text form of the source key: the content of a JSON string, else its bytes. */
+static bool key_text(struct cz_stage_ctx *c,
+                     const struct cz_stages *s,
+                     const struct cz_record *r,
+                     struct cz_slice *ret,
+                     bool *ret_json_string)
+{
+    *ret_json_string = false;
+    if (!r->key.data)
+        return false;
+    *ret = r->key;
+    if (s->options.key_format == CZ_SIDE_RAW || r->key.len < 2 || r->key.data[0] != '"')
+        return true;
+    struct cz_json_doc doc = CZ_JSON_DOC_INIT;
+    struct cz_jval v;
+    if (!cz_json_read(&doc, cz_eval_arena(c->eval), r->key.data, r->key.len, &v, NULL) &&
+        v.type == CZ_J_STRING && cz_value_map_text(v, cz_eval_arena(c->eval), ret))
+        *ret_json_string = true;
+    cz_json_doc_done(&doc);
+    return true;
+}
+
+/* Map the key and choose the partition by it; false: the record is to be dropped. */
+static bool map_key(const struct cz_stages *s,
+                    struct cz_stage_ctx *c,
+                    const struct cz_record *r,
+                    struct cz_stage_result *ret)
+{
+    const struct cz_value_map *m = s->map;
+    struct cz_slice text;
+    bool json_string;
+    if ((m->key.len == 0 && m->partition.len == 0) || !key_text(c, s, r, &text, &json_string))
+        return true;
+    const struct cz_mapped *p = cz_value_map_find(&m->partition, text.data, text.len);
+    if (p && p->partition == CZ_PARTITION_DROP)
+        return false;
+    if (p)
+        ret->partition = p->partition;
+    const struct cz_mapped *k = cz_value_map_find(&m->key, text.data, text.len);
+    if (k && json_string)
+        ret->key = (struct cz_slice){k->json, k->json_len};
+    else if (k)
+        ret->key = (struct cz_slice){k->text, k->text_len};
+    return true;
+}
+
+struct replace_arg {
+    const struct cz_value_map *map;
+    struct cz_arena *arena;
+};
+
+static enum cz_err replace_value(void *arg,
+                                 size_t path,
+                                 struct cz_jval v,
+                                 struct cz_buf *out,
+                                 struct cz_error *err)
+{
+    (void)err;
+    const struct replace_arg *a = arg;
+    struct cz_slice text;
+    if (!cz_value_map_text(v, a->arena, &text))
+        return CZ_OK;
+    const struct cz_mapped *to = cz_value_map_find(&a->map->by_path[path], text.data, text.len);
+    if (to)
+        cz_buf_add(out, to->json, to->json_len);
+    return CZ_OK;
+}
+
+static enum cz_err map_value(const struct cz_stages *s,
+                             struct cz_stage_ctx *c,
+                             struct cz_stage_result *ret,
+                             struct cz_error *err)
+{
+    const struct cz_json_doc *doc = NULL;
+    enum cz_err code = cz_eval_value_doc(c->eval, &doc, err);
+    if (code || !doc)
+        return code; /* a tombstone has no values to map */
+    struct replace_arg a = {s->map, cz_eval_arena(c->eval)};
+    bool changed = false;
+    code = cz_json_doc_replace(doc, s->map->paths, replace_value, &a, &c->value, &changed, err);
+    if (code || !changed)
+        return code;
+    ret->value = (struct cz_slice){c->value.data, c->value.len};
+    ret->value_changed = true;
+    return CZ_OK;
+}
+
+static void fail(struct cz_stage_result *ret, const char *stage)
+{
+    ret->verdict = CZ_VERDICT_ERROR;
+    ret->stage = stage;
+}
+
+/* Formats that were asked for are checked even when no stage reads that side. */
+static enum cz_err check_formats(const struct cz_stages *s, struct cz_stage_ctx *c, struct cz_error *err)
+{
+    const struct cz_json_doc *doc;
+    enum cz_err code = CZ_OK;
+    bool full = s->options.validate_full;
+    if (s->options.key_format == CZ_SIDE_JSON)
+        code = cz_eval_key_doc(c->eval, &doc, err);
+    if (!code && (s->options.value_format == CZ_SIDE_JSON ||
+                  (full && s->options.value_format == CZ_SIDE_AUTO)))
+        code = cz_eval_value_doc(c->eval, &doc, err);
+    return code;
+}
+
+void cz_stages_run(const struct cz_stages *s,
+                   struct cz_stage_ctx *c,
+                   const struct cz_record *r,
+                   struct cz_stage_result *ret,
+                   struct cz_error *err)
+{
+    *ret = (struct cz_stage_result){.key = r->key, .value = r->value, .partition = -1};
+    if (cz_stages_is_raw(s))
+        return;
+    cz_eval_begin(c->eval, r, &s->options);
+    if (check_formats(s, c, err)) {
+        fail(ret, "decode");
+        return;
+    }
+    bool pass = true;
+    if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err)) {
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
+        return;
+    }
+    if (!pass) {
+        ret->verdict = CZ_VERDICT_DROP;
+        ret->drop = CZ_DROP_FILTER;
+        return;
+    }
+    if (!s->map)
+        return;
+    if (!map_key(s, c, r, ret)) {
+        ret->verdict = CZ_VERDICT_DROP;
+        ret->drop = CZ_DROP_PARTITION;
+        return;
+    }
+    if (s->map->paths && map_value(s, c, ret, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "value_map");
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the config topic says, and what follows for our tasks. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/json.h"
+#include "cz/log.h"
+#include "cz/util.h"
+#include "worker_priv.h"
+
+/* ---- the objects ---------------------------------------------------------------------------- */
+
+static void base_free(void *p)
+{
+    struct w_base *b = p;
+    if (!b)
+        return;
+    cz_free(b->topic);
+    cz_free(b);
+}
+
+struct w_mapping *w_mapping_get(struct worker *w, const char *uid, bool make)
+{
+    struct w_mapping *m = cz_map_get(&w->mappings, uid);
+    if (m || !make)
+        return m;
+    m = cz_alloc(sizeof *m);
+    m->uid = cz_strdup(uid);
+    cz_map_init(&m->base, base_free);
+    cz_map_put(&w->mappings, uid, m);
+    return m;
+}
+
+void w_mapping_free(void *p)
+{
+    struct w_mapping *m = p;
+    if (!m)
+        return;
+    cz_mapping_spec_free(m->spec);
+    json_decref(m->record);
+    json_decref(m->assignment);
+    cz_map_done(&m->base);
+    cz_free(m->uid);
+    cz_free(m->team);
+    cz_free(m->name);
+    cz_free(m->spec_error);
+    cz_free(m);
+}
+
+void w_cluster_free(void *p)
+{
+    struct w_cluster *c = p;
+    if (!c)
+        return;
+    json_decref(c->spec);
+    cz_cluster_unref(c->cluster);
+    cz_free(c);
+}
+
+const struct cz_mapping_spec *w_spec(struct w_mapping *m)
+{
+    if (m->spec || m->spec_error || !m->record)
+        return m->spec;
+    struct cz_report rep = CZ_REPORT_INIT;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (cz_mapping_spec_parse(json_object_get(m->record, "spec"), "/spec", &m->spec, &rep)) {
+        (void)cz_report_error(&rep, &err);
+        m->spec_error = cz_strdup(err.text);
+    }
+    cz_report_done(&rep);
+    return m->spec;
+}
+
+struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const char *name)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", m->team, name);
+    return cz_map_get(&w->clusters, key);
+}
+
+/* ---- fingerprints --------------------------------------------------------------------------- */
+
+/* Fields of the spec that change without a restart. */
+static const char *const LIVE[] = {"valid_jmespath", "value_map", "key_format", "value_format",
+                                   "validate",       "partitioning"};
+
+bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char **ret_settings)
+{
+    struct w_mapping *m = t->mapping;
+    const struct cz_mapping_spec *s = w_spec(m);
+    struct w_cluster *from = s ? w_cluster(w, m, s->source_cluster) : NULL;
+    struct w_cluster *to = s ? w_cluster(w, m, s->target_cluster) : NULL;
+    if (!from || !to || !from->cluster || !to->cluster)
+        return false;
+    json_t *fixed = json_deep_copy(json_object_get(m->record, "spec"));
+    json_t *live = json_object();
+    for (size_t i = 0; i < sizeof LIVE / sizeof *LIVE; i++) {
+        json_object_set(live, LIVE[i], json_object_get(fixed, LIVE[i]));
+        json_object_del(fixed, LIVE[i]);
+    }
+    int64_t generation = cz_json_int(m->record, "generation", 0);
+    json_object_del(fixed, "tasks");
+    json_object_del(fixed, "enabled");
+    json_t *parts = json_array();
+    for (size_t i = 0; i < t->parts_len; i++) {
+        CZ_CLEANUP(cz_freep) char *p = cz_strf("%s/%d", t->parts[i].topic, t->parts[i].partition);
+        json_array_append_new(parts, json_string(p));
+    }
+    json_object_set_new(fixed, "parts", parts);
+    CZ_CLEANUP(cz_freep) char *a = cz_json_text(fixed, true);
+    CZ_CLEANUP(cz_freep) char *b = cz_json_text(live, true);
+    json_decref(fixed);
+    json_decref(live);
+    *ret_print = cz_strf("%016" PRIx64 " %016" PRIx64 " r%s g%" PRId64 " %s",
+                         cz_cluster_hash(from->cluster), cz_cluster_hash(to->cluster),
+                         cz_json_str(m->record, "restart", ""),
+                         s->on_change == CZ_ON_CHANGE_KEEP ? 0 : generation, a);
+    *ret_settings = cz_strf("g%" PRId64 " %s", generation, b);
+    return true;
+}
+
+/* ---- records -------------------------------------------------------------------------------- */
+
+static void mark_all_dirty(struct worker *w)
+{
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        struct w_mapping *m = e->value;
+        if (m->tasks)
+            m->dirty = true;
+    }
+}
+
+static void on_cluster(struct worker *w, const char *team, const char *name, const json_t *value)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", team, name);
+    mark_all_dirty(w);
+    if (!value) {
+        cz_map_remove(&w->clusters, key);
+        return;
+    }
+    struct w_cluster *c = cz_alloc(sizeof *c);
+    c->spec = json_incref(json_object_get(value, "spec"));
+    struct cz_report rep = CZ_REPORT_INIT;
+    if (cz_cluster_parse(c->spec, "/spec", &c->cluster, &rep)) {
+        struct cz_error err = CZ_ERROR_INIT;
+        (void)cz_report_error(&rep, &err);
+        cz_log(CZ_LOG_WARN, "herder", "cluster %s cannot be used: %s", key, err.text);
+    }
+    cz_report_done(&rep);
+    cz_map_put(&w->clusters, key, c);
+}
+
+static void set_json(json_t **slot, const json_t *value)
+{
+    json_decref(*slot);
+    *slot = value ? json_incref((json_t *)CZ_UNCONST(value)) : NULL;
+}
+
+static void on_mapping(struct worker *w, const char *uid, const json_t *value)
+{
+    struct w_mapping *m = w_mapping_get(w, uid, value != NULL);
+    if (!m)
+        return;
+    set_json(&m->record, value);
+    m->dirty = true;
+    m->stale = false;
+    cz_mapping_spec_free(m->spec);
+    m->spec = NULL;
+    cz_free(m->spec_error);
+    m->spec_error = NULL;
+    if (value && !m->team) {
+        m->team = cz_strdup(cz_json_str(value, "team", ""));
+        m->name = cz_strdup(cz_json_str(value, "name", ""));
+    }
+}
+
+static void on_assignment(struct worker *w, const char *uid, const json_t *value)
+{
+    struct w_mapping *m = w_mapping_get(w, uid, value != NULL);
+    if (!m)
+        return;
+    set_json(&m->assignment, value);
+    m->dirty = true;
+}
+
+void w_on_record(struct worker *w, const struct cz_channel_record *r)
+{
+    if (r->epoch > 0 && r->epoch < w->epoch) {
+        cz_log(CZ_LOG_WARN, "herder", "%s: record of an old leader (epoch %" PRId64 ") ignored", r->key,
+               r->epoch);
+        return;
+    }
+    if (r->epoch > w->epoch)
+        w->epoch = r->epoch;
+    if (r->revision > w->applied)
+        w->applied = r->revision;
+    const char *a = NULL, *b = NULL;
+    CZ_CLEANUP(cz_freep) char *copy = NULL;
+    switch (cz_channel_key(r->key, &copy, &a, &b)) {
+    case CZ_CH_SETTINGS:
+        w->settings_seen = true;
+        break;
+    case CZ_CH_CLUSTER:
+        on_cluster(w, a, b, r->value);
+        break;
+    case CZ_CH_MAPPING:
+        on_mapping(w, a, r->value);
+        break;
+    case CZ_CH_ASSIGNMENT:
+        on_assignment(w, a, r->value);
+        break;
+    case CZ_CH_WORKER:
+    case CZ_CH_TASK:
+    case CZ_CH_STATS:
+    case CZ_CH_UNKNOWN:
+        break;
+    }
+}
+
+void w_on_reset(struct worker *w)
+{
+    cz_log(CZ_LOG_WARN, "herder", "the config topic is another one now: reading it again");
+    w->settings_seen = false;
+    w->epoch = 0;
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        ((struct w_mapping *)e->value)->stale = true;
+    }
+}
+
+/* Read to its end.  What a fresh topic does not name is gone, but only once the leader has said
+ * (settings) that all is there: an empty or half-healed topic stops nobody. */
+void w_on_end(struct worker *w)
+{
+    w->synced = true;
+    mark_all_dirty(w);
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        struct w_mapping *m = e->value;
+        m->dirty = true;
+        if (m->stale && w->settings_seen) {
+            set_json(&m->record, NULL);
+            set_json(&m->assignment, NULL);
+            m->stale = false;
+        }
+    }
+}
+
+/* ---- reconcile ------------------------------------------------------------------------------ */
+
+static struct w_task *task_get(struct w_mapping *m, int n)
+{
+    for (struct w_task *t = m->tasks; t; t = t->next) {
+        if (t->n == n)
+            return t;
+    }
+    struct w_task *t = cz_alloc(sizeof *t);
+    t->mapping = m;
+    t->n = n;
+    t->state = CZ_TASK_UNASSIGNED;
+    t->since_ms = cz_wall_ms();
+    t->next = m->tasks;
+    m->tasks = t;
+    return t;
+}
+
+static void take_parts(struct w_task *t, const json_t *list)
+{
+    for (size_t i = 0; i < t->parts_len; i++)
+        cz_free(t->parts[i].topic);
+    cz_free(t->parts);
+    t->parts_len = json_array_size(list);
+    t->parts = cz_alloc_array(t->parts_len + 1, sizeof *t->parts);
+    for (size_t i = 0; i < t->parts_len; i++) {
+        const json_t *p = json_array_get(list, i);
+        t->parts[i].topic = cz_strdup(cz_json_str(p, "topic", ""));
+        t->parts[i].partition = (int32_t)cz_json_int(p, "partition", 0);
+        t->parts[i].from_start = cz_json_bool(p, "from_start", false);
+    }
+}
+
+void w_reconcile(struct worker *w, struct w_mapping *m)
+{
+    m->dirty = false;
+    for (struct w_task *t = m->tasks; t; t = t->next)
+        t->wanted = false;
+    size_t i;
+    json_t *item;
+    json_array_foreach(m->record ? json_object_get(m->assignment, "tasks") : NULL, i, item)
+    {
+        if (!cz_streq(cz_json_str(item, "worker", ""), w->o.id))
+            continue;
+        struct w_task *t = task_get(m, (int)cz_json_int(item, "task", 0));
+        t->wanted = true;
+        int64_t generation = cz_json_int(m->assignment, "generation", 0);
+        if (generation != t->generation)
+            t->published = false;
+        t->generation = generation;
+        take_parts(t, json_object_get(item, "partitions"));
+    }
+    for (struct w_task *t = m->tasks, *next; t; t = next) {
+        next = t->next; /* w_drive may drop t */
+        w_drive(w, t);
+    }
+    if (!m->record && !m->tasks) {
+        w_report_gone(w, m);
+        cz_map_remove(&w->mappings, m->uid);
+    }
+}

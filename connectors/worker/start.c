@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starting a task: what may block is done here, on a few starter threads, never on the herder's.
+ * Target metadata first, then the positions.
+ *
+ * A position that could not be read is never "no position": every failure ends the start, and it is
+ * tried again.  A start policy is used only where the group never committed, or where `on_change`
+ * asks for it; what it resolves to is committed *before* the first record, so that a crash right
+ * after cannot resolve it to something else. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/json.h"
+#include "cz/log.h"
+#include "cz/util.h"
+#include "worker_priv.h"
+
+enum { ADMIN_MS = 5000 };
+
+/* ---- target --------------------------------------------------------------------------------- */
+
+static const char *target_of(const struct cz_mapping_spec *s, const char *source)
+{
+    for (size_t i = 0; i < s->pairs_len; i++) {
+        if (strcmp(s->pairs[i].source, source) == 0)
+            return s->pairs[i].target;
+    }
+    return NULL;
+}
+
+static enum cz_err topic_ready(const struct cz_topic_info *info, struct cz_error *err)
+{
+    if (info->code == CZ_E_NOT_FOUND || (!info->code && info->partitions == 0))
+        return cz_fail_flags(err, CZ_E_NOT_FOUND, CZ_ERR_RETRIABLE, 0,
+                             "target topic %s does not exist", info->name);
+    if (info->code)
+        return cz_fail_flags(err, info->code, CZ_ERR_RETRIABLE, 0, "target topic %s: %s", info->name,
+                             cz_err_slug(info->code));
+    return CZ_OK;
+}
+
+/* Partition counts of the target topics, by pair; the dead-letter topic must be there as well. */
+static enum cz_err ask_targets(struct worker *w, struct w_start *s, int32_t *counts, struct cz_error *err)
+{
+    const struct cz_mapping_spec *spec = s->spec;
+    struct cz_admin *admin = NULL;
+    enum cz_err code = w_admin(w, s->target, &admin, err);
+    if (code)
+        return code;
+    size_t n = spec->pairs_len + (spec->dead_letter_topic ? 1 : 0);
+    const char **names = cz_alloc_array(n, sizeof *names);
+    for (size_t i = 0; i < spec->pairs_len; i++)
+        names[i] = spec->pairs[i].target;
+    if (spec->dead_letter_topic)
+        names[n - 1] = spec->dead_letter_topic;
+    struct cz_topic_info *infos = NULL;
+    code = cz_admin_topics(admin, names, n, cz_deadline_ms(ADMIN_MS), &infos, err);
+    if (code)
+        w_cluster_down(w, s->target);
+    for (size_t i = 0; !code && i < n; i++) {
+        code = topic_ready(&infos[i], err);
+        if (!code && i < spec->pairs_len)
+            counts[i] = infos[i].partitions;
+    }
+    if (infos)
+        cz_topic_infos_free(infos, n);
+    cz_free(names);
+    return code;
+}
+
+/* ---- positions ------------------------------------------------------------------------------ */
+
+/* "g<generation>": ours; anything else (a tool reset the group) counts as answered. */
+static bool change_unanswered(const struct w_start *s, const char *metadata)
+{
+    int64_t g;
+    if (s->spec->on_change == CZ_ON_CHANGE_KEEP || !metadata || metadata[0] != 'g' ||
+        !cz_parse_i64(metadata + 1, &g))
+        return false;
+    return g < s->generation;
+}
+
+/* What to ask ListOffsets for, or (>= 0 with *ret_exact) an offset given by the user. */
+static int64_t policy(const struct w_start *s, const struct w_part *p, bool changed, bool *ret_exact)
+{
+    const struct cz_mapping_spec *spec = s->spec;
+    *ret_exact = false;
+    if (changed)
+        return spec->on_change == CZ_ON_CHANGE_LATEST ? CZ_OFFSET_LATEST : CZ_OFFSET_EARLIEST;
+    /* A partition that came after the mapping began: all of it is new. */
+    if (p->from_start)
+        return CZ_OFFSET_EARLIEST;
+    switch (spec->start) {
+    case CZ_START_EARLIEST:
+        return CZ_OFFSET_EARLIEST;
+    case CZ_START_TIMESTAMP:
+        return spec->start_ms;
+    case CZ_START_OFFSETS: {
+        char number[16];
+        (void)snprintf(number, sizeof number, "%d", p->partition);
+        int64_t at = cz_json_int(spec->start_offsets, number, -1);
+        *ret_exact = at >= 0;
+        return at >= 0 ? at : CZ_OFFSET_EARLIEST;
+    }
+    case CZ_START_COMMITTED:
+    case CZ_START_LATEST:
+        break;
+    }
+    return CZ_OFFSET_LATEST;
+}
+
+/* ListOffsets answers one kind of question per partition; all of ours go in one list. */
+static enum cz_err resolve(struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
+                           struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++) {
+        if (asked[i])
+            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, at[i]);
+    }
+    enum cz_err code = CZ_OK;
+    if (list.len > 0)
+        code = cz_admin_list_offsets(admin, &list, s->spec->read_committed, cz_deadline_ms(ADMIN_MS), err);
+    for (size_t i = 0, k = 0; !code && i < s->parts_len; i++) {
+        if (!asked[i])
+            continue;
+        const struct cz_tp *tp = &list.items[k++];
+        if (tp->code || tp->offset < 0)
+            code = cz_fail_flags(err, tp->code ? tp->code : CZ_E_KAFKA, CZ_ERR_RETRIABLE, 0,
+                                 "%s [%d]: its offsets cannot be read (%s)", tp->topic, tp->partition,
+                                 cz_err_slug(tp->code));
+        at[i] = tp->offset;
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+static enum cz_err committed(struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
+                             bool *fresh, struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++)
+        cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, -1);
+    enum cz_err code = cz_admin_group_offsets(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    for (size_t i = 0; !code && i < s->parts_len; i++) {
+        const struct cz_tp *tp = &list.items[i];
+        if (tp->code) {
+            code = cz_fail_flags(err, tp->code, CZ_ERR_RETRIABLE, 0,
+                                 "%s [%d]: the committed offset cannot be read (%s)", tp->topic,
+                                 tp->partition, cz_err_slug(tp->code));
+            break;
+        }
+        bool changed = tp->offset >= 0 && change_unanswered(s, tp->metadata);
+        if (tp->offset >= 0 && !changed) {
+            at[i] = tp->offset;
+            continue;
+        }
+        bool exact;
+        at[i] = policy(s, &s->parts[i], changed, &exact);
+        asked[i] = !exact;
+        fresh[i] = true;
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+/* Commit what a policy chose, before anything is read from there. */
+static enum cz_err settle(struct w_start *s, struct cz_admin *admin, const int64_t *at,
+                          const bool *fresh, struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++) {
+        if (fresh[i])
+            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, at[i])->metadata =
+                cz_strf("g%lld", (long long)s->generation);
+    }
+    enum cz_err code = CZ_OK;
+    if (list.len > 0)
+        code = cz_admin_commit(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    for (size_t i = 0; !code && i < list.len; i++) {
+        if (list.items[i].code)
+            code = cz_fail_flags(err, list.items[i].code, CZ_ERR_RETRIABLE, 0,
+                                 "the start position cannot be committed to group %s (%s)", s->group,
+                                 cz_err_slug(list.items[i].code));
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+static enum cz_err positions(struct worker *w, struct w_start *s, int64_t *at, struct cz_error *err)
+{
+    enum cz_err code = w_admin(w, s->source, &s->source_admin, err);
+    if (code)
+        return code;
+    bool *asked = cz_alloc_array(s->parts_len + 1, sizeof *asked);
+    bool *fresh = cz_alloc_array(s->parts_len + 1, sizeof *fresh);
+    if (s->group) {
+        code = committed(s, s->source_admin, at, asked, fresh, err);
+    } else {
+        for (size_t i = 0; i < s->parts_len; i++) {
+            bool exact = true;
+            at[i] = s->resume[i] >= 0 ? s->resume[i] : policy(s, &s->parts[i], false, &exact);
+            asked[i] = !exact;
+        }
+    }
+    if (!code)
+        code = resolve(s, s->source_admin, at, asked, err);
+    if (!code && s->group)
+        code = settle(s, s->source_admin, at, fresh, err);
+    if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
+        w_cluster_down(w, s->source);
+    cz_free(asked);
+    cz_free(fresh);
+    return code;
+}
+
+/* ---- the job -------------------------------------------------------------------------------- */
+
+static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t *counts, struct cz_error *err)
+{
+    struct cz_producer *p = s->producer->producer;
+    s->out = cz_alloc_array(s->parts_len + 1, sizeof *s->out);
+    for (size_t i = 0; i < s->parts_len; i++) {
+        const char *target = target_of(s->spec, s->parts[i].topic);
+        struct cz_task_partition *o = &s->out[s->out_len];
+        if (!target)
+            continue; /* a pair that was just taken out; the assignment will follow */
+        enum cz_err code = cz_producer_topic(p, target, &o->target, err);
+        if (code)
+            return code;
+        for (size_t k = 0; k < s->spec->pairs_len; k++) {
+            if (strcmp(s->spec->pairs[k].source, s->parts[i].topic) == 0)
+                o->target_partitions = counts[k];
+        }
+        o->topic = cz_strdup(s->parts[i].topic);
+        o->partition = s->parts[i].partition;
+        o->start = at[i];
+        s->out_len++;
+    }
+    if (!s->spec->dead_letter_topic)
+        return CZ_OK;
+    return cz_producer_topic(p, s->spec->dead_letter_topic, &s->dead_letter, err);
+}
+
+static void run(struct worker *w, struct w_start *s)
+{
+    struct cz_error *err = &s->error;
+    int32_t *counts = cz_alloc_array(s->spec->pairs_len + 1, sizeof *counts);
+    int64_t *at = cz_alloc_array(s->parts_len + 1, sizeof *at);
+    enum cz_err code = w_cluster_usable(w, s->target, err);
+    if (!code)
+        code = w_cluster_usable(w, s->source, err);
+    if (!code)
+        code = ask_targets(w, s, counts, err);
+    if (!code)
+        code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms, &s->producer, err);
+    if (!code)
+        code = positions(w, s, at, err);
+    if (!code)
+        (void)fill_out(s, at, counts, err);
+    cz_free(counts);
+    cz_free(at);
+}
+
+void w_start_submit(struct worker *w, struct w_start *s)
+{
+    CZ_LOCKED(&w->lock);
+    if (w->start_tail)
+        w->start_tail->next = s;
+    else
+        w->start_head = s;
+    w->start_tail = s;
+    cz_cond_signal(&w->start_cond);
+}
+
+static struct w_start *next_job(struct worker *w)
+{
+    CZ_LOCKED(&w->lock);
+    while (!w->start_head && !w->starters_stop)
+        (void)cz_cond_wait(&w->start_cond, &w->lock, CZ_TIME_NEVER);
+    struct w_start *s = w->start_head;
+    if (s) {
+        w->start_head = s->next;
+        if (!w->start_head)
+            w->start_tail = NULL;
+        s->next = NULL;
+    }
+    return s;
+}
+
+void *w_starter_main(void *arg)
+{
+    struct worker *w = arg;
+    struct w_start *s;
+    while ((s = next_job(w))) {
+        run(w, s);
+        struct w_msg *m = cz_alloc(sizeof *m);
+        m->kind = MSG_STARTED;
+        m->start = s;
+        w_post(w, m);
+    }
+    return NULL;
+}
+
+void w_start_free(struct worker *w, struct w_start *s)
+{
+    if (!s)
+        return;
+    for (size_t i = 0; i < s->parts_len; i++)
+        cz_free(s->parts[i].topic);
+    for (size_t i = 0; i < s->out_len; i++)
+        cz_free(s->out[i].topic);
+    w_producer_put(w, s->producer);
+    cz_cluster_unref(s->source);
+    cz_cluster_unref(s->target);
+    cz_mapping_spec_free(s->spec);
+    cz_free(s->parts);
+    cz_free(s->out);
+    cz_free(s->resume);
+    cz_free(s->uid);
+    cz_free(s->label);
+    cz_free(s->group);
+    cz_free(s);
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of a task on this worker: IDLE → STARTING → RUNNING → STOPPING → IDLE, driven by what is
+ * wanted (reconcile.c) and by what happens (lane events).  w_drive() is the only place that decides
+ * the next step; the state that users see has the one setter w_task_set(). */
+#include <inttypes.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/json.h"
+#include "cz/log.h"
+#include "cz/util.h"
+#include "worker_priv.h"
+
+enum { STOP_MS = 8000, RETRY_BASE_MS = 500, RETRY_CAP_MS = 30000, STEADY_MS = 60000 };
+
+void w_task_set(struct worker *w, struct w_task *t, enum cz_task_state state, const char *reason)
+{
+    CZ_CLEANUP(cz_freep) char *what = cz_strf("%s/%s/%d", t->mapping->team, t->mapping->name, t->n);
+    if (cz_task_state_set(&t->state, state, what, reason)) {
+        t->since_ms = cz_wall_ms();
+        t->published = false;
+    }
+    if (state != CZ_TASK_FAILED && state != CZ_TASK_RESTARTING && t->error.code) {
+        cz_error_reset(&t->error);
+        t->published = false;
+    }
+    if (!t->published)
+        w_report_task(w, t);
+}
+
+static void fail(struct worker *w, struct w_task *t, const struct cz_error *err)
+{
+    if (t->state == CZ_TASK_RUNNING && cz_wall_ms() - t->since_ms > STEADY_MS)
+        t->attempt = 0;
+    t->error = *err;
+    t->sticky_failure = !(err->flags & CZ_ERR_RETRIABLE);
+    t->retry_at = cz_deadline_ms(cz_backoff_ms(t->attempt++, RETRY_BASE_MS, RETRY_CAP_MS));
+    t->published = false;
+    if (t->state == CZ_TASK_FAILED)
+        w_report_task(w, t);
+    else
+        w_task_set(w, t, CZ_TASK_FAILED, err->text);
+}
+
+/* ---- starting ------------------------------------------------------------------------------- */
+
+static int64_t *resume_positions(const struct w_task *t)
+{
+    int64_t *at = cz_alloc_array(t->parts_len + 1, sizeof *at);
+    int64_t generation = cz_json_int(t->mapping->record, "generation", 0);
+    for (size_t i = 0; i < t->parts_len; i++) {
+        CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%d", t->parts[i].topic, t->parts[i].partition);
+        const struct w_base *b = cz_map_get(&t->mapping->base, key);
+        at[i] = b && b->resume_generation == generation ? b->n.position : -1;
+    }
+    return at;
+}
+
+static void submit_start(struct worker *w, struct w_task *t)
+{
+    struct w_mapping *m = t->mapping;
+    const struct cz_mapping_spec *spec = w_spec(m);
+    struct w_start *s = cz_alloc(sizeof *s);
+    s->seq = t->start_seq = ++w->start_seq;
+    s->uid = cz_strdup(m->uid);
+    s->n = t->n;
+    s->source = cz_cluster_ref(w_cluster(w, m, spec->source_cluster)->cluster);
+    s->target = cz_cluster_ref(w_cluster(w, m, spec->target_cluster)->cluster);
+    s->parts_len = t->parts_len;
+    s->parts = cz_alloc_array(t->parts_len + 1, sizeof *s->parts);
+    for (size_t i = 0; i < t->parts_len; i++) {
+        s->parts[i] = t->parts[i];
+        s->parts[i].topic = cz_strdup(t->parts[i].topic);
+    }
+    s->resume = resume_positions(t);
+    s->label = cz_strf("%s/%s/%d", m->team, m->name, t->n);
+    s->generation = cz_json_int(m->record, "generation", 0);
+    if (!spec->consumer_group)
+        s->group = cz_mapping_default_group(m->team, m->name);
+    else if (spec->consumer_group[0])
+        s->group = cz_strdup(spec->consumer_group);
+    /* A copy of its own: the mapping may change while the start is under way. */
+    s->spec = m->spec;
+    m->spec = NULL;
+    t->phase = W_STARTING;
+    w_start_submit(w, s);
+}
+
+static enum cz_side_format side(enum cz_format f)
+{
+    return f == CZ_FORMAT_RAW ? CZ_SIDE_RAW : f == CZ_FORMAT_JSON ? CZ_SIDE_JSON : CZ_SIDE_AUTO;
+}
+
+static enum cz_err make_settings(const struct cz_mapping_spec *spec, int64_t generation,
+                                 struct cz_task_settings *ret, struct cz_error *err)
+{
+    const struct cz_stages_conf conf = {
+        .filter = spec->filter,
+        .value_map = spec->value_map,
+        .key_format = side(spec->key_format),
+        .value_format = side(spec->value_format),
+        .validate_full = spec->validate_full,
+    };
+    ret->partitioning = spec->partitioning;
+    ret->on_error = spec->on_error;
+    ret->generation = generation;
+    return cz_stages_new(&conf, &ret->stages, err);
+}
+
+static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct cz_error *err)
+{
+    struct cz_task_settings settings = {.dead_letter = s->dead_letter};
+    if (make_settings(s->spec, s->generation, &settings, err))
+        return;
+    struct w_slots *slots = NULL;
+    int lane = 0;
+    if (w_lane_for(w, s->source, s->spec->read_committed, s->out, s->out_len, &slots, &lane, err)) {
+        cz_stages_unref(settings.stages);
+        return;
+    }
+    const struct cz_task_conf conf = {
+        .label = s->label,
+        .group = s->group,
+        .source = s->source_admin,
+        .producer = s->producer->producer,
+        .settings = settings,
+        .partitions = s->out,
+        .partitions_len = s->out_len,
+    };
+    t->task = cz_task_new(&conf);
+    t->producer = s->producer;
+    t->slots = slots;
+    t->lane = lane;
+    s->out = NULL; /* the task's now */
+    s->out_len = 0;
+    s->producer = NULL;
+    cz_lane_add(slots->lanes[lane], t->task);
+}
+
+/* The prints of now; a start or a failure is remembered with them. */
+static void remember_prints(struct worker *w, struct w_task *t)
+{
+    cz_free(t->print);
+    cz_free(t->settings_print);
+    t->print = t->settings_print = NULL;
+    (void)w_prints(w, t, &t->print, &t->settings_print);
+}
+
+void w_on_started(struct worker *w, struct w_start *s)
+{
+    struct w_mapping *m = w_mapping_get(w, s->uid, false);
+    struct w_task *t = m ? m->tasks : NULL;
+    while (t && !(t->n == s->n && t->phase == W_STARTING && t->start_seq == s->seq))
+        t = t->next;
+    if (t) {
+        char *print = NULL, *settings = NULL;
+        bool same = w_prints(w, t, &print, &settings) && cz_streq(print, t->print) &&
+                    cz_streq(settings, t->settings_print);
+        cz_free(print);
+        cz_free(settings);
+        t->phase = W_IDLE;
+        bool run = same && t->wanted && !w->stopping &&
+                   cz_streq(cz_json_str(m->record, "state", ""), "RUNNING");
+        if (run && !s->error.code)
+            launch(w, t, s, &s->error);
+        if (t->task) {
+            t->phase = W_RUNNING;
+            w_task_set(w, t, CZ_TASK_RUNNING, "started");
+        } else if (run && s->error.code) {
+            fail(w, t, &s->error);
+        }
+        w_drive(w, t);
+    }
+    w_start_free(w, s);
+}
+
+/* ---- stopping ------------------------------------------------------------------------------- */
+
+static void stop(struct w_task *t)
+{
+    t->phase = W_STOPPING;
+    t->stop_deadline = cz_deadline_ms(STOP_MS);
+    cz_lane_remove(t->slots->lanes[t->lane], t->task, t->stop_deadline);
+}
+
+static void let_go(struct worker *w, struct cz_task *task, struct w_producer *producer,
+                   struct w_slots *slots, int lane)
+{
+    struct cz_task_counters c = {0};
+    cz_task_counters(task, &c);
+    struct cz_task_partition *parts = cz_alloc_array(c.len + 1, sizeof *parts);
+    for (size_t i = 0; i < c.len; i++)
+        parts[i] = (struct cz_task_partition){.topic = (char *)CZ_UNCONST(c.partitions[i].topic),
+                                              .partition = c.partitions[i].partition};
+    w_lane_leave(slots, lane, parts, c.len);
+    cz_free(parts);
+    cz_free(c.partitions);
+    cz_task_free(task);
+    w_producer_put(w, producer);
+}
+
+/* The target does not answer: stop waiting, so that the task can be started again. */
+static void make_zombie(struct worker *w, struct w_task *t)
+{
+    struct w_zombie *z = cz_alloc(sizeof *z);
+    *z = (struct w_zombie){.task = t->task,
+                           .uid = cz_strdup(t->mapping->uid),
+                           .producer = t->producer,
+                           .slots = t->slots,
+                           .lane = t->lane,
+                           .next = w->zombies};
+    w->zombies = z;
+    cz_log(CZ_LOG_WARN, "herder", "%s/%s/%d: records are still in flight; no longer waiting for them",
+           t->mapping->team, t->mapping->name, t->n);
+    t->task = NULL;
+    t->producer = NULL;
+    t->phase = W_IDLE;
+}
+
+static bool bury_zombie(struct worker *w, struct cz_task *task)
+{
+    for (struct w_zombie **at = &w->zombies; *at; at = &(*at)->next) {
+        struct w_zombie *z = *at;
+        if (z->task != task)
+            continue;
+        *at = z->next;
+        struct w_mapping *m = w_mapping_get(w, z->uid, false);
+        if (m)
+            w_bank(m, task, 0);
+        let_go(w, task, z->producer, z->slots, z->lane);
+        cz_free(z->uid);
+        cz_free(z);
+        return true;
+    }
+    return false;
+}
+
+static struct w_task *owner(struct worker *w, const struct cz_task *task)
+{
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        for (struct w_task *t = ((struct w_mapping *)e->value)->tasks; t; t = t->next) {
+            if (t->task == task)
+                return t;
+        }
+    }
+    return NULL;
+}
+
+void w_on_task_event(struct worker *w, const struct cz_task_event *e)
+{
+    struct w_task *t = owner(w, e->task);
+    if (!t) {
+        if (e->kind == CZ_TASK_EVENT_REMOVED)
+            (void)bury_zombie(w, e->task);
+        return;
+    }
+    if (e->kind == CZ_TASK_EVENT_FAILED) {
+        if (t->phase != W_RUNNING)
+            return; /* being removed already */
+        fail(w, t, &e->error);
+        stop(t);
+        return;
+    }
+    w_bank(t->mapping, t->task, cz_json_int(t->mapping->record, "generation", 0));
+    let_go(w, t->task, t->producer, t->slots, t->lane);
+    t->task = NULL;
+    t->producer = NULL;
+    t->phase = W_IDLE;
+    t->mapping->stats_sent = false;
+    struct w_mapping *m = t->mapping;
+    w_drive(w, t);
+    if (!m->record && !m->tasks)
+        w_reconcile(w, m);
+}
+
+/* ---- the decision --------------------------------------------------------------------------- */
+
+void w_task_drop(struct worker *w, struct w_task *t)
+{
+    (void)w;
+    struct w_task **at = &t->mapping->tasks;
+    while (*at != t)
+        at = &(*at)->next;
+    *at = t->next;
+    for (size_t i = 0; i < t->parts_len; i++)
+        cz_free(t->parts[i].topic);
+    cz_free(t->parts);
+    cz_free(t->print);
+    cz_free(t->settings_print);
+    cz_free(t);
+}
+
+static void update_live(struct worker *w, struct w_task *t, char *settings_print)
+{
+    struct cz_task_settings s = {0};
+    struct cz_error err = CZ_ERROR_INIT;
+    int64_t generation = cz_json_int(t->mapping->record, "generation", 0);
+    if (make_settings(w_spec(t->mapping), generation, &s, &err)) {
+        cz_free(settings_print);
+        fail(w, t, &err);
+        stop(t);
+        return;
+    }
+    s.dead_letter = NULL;
+    /* The dead-letter topic is part of the other print, so the handle of now stays right. */
+    if (s.on_error == CZ_ON_ERROR_DEAD_LETTER &&
+        cz_producer_topic(t->producer->producer, w_spec(t->mapping)->dead_letter_topic, &s.dead_letter, &err)) {
+        cz_free(settings_print);
+        cz_stages_unref(s.stages);
+        fail(w, t, &err);
+        stop(t);
+        return;
+    }
+    cz_lane_update(t->slots->lanes[t->lane], t->task, &s);
+    cz_free(t->settings_print);
+    t->settings_print = settings_print;
+    t->published = false;
+    w_report_task(w, t);
+}
+
+static void drive_idle(struct worker *w, struct w_task *t, const char *state)
+{
+    if (!t->wanted) {
+        w_task_drop(w, t);
+        return;
+    }
+    if (strcmp(state, "PAUSED") == 0 || strcmp(state, "STOPPED") == 0) {
+        w_task_set(w, t, state[0] == 'P' ? CZ_TASK_PAUSED : CZ_TASK_STOPPED, "as configured");
+        t->sticky_failure = false;
+        t->attempt = 0;
+        t->retry_at = 0;
+        return;
+    }
+    if (!w->synced || !w->leased || w->stopping)
+        return;
+    char *print = NULL, *settings = NULL;
+    bool known = w_prints(w, t, &print, &settings);
+    bool same = known && cz_streq(print, t->print) && cz_streq(settings, t->settings_print);
+    cz_free(print);
+    cz_free(settings);
+    if (!known) {
+        struct cz_error err = CZ_ERROR_INIT;
+        cz_fail_flags(&err, CZ_E_INVALID, 0, 0, "%s",
+                      t->mapping->spec_error ? t->mapping->spec_error
+                                             : "a cluster of this mapping is not known or not usable");
+        if (t->state != CZ_TASK_FAILED || strcmp(err.text, t->error.text) != 0)
+            fail(w, t, &err);
+        return;
+    }
+    if (same && t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at))
+        return;
+    if (!same)
+        t->attempt = 0;
+    remember_prints(w, t);
+    if (t->state == CZ_TASK_FAILED)
+        w_task_set(w, t, CZ_TASK_RESTARTING, "trying again");
+    submit_start(w, t);
+}
+
+static void drive_running(struct worker *w, struct w_task *t, const char *state)
+{
+    if (!t->wanted || w->stopping || strcmp(state, "RUNNING") != 0) {
+        stop(t);
+        return;
+    }
+    char *print = NULL, *settings = NULL;
+    if (!w_prints(w, t, &print, &settings))
+        return; /* keep what runs: an unreadable change must not stop it */
+    if (!cz_streq(print, t->print)) {
+        w_task_set(w, t, CZ_TASK_RESTARTING, "its definition changed");
+        stop(t);
+    } else if (!cz_streq(settings, t->settings_print)) {
+        update_live(w, t, settings);
+        settings = NULL;
+    } else if (!t->published) {
+        w_report_task(w, t);
+    }
+    cz_free(print);
+    cz_free(settings);
+}
+
+void w_drive(struct worker *w, struct w_task *t)
+{
+    const char *state = cz_json_str(t->mapping->record, "state", "STOPPED");
+    switch (t->phase) {
+    case W_IDLE:
+        drive_idle(w, t, state);
+        return;
+    case W_RUNNING:
+        drive_running(w, t, state);
+        return;
+    case W_STARTING: /* w_on_started() looks again */
+        return;
+    case W_STOPPING:
+        if (cz_now() > t->stop_deadline + CZ_SEC) {
+            make_zombie(w, t);
+            drive_idle(w, t, state);
+        }
+        return;
+    }
+}
+
+void w_tasks_tick(struct worker *w)
+{
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        struct w_mapping *m = e->value;
+        for (struct w_task *t = m->tasks, *next; t; t = next) {
+            next = t->next;
+            if (t->phase == W_STOPPING || (t->phase == W_IDLE && t->state != CZ_TASK_PAUSED &&
+                                           t->state != CZ_TASK_STOPPED))
+                w_drive(w, t);
+        }
+    }
+}
+
+bool w_tasks_busy(struct worker *w)
+{
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        for (struct w_task *t = ((struct w_mapping *)e->value)->tasks; t; t = t->next) {
+            if (t->phase != W_IDLE)
+                return true;
+        }
+    }
+    return w->zombies != NULL;
+}

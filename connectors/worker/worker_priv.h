@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Insides of the worker process.
+ *
+ *  Threads: the config follower puts records into the herder's inbox; the *herder* owns every
+ *  mapping and task and decides; *starters* do what may block (metadata, offsets); lanes copy.
+ *  Everything reaches the herder as a message (struct w_msg). */
+#ifndef CZ_WORKER_PRIV_H
+#define CZ_WORKER_PRIV_H
+
+#include <stdatomic.h>
+
+#include "cz/channel.h"
+#include "cz/kafka.h"
+#include "cz/lane.h"
+#include "cz/map.h"
+#include "cz/mapping_spec.h"
+#include "cz/state.h"
+#include "cz/thread.h"
+
+struct worker_options {
+    char *bootstrap, *kafka_properties, *group_id, *id, *listen, *log_level, *log_format;
+    int64_t lease_ms, prefetch_kib, commit_interval_ms, lanes, starters, capacity;
+};
+
+enum { W_MAX_LANES = 8 };
+
+/* ---- clients shared by tasks (clients.c) ---------------------------------------------------- */
+
+/** A producer and how many tasks use it. */
+struct w_producer {
+    char *key;
+    struct cz_producer *producer;
+    int refs;
+    cz_time unused_since;
+    struct w_producer *next;
+};
+/** The lanes of one source cluster and isolation level. */
+struct w_slots {
+    char *key;
+    struct cz_lane *lanes[W_MAX_LANES];
+    struct cz_map parts[W_MAX_LANES]; /* "topic/partition" → (void *)count */
+    struct w_slots *next;
+};
+struct w_clients {
+    struct cz_mutex lock;
+    struct cz_map admins; /* cluster key → struct cz_admin, kept for the life of the process */
+    struct cz_map down;   /* cluster key → cz_time * until when it is not asked again */
+    struct w_producer *producers;
+    struct w_slots *slots;
+};
+struct worker;
+void w_clients_init(struct w_clients *c);
+void w_clients_done(struct worker *w);
+CZ_MUST_USE enum cz_err w_admin(struct worker *w, struct cz_cluster *c, struct cz_admin **ret,
+                                struct cz_error *err);
+/** CZ_E_UNAVAILABLE while the cluster did not answer a moment ago. */
+CZ_MUST_USE enum cz_err w_cluster_usable(struct worker *w, struct cz_cluster *c, struct cz_error *err);
+void w_cluster_down(struct worker *w, struct cz_cluster *c);
+CZ_MUST_USE enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *compression,
+                                       int linger_ms, struct w_producer **ret, struct cz_error *err);
+void w_producer_put(struct worker *w, struct w_producer *p);
+void w_producers_tick(struct worker *w);
+/** A lane for the task's partitions: the first one that reads none of them, else the last. */
+CZ_MUST_USE enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
+                                   const struct cz_task_partition *parts, size_t n,
+                                   struct w_slots **ret, int *ret_index, struct cz_error *err);
+void w_lane_leave(struct w_slots *s, int index, const struct cz_task_partition *parts, size_t n);
+
+/* ---- mappings and tasks (herder) ------------------------------------------------------------ */
+
+enum w_phase { W_IDLE, W_STARTING, W_RUNNING, W_STOPPING };
+
+struct w_part {
+    char *topic;
+    int32_t partition;
+    bool from_start;
+};
+struct w_mapping;
+struct w_task {
+    struct w_mapping *mapping;
+    int n;
+    enum w_phase phase;
+    enum cz_task_state state;
+    struct cz_error error;
+    int64_t since_ms;
+    int64_t generation; /* of the assignment */
+    bool wanted;        /* assigned to us */
+    struct w_part *parts;
+    size_t parts_len;
+    char *print;        /* what it runs, or failed, with; see reconcile.c */
+    char *settings_print;
+    bool sticky_failure; /* no retry by itself: wait for a change or a restart */
+    unsigned attempt;
+    cz_time retry_at;
+    uint64_t start_seq; /* of the start under way */
+    /* while RUNNING or STOPPING */
+    struct cz_task *task;
+    struct w_producer *producer;
+    struct w_slots *slots;
+    int lane;
+    cz_time stop_deadline;
+    bool published; /* the state of now is on the status topic */
+    struct w_task *next;
+};
+/** A task that a dead target holds back: let go of as soon as its deliveries come. */
+struct w_zombie {
+    struct cz_task *task;
+    char *uid;
+    struct w_producer *producer;
+    struct w_slots *slots;
+    int lane;
+    struct w_zombie *next;
+};
+/** Totals of one partition from earlier lives, under "topic/partition". */
+struct w_base {
+    char *topic;
+    int32_t partition;
+    struct cz_partition_counters n;
+    int64_t resume_generation; /* mapping generation that n.position belongs to; 0: none */
+};
+struct w_mapping {
+    char *uid, *team, *name;
+    json_t *record;     /* mapping/<uid>; NULL: not known (yet, or any more) */
+    json_t *assignment; /* assignment/<uid> */
+    struct cz_mapping_spec *spec; /* parsed while something of it is ours */
+    char *spec_error;
+    int64_t spec_generation;
+    bool stale; /* not seen since the config topic was reset */
+    bool dirty; /* to be reconciled */
+    struct w_task *tasks;
+    struct cz_map base;    /* "topic/partition" → struct w_base */
+    struct cz_histogram base_delay;
+    uint64_t stats_version;
+    bool stats_sent;
+};
+struct w_cluster {
+    json_t *spec;
+    struct cz_cluster *cluster; /* NULL: bad spec */
+    bool stale;
+};
+
+/* ---- messages to the herder ----------------------------------------------------------------- */
+
+enum w_msg_kind { MSG_RECORD, MSG_END, MSG_RESET, MSG_TASK, MSG_STARTED, MSG_STOP };
+struct w_start; /* a start job; start.c */
+struct w_msg {
+    enum w_msg_kind kind;
+    struct cz_channel_record record; /* RECORD, owned */
+    struct cz_task_event event;      /* TASK */
+    struct w_start *start;           /* STARTED */
+    struct w_msg *next;
+};
+
+struct worker {
+    struct worker_options o;
+    char incarnation[32];
+    int64_t started_ms;
+    struct cz_cluster *control;
+    struct cz_admin *control_admin;
+    struct cz_follower *follower;
+    struct cz_status_writer *status;
+    struct w_clients clients;
+    _Atomic int64_t lease_until; /* cz_time */
+
+    struct cz_mutex lock; /* inbox, start queue */
+    struct cz_cond cond, start_cond;
+    struct w_msg *head, *tail;
+    struct w_start *start_head, *start_tail;
+    bool starters_stop;
+    struct cz_thread herder, *starter;
+
+    /* the herder's */
+    struct cz_map mappings; /* uid → struct w_mapping */
+    struct cz_map clusters; /* "team/name" → struct w_cluster */
+    bool synced;            /* the config topic was read to its end */
+    bool leased, settings_seen, stopping;
+    int64_t applied, epoch;
+    int64_t announced; /* applied as last sent */
+    uint64_t start_seq;
+    cz_time heartbeat_at, stats_at, stop_deadline;
+    struct w_zombie *zombies;
+    _Atomic bool ready;
+};
+
+/* herder.c */
+void w_post(struct worker *w, struct w_msg *m);
+void w_herder_start(struct worker *w);
+void w_herder_stop(struct worker *w);
+bool w_leased(const struct worker *w);
+/* reconcile.c */
+/** Parse the spec when needed; NULL: it cannot be run (m->spec_error says why). */
+const struct cz_mapping_spec *w_spec(struct w_mapping *m);
+struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const char *name);
+/** What a task of this mapping runs with: a change of the first needs a restart, one of the second
+ *  acts while it runs. cz_free both. false: not all of it is known yet. */
+bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char **ret_settings);
+void w_on_record(struct worker *w, const struct cz_channel_record *r);
+void w_on_end(struct worker *w);
+void w_on_reset(struct worker *w);
+void w_reconcile(struct worker *w, struct w_mapping *m);
+struct w_mapping *w_mapping_get(struct worker *w, const char *uid, bool make);
+void w_mapping_free(void *m);
+void w_cluster_free(void *c);
+/* tasks.c */
+void w_drive(struct worker *w, struct w_task *t);
+void w_task_set(struct worker *w, struct w_task *t, enum cz_task_state state, const char *reason);
+void w_on_task_event(struct worker *w, const struct cz_task_event *e);
+void w_on_started(struct worker *w, struct w_start *s);
+void w_task_drop(struct worker *w, struct w_task *t); /* free it; only when IDLE */
+bool w_tasks_busy(struct worker *w);                   /* something is still being stopped */
+void w_tasks_tick(struct worker *w);
+/* report.c */
+void w_heartbeat(struct worker *w, bool now);
+void w_report_task(struct worker *w, struct w_task *t);
+void w_report_stats(struct worker *w);
+void w_report_gone(struct worker *w, struct w_mapping *m); /* tombstones of a deleted mapping */
+struct w_base *w_base_get(struct w_mapping *m, const char *topic, int32_t partition);
+void w_bank(struct w_mapping *m, struct cz_task *t, int64_t generation); /* add a task's counters to the totals */
+void w_load_totals(struct worker *w); /* take up the counters that we left on the status topic */
+void w_leave(struct worker *w);
+
+/* start.c */
+struct w_start {
+    uint64_t seq;
+    char *uid;
+    int n;
+    /* in */
+    struct cz_cluster *source, *target;
+    struct w_part *parts;
+    size_t parts_len;
+    int64_t *resume; /* per part: where we were, -1 unknown; only without a group */
+    char *label, *group;
+    struct cz_mapping_spec *spec;
+    int64_t generation;
+    /* out */
+    struct cz_error error;
+    struct cz_task_partition *out;
+    size_t out_len;
+    struct w_producer *producer;
+    struct cz_producer_topic *dead_letter;
+    struct cz_admin *source_admin;
+    struct w_start *next;
+};
+void w_start_submit(struct worker *w, struct w_start *s);
+void w_start_free(struct worker *w, struct w_start *s);
+void *w_starter_main(void *arg);
+
+#endif

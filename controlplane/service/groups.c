@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Two mappings must not commit the same partitions for one group: each would move the other's
+ *  position.  Compared once at the end of a write, over all mappings of the team, so that the
+ *  order of the puts within one change does not matter.  Clusters are compared by their connection
+ *  settings: two names for one cluster are one cluster. */
+#include <string.h>
+
+#include "service_priv.h"
+
+struct use {
+    struct cz_cluster *source;
+    char *group;
+    const json_t *spec;
+};
+
+static void use_done(struct use *u)
+{
+    cz_free(u->group);
+}
+
+/** Whether this put can bring in a new overlap: a new mapping, or another route or group. */
+enum cz_err cz__group_concerned(struct cz__attempt *a, const struct cz__put *p, bool *ret, struct cz_error *err)
+{
+    static const char *const members[] = {"source", "topics", "consumer_group"};
+    struct cz_resource old = {0};
+    bool found;
+    enum cz_err code = cz__tx_find(a, p->team, p->kind, p->name, &old, &found, err);
+    if (code)
+        return code;
+    *ret = !found;
+    const json_t *before = json_object_get(old.doc, "spec"), *after = json_object_get(p->doc, "spec");
+    for (size_t i = 0; found && i < 3; i++) {
+        const json_t *x = json_object_get(before, members[i]), *y = json_object_get(after, members[i]);
+        *ret |= x != y && !(x && y && json_equal(x, y));
+    }
+    cz_resource_done(&old);
+    return CZ_OK;
+}
+
+void cz__group_note(struct cz__attempt *a, const struct cz__put *p)
+{
+    cz_grow(&a->uses, &a->uses_cap, a->uses_len, sizeof *a->uses);
+    a->uses[a->uses_len++] = (struct cz__group_use){.team = cz_strdup(p->team),
+                                                    .name = cz_strdup(p->name),
+                                                    .base = cz_strdup(p->origin.base),
+                                                    .fixed = cz_strdup(p->origin.fixed),
+                                                    .what = cz_strdup(p->origin.what)};
+}
+
+/** Read from the document itself: parsing every spec of the team would be far too slow. */
+static enum cz_err use_of(struct cz__attempt *a, const struct cz_resource *r, struct use *ret,
+                          struct cz_error *err)
+{
+    const json_t *spec = json_object_get(r->doc, "spec");
+    const char *group = cz_json_str(spec, "consumer_group", "default");
+    const char *cluster = cz_json_str(json_object_get(spec, "source"), "cluster", "");
+    *ret = (struct use){.spec = spec};
+    enum cz_err code = cz__tx_cluster(a, r->team, cluster, &ret->source, err);
+    if (code == CZ_OK)
+        ret->group = cz_streq(group, "default") ? cz_mapping_default_group(r->team, r->name) : cz_strdup(group);
+    return code;
+}
+
+static bool reads(const json_t *spec, const char *topic)
+{
+    const json_t *pairs = json_object_get(spec, "topics"), *pair;
+    size_t i;
+    if (cz_streq(cz_json_str(json_object_get(spec, "source"), "topic", NULL), topic))
+        return true;
+    json_array_foreach(pairs, i, pair)
+    {
+        if (cz_streq(cz_json_str(pair, "source", NULL), topic))
+            return true;
+    }
+    return false;
+}
+
+/** A topic that both read, or NULL. */
+static const char *shared_topic(const json_t *a, const json_t *b)
+{
+    const json_t *pairs = json_object_get(a, "topics"), *pair;
+    const char *topic = cz_json_str(json_object_get(a, "source"), "topic", NULL);
+    size_t i;
+    if (topic && reads(b, topic))
+        return topic;
+    json_array_foreach(pairs, i, pair)
+    {
+        topic = cz_json_str(pair, "source", NULL);
+        if (topic && reads(b, topic))
+            return topic;
+    }
+    return NULL;
+}
+
+static bool same_cluster(const struct use *a, const struct use *b)
+{
+    return a->source && b->source && cz_cluster_hash(a->source) == cz_cluster_hash(b->source);
+}
+
+/* ---- the mappings of one team, by group ---------------------------------------------------- */
+
+struct team_uses {
+    const char *team; /* NULL: not loaded */
+    struct cz_resource_list all;
+    struct use *uses;       /* one per mapping */
+    size_t *next;           /* chain of one group: index + 1 of the next; 0 ends */
+    struct cz_map by_group; /* → index + 1 of the chain's head */
+    struct cz_map by_name;  /* → index + 1 */
+};
+
+static void team_done(struct team_uses *t)
+{
+    for (size_t i = 0; t->uses && i < t->all.len; i++)
+        use_done(&t->uses[i]);
+    cz_free(t->uses);
+    cz_free(t->next);
+    cz_map_done(&t->by_group);
+    cz_map_done(&t->by_name);
+    cz_resource_list_done(&t->all);
+    *t = (struct team_uses){0};
+}
+
+static void *boxed(size_t index)
+{
+    return (void *)(uintptr_t)(index + 1);
+}
+
+static enum cz_err team_load(struct cz__attempt *a, const char *team, struct team_uses *t, struct cz_error *err)
+{
+    struct cz_list_filter f = {.team = team, .kind = CZ_KIND_MAPPING};
+    team_done(t);
+    enum cz_err code = cz_tx_list(a->tx, &f, &t->all, err);
+    if (code)
+        return code;
+    t->team = team;
+    t->uses = cz_alloc_array(t->all.len + 1, sizeof *t->uses);
+    t->next = cz_alloc_array(t->all.len + 1, sizeof *t->next);
+    for (size_t i = 0; code == CZ_OK && i < t->all.len; i++) {
+        code = use_of(a, &t->all.items[i], &t->uses[i], err);
+        if (code)
+            return code;
+        t->next[i] = (size_t)(uintptr_t)cz_map_get(&t->by_group, t->uses[i].group);
+        cz_map_put(&t->by_group, t->uses[i].group, boxed(i));
+        cz_map_put(&t->by_name, t->all.items[i].name, boxed(i));
+    }
+    return code;
+}
+
+static void compare(struct cz__attempt *a, const struct cz__group_use *g, const struct team_uses *t)
+{
+    size_t mine = (size_t)(uintptr_t)cz_map_get(&t->by_name, g->name);
+    if (mine == 0 || !*t->uses[mine - 1].group)
+        return; /* deleted again within this change, or without a group */
+    const struct use *u = &t->uses[mine - 1];
+    struct cz__origin o = {.base = g->base, .fixed = g->fixed, .what = g->what};
+    size_t i = (size_t)(uintptr_t)cz_map_get(&t->by_group, u->group);
+    for (; i > 0; i = t->next[i - 1]) {
+        const struct use *other = &t->uses[i - 1];
+        const char *topic = i != mine && same_cluster(u, other) ? shared_topic(u->spec, other->spec) : NULL;
+        if (topic)
+            cz__origin_problem(a, &o, "/spec/consumer_group", "group-in-use",
+                               "mapping \"%s\" commits offsets of topic \"%s\" for group \"%s\" too",
+                               t->all.items[i - 1].name, topic, u->group);
+    }
+}
+
+enum cz_err cz__groups_check(struct cz__attempt *a, struct cz_error *err)
+{
+    struct team_uses t = {0};
+    enum cz_err code = CZ_OK;
+    for (size_t i = 0; code == CZ_OK && i < a->uses_len; i++) {
+        const struct cz__group_use *g = &a->uses[i];
+        if (!cz_streq(t.team, g->team))
+            code = team_load(a, g->team, &t, err);
+        if (code == CZ_OK)
+            compare(a, g, &t);
+    }
+    team_done(&t);
+    return code;
+}

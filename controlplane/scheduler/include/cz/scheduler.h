@@ -34,7 +34,8 @@ CZ_MUST_USE enum cz_err cz_scheduler_new(const struct cz_scheduler_options *o,
                                          struct cz_scheduler **ret, struct cz_error *err);
 /** Start its threads; brokers and database may be away, it waits for them. */
 CZ_MUST_USE enum cz_err cz_scheduler_start(struct cz_scheduler *s, struct cz_error *err);
-/** Give the leadership back and join every thread (a few seconds at most). Idempotent. */
+/** Give the leadership back and stop working (a few seconds at most). What is known of mappings
+ *  can still be asked for. Idempotent. */
 void cz_scheduler_stop(struct cz_scheduler *s);
 void cz_scheduler_free(struct cz_scheduler *s); /* stops; NULL allowed */
 

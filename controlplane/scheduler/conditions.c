@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What any instance knows of a mapping: from the config topic, the metadata watch and the workers'
+ * reports.  Nothing here asks anybody, so it is cheap enough for every row of a list. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "scheduler_priv.h"
+
+#define WORKERS_MAX_AGE (500 * CZ_MS)
+
+static void say(char *reason, size_t rn, char *message, size_t mn, const char *what, const char *text)
+{
+    snprintf(reason, rn, "%s", what);
+    snprintf(message, mn, "%s", text);
+}
+#define SAY(ret, field, what, text)                                                            \
+    say((ret)->field##_reason, sizeof((ret)->field##_reason), (ret)->field##_message,          \
+        sizeof((ret)->field##_message), (what), (text))
+
+/* ---- topics --------------------------------------------------------------------------------- */
+
+/* The worst thing first: missing, forbidden, not known yet. @return false: nothing wrong */
+static bool topic_problem(struct cz_scheduler *s, const char *key, const char *topic, struct cz_mapping_view *ret)
+{
+    struct cz_watch_topic t;
+    char text[sizeof(ret->topics_message)];
+    cz_watch_topic(s->watch, key, topic, &t);
+    if (t.known && t.code == CZ_OK)
+        return false;
+    const char *cluster = strchr(key, '/') ? strchr(key, '/') + 1 : key;
+    if (!t.known) {
+        if (ret->topics_exist == CZ_COND_TRUE) {
+            ret->topics_exist = CZ_COND_UNKNOWN;
+            snprintf(text, sizeof(text), "topic %.100s on cluster %.100s was not looked up yet", topic, cluster);
+            SAY(ret, topics, "Checking", text);
+        }
+        return true;
+    }
+    if (ret->topics_exist == CZ_COND_FALSE)
+        return true;
+    bool missing = t.code == CZ_E_NOT_FOUND;
+    ret->topics_exist = CZ_COND_FALSE;
+    snprintf(text, sizeof(text), "topic %.100s %s cluster %.100s", topic,
+             missing ? "does not exist on" : "may not be read on", cluster);
+    SAY(ret, topics, missing ? "TopicMissing" : "TopicForbidden", text);
+    return true;
+}
+
+static void look_at_topics(struct cz_scheduler *s, const struct cz_sched_mapping *m, struct cz_mapping_view *ret)
+{
+    const char *keys[] = {m->source, m->target};
+    char why[200];
+    ret->topics_exist = CZ_COND_TRUE;
+    SAY(ret, topics, "TopicsExist", "");
+    for (size_t i = 0; i < m->pairs_len; i++) {
+        topic_problem(s, m->source, m->pairs[i].source, ret);
+        topic_problem(s, m->target, m->pairs[i].target, ret);
+    }
+    for (size_t i = 0; i < 2 && ret->topics_exist != CZ_COND_FALSE; i++) {
+        if (cz_watch_reachable(s->watch, keys[i], why, sizeof(why)))
+            continue;
+        ret->topics_exist = CZ_COND_UNKNOWN;
+        SAY(ret, topics, "ClusterUnreachable", why);
+    }
+}
+
+/* ---- assignment ----------------------------------------------------------------------------- */
+
+enum presence { ABSENT, PRESENT };
+
+/* With s->lock held. */
+static enum presence worker_presence(const struct cz_scheduler *s, const char *id)
+{
+    for (size_t i = 0; id && i < s->workers.len; i++) {
+        if (strcmp(s->workers.items[i].id, id) == 0)
+            return s->workers.items[i].gone ? ABSENT : PRESENT;
+    }
+    return ABSENT;
+}
+
+static size_t live_workers(const struct cz_scheduler *s)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->workers.len; i++)
+        n += s->workers.items[i].alive && !s->workers.items[i].gone;
+    return n;
+}
+
+static void refresh_workers(struct cz_scheduler *s)
+{
+    if (s->workers.items && cz_now() - s->workers_at < WORKERS_MAX_AGE)
+        return;
+    cz_worker_infos_done(&s->workers);
+    s->workers = (struct cz_worker_infos){0};
+    cz_status_workers(s->status, &s->workers);
+    s->workers_at = cz_now();
+}
+
+static void look_at_assignment(struct cz_scheduler *s, const struct cz_assignment *a, struct cz_mapping_view *ret)
+{
+    CZ_LOCKED(&s->lock);
+    refresh_workers(s);
+    size_t live = live_workers(s);
+    ret->assigned = CZ_COND_FALSE;
+    ret->partitions = (int)cz_assignment_partitions(a);
+    ret->assignment_generation = a ? a->generation : 0;
+    bool nobody = false; /* a task that the leader found no place for */
+    for (int t = 0; a && t < a->tasks; t++) {
+        if (cz_assignment_task_empty(a, t))
+            continue;
+        ret->tasks++;
+        nobody |= a->workers[t] == NULL;
+        ret->tasks_without_worker += worker_presence(s, a->workers[t]) == ABSENT;
+    }
+    if (a && ret->partitions > 0 && ret->tasks_without_worker == 0) {
+        ret->assigned = CZ_COND_TRUE;
+        SAY(ret, assigned, "Assigned", "");
+    } else if (live == 0) {
+        SAY(ret, assigned, "NoWorker", "no worker is alive");
+    } else if (a && ret->partitions == 0) {
+        SAY(ret, assigned, "NoPartitions", "none of its source topics has partitions");
+    } else if (a && nobody) {
+        SAY(ret, assigned, "NoCapacity", "every live worker is full");
+    } else {
+        ret->assigned = CZ_COND_UNKNOWN;
+        SAY(ret, assigned, "Waiting", "the leader has not assigned all of it yet");
+    }
+}
+
+static bool look_at_poison(struct cz_scheduler *s, const char *uid, struct cz_mapping_view *ret)
+{
+    char *key = cz_channel_make_key(CZ_CH_MAPPING, uid, NULL);
+    cz_mutex_lock(&s->lock);
+    const char *why = cz_map_get(&s->poisoned, key);
+    if (why) {
+        ret->assigned = CZ_COND_FALSE;
+        SAY(ret, assigned, "TooLarge", why);
+    }
+    cz_mutex_unlock(&s->lock);
+    cz_free(key);
+    return why != NULL;
+}
+
+bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_mapping_view *ret)
+{
+    struct cz_mapping_view v = {.topics_exist = CZ_COND_UNKNOWN, .assigned = CZ_COND_UNKNOWN};
+    SAY(&v, topics, "Checking", "not on the config topic yet");
+    SAY(&v, assigned, "Waiting", "not on the config topic yet");
+    cz_mutex_lock(&s->view.lock);
+    const struct cz_model_entry *m = cz_model_get_uid(&s->view.now, CZ_CH_MAPPING, uid);
+    const struct cz_model_entry *a = cz_model_get_uid(&s->view.now, CZ_CH_ASSIGNMENT, uid);
+    bool known = m && m->mapping;
+    if (known) {
+        look_at_topics(s, m->mapping, &v);
+        look_at_assignment(s, a ? a->assignment : NULL, &v);
+    }
+    cz_mutex_unlock(&s->view.lock);
+    bool poisoned = look_at_poison(s, uid, &v);
+    *ret = v;
+    return known || poisoned;
+}

@@ -1,0 +1,416 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The metadata watch; see watch.h.  One mutex guards everything but the admin client, which
+ * belongs to its cluster's thread and is used without the lock. */
+#include "watch.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/log.h"
+#include "cz/thread.h"
+
+#define ASK_TIMEOUT_MS 4000
+#define RECHECK_MS 500 /* before a known topic counts as missing */
+#define RETRY_MS 1000  /* of a cluster that did not answer */
+#define COST_FACTOR 20 /* at most 5 % of the time is spent asking */
+
+struct topic {
+    struct cz_watch_topic info;
+    bool missing_once;
+    unsigned mark; /* round in which somebody wanted it */
+};
+
+struct source { /* a cluster that is watched */
+    struct cz_watch *w;
+    uint64_t hash;
+    struct cz_cluster *cluster;
+    struct cz_admin *admin;
+    struct cz_map topics; /* name → struct topic */
+    struct cz_thread thread;
+    int refs; /* keys that mean this cluster */
+    unsigned round;
+    bool stop, done, poke, recheck;
+    bool asked, unreachable;
+    char error[200];
+    struct source *next;
+};
+
+struct user { /* a mapping */
+    char *source, *target;
+    struct cz_sched_pair *pairs;
+    size_t pairs_len;
+};
+
+struct cz_watch {
+    struct cz_watch_options o;
+    struct cz_mutex lock;
+    struct cz_cond wake;
+    struct source *sources;
+    struct cz_map keys;  /* key → struct source, borrowed */
+    struct cz_map users; /* uid → struct user */
+};
+
+/* ---- what is wanted ------------------------------------------------------------------------- */
+
+static void user_free(void *p)
+{
+    struct user *u = p;
+    for (size_t i = 0; i < u->pairs_len; i++) {
+        cz_free(u->pairs[i].source);
+        cz_free(u->pairs[i].target);
+    }
+    cz_free(u->pairs);
+    cz_free(u->source);
+    cz_free(u->target);
+    cz_free(u);
+}
+
+static void want(struct source *s, const char *name, bool fresh, char ***names, size_t *len, size_t *cap)
+{
+    struct topic *t = cz_map_get(&s->topics, name);
+    if (!t) {
+        t = cz_alloc(sizeof(*t));
+        t->mark = s->round - 1;
+        cz_map_put(&s->topics, name, t);
+    }
+    if (t->mark == s->round)
+        return;
+    t->mark = s->round;
+    if (fresh && t->info.known)
+        return;
+    cz_grow(names, cap, *len, sizeof(**names));
+    (*names)[(*len)++] = cz_strdup(name);
+}
+
+/* The names to ask for, each once. @fresh: only those never answered. */
+static char **gather(struct source *s, bool fresh, size_t *ret_len)
+{
+    char **names = NULL;
+    size_t cap = 0;
+    size_t len = 0;
+    s->round++;
+    CZ_MAP_FOREACH (&s->w->users, i, e) {
+        const struct user *u = e->value;
+        bool source = cz_map_get(&s->w->keys, u->source) == s;
+        bool target = cz_map_get(&s->w->keys, u->target) == s;
+        for (size_t k = 0; k < u->pairs_len && (source || target); k++) {
+            if (source)
+                want(s, u->pairs[k].source, fresh, &names, &len, &cap);
+            if (target)
+                want(s, u->pairs[k].target, fresh, &names, &len, &cap);
+        }
+    }
+    CZ_MAP_FOREACH (&s->topics, i, e) {
+        if (((struct topic *)e->value)->mark != s->round)
+            cz_map_remove(&s->topics, e->key);
+    }
+    *ret_len = len;
+    return names;
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+static enum cz_err ask(struct source *s, char *const *names, size_t n, struct cz_topic_info **ret,
+                       struct cz_error *err)
+{
+    cz_time deadline = cz_deadline_ms(ASK_TIMEOUT_MS);
+    const char *const *list = (const char *const *)names;
+    if (s->w->o.topics)
+        return s->w->o.topics(s->w->o.topics_arg, s->cluster, list, n, deadline, ret, err);
+    if (!s->admin) {
+        enum cz_err rc = cz_admin_new(s->cluster, "citizenk-watch", &s->admin, err);
+        if (rc != CZ_OK)
+            return rc;
+    }
+    return cz_admin_topics(s->admin, list, n, deadline, ret, err);
+}
+
+/* One answer. @return whether anything is different now */
+static bool learn(struct source *s, const struct cz_topic_info *info)
+{
+    struct topic *t = cz_map_get(&s->topics, info->name);
+    if (!t)
+        return false; /* nobody wants it any more */
+    struct cz_watch_topic old = t->info;
+    bool there = old.known && old.code == CZ_OK;
+    if (info->code == CZ_E_NOT_FOUND && there && !t->missing_once) {
+        t->missing_once = s->recheck = true;
+        return false;
+    }
+    t->missing_once = false;
+    bool certain = info->code == CZ_OK || info->code == CZ_E_NOT_FOUND || info->code == CZ_E_FORBIDDEN;
+    if (!certain)
+        return false; /* a broker in trouble: what we knew still holds */
+    t->info.known = true;
+    t->info.code = info->code;
+    if (info->code != CZ_E_FORBIDDEN)
+        t->info.partitions = info->code == CZ_OK ? info->partitions : 0;
+    if (info->code == CZ_OK)
+        memcpy(t->info.id, info->topic_id, sizeof(t->info.id));
+    return !old.known || old.code != t->info.code || old.partitions != t->info.partitions ||
+           strcmp(old.id, t->info.id) != 0;
+}
+
+static bool answered(struct source *s, enum cz_err rc, const struct cz_error *err)
+{
+    bool change = !s->asked || s->unreachable != (rc != CZ_OK);
+    if (change && rc != CZ_OK)
+        cz_log(CZ_LOG_WARN, "watch", "cluster does not answer: %s bootstrap=%s", err->text,
+               cz_cluster_bootstrap(s->cluster));
+    else if (change && s->asked)
+        cz_log(CZ_LOG_INFO, "watch", "cluster answers again bootstrap=%s",
+               cz_cluster_bootstrap(s->cluster));
+    s->asked = true;
+    s->unreachable = rc != CZ_OK;
+    snprintf(s->error, sizeof(s->error), "%s", rc == CZ_OK ? "" : err->text);
+    return change;
+}
+
+/* Ask for @names (taken), with the lock held before and after. */
+static void look(struct source *s, char **names, size_t n)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    struct cz_topic_info *infos = NULL;
+    s->recheck = false;
+    cz_mutex_unlock(&s->w->lock);
+    enum cz_err rc = ask(s, names, n, &infos, &err);
+    cz_mutex_lock(&s->w->lock);
+    bool change = answered(s, rc, &err);
+    for (size_t i = 0; rc == CZ_OK && i < n; i++)
+        change |= learn(s, &infos[i]);
+    for (size_t i = 0; i < n; i++)
+        cz_free(names[i]);
+    cz_free(names);
+    if (rc == CZ_OK)
+        cz_topic_infos_free(infos, n);
+    if (!change || s->stop)
+        return;
+    cz_mutex_unlock(&s->w->lock);
+    s->w->o.changed(s->w->o.arg);
+    cz_mutex_lock(&s->w->lock);
+}
+
+static cz_time next_look(const struct source *s, cz_time began, bool any)
+{
+    cz_time now = cz_now();
+    cz_time pause = s->w->o.interval_ms * CZ_MS;
+    if (!any)
+        return CZ_TIME_NEVER; /* until somebody wants something */
+    if (s->unreachable)
+        return now + RETRY_MS * CZ_MS;
+    if (s->recheck)
+        return now + RECHECK_MS * CZ_MS;
+    if ((now - began) * COST_FACTOR > pause)
+        pause = (now - began) * COST_FACTOR;
+    return now + pause;
+}
+
+static void *watch_main(void *arg)
+{
+    struct source *s = arg;
+    struct cz_watch *w = s->w;
+    cz_mutex_lock(&w->lock);
+    cz_time next = 0;
+    while (!s->stop) {
+        bool due = cz_now() >= next;
+        if (!due && !(s->poke && !s->unreachable)) {
+            cz_cond_wait(&w->wake, &w->lock, next);
+            continue;
+        }
+        size_t n = 0;
+        cz_time began = cz_now();
+        s->poke = false;
+        char **names = gather(s, !due, &n);
+        if (n > 0)
+            look(s, names, n);
+        if (due || (n > 0 && next == CZ_TIME_NEVER))
+            next = next_look(s, began, n > 0);
+        else if (s->unreachable && n > 0)
+            next = cz_now() + RETRY_MS * CZ_MS;
+    }
+    s->done = true;
+    cz_mutex_unlock(&w->lock);
+    return NULL;
+}
+
+/* ---- clusters ------------------------------------------------------------------------------- */
+
+static struct source *source_get(struct cz_watch *w, struct cz_cluster *c)
+{
+    uint64_t hash = cz_cluster_hash(c);
+    for (struct source *s = w->sources; s; s = s->next) {
+        if (s->hash == hash && !s->stop)
+            return s;
+    }
+    struct source *s = cz_alloc(sizeof(*s));
+    s->w = w;
+    s->hash = hash;
+    s->cluster = cz_cluster_ref(c);
+    cz_map_init(&s->topics, cz_free);
+    s->next = w->sources;
+    w->sources = s;
+    cz_thread_start(&s->thread, "cz-watch", watch_main, s);
+    return s;
+}
+
+static void source_free(struct source *s)
+{
+    cz_thread_join(&s->thread);
+    cz_admin_free(s->admin);
+    cz_map_done(&s->topics);
+    cz_cluster_unref(s->cluster);
+    cz_free(s);
+}
+
+/* Takes the sources whose threads are through off the list (all when @all). */
+static struct source *reap(struct cz_watch *w, bool all)
+{
+    struct source *dead = NULL;
+    for (struct source **p = &w->sources; *p;) {
+        struct source *s = *p;
+        if (!s->done && !all) {
+            p = &s->next;
+            continue;
+        }
+        *p = s->next;
+        s->next = dead;
+        dead = s;
+    }
+    return dead;
+}
+
+static void free_all(struct source *dead)
+{
+    while (dead) {
+        struct source *next = dead->next;
+        source_free(dead);
+        dead = next;
+    }
+}
+
+static void release(struct source *s)
+{
+    if (s && --s->refs == 0)
+        s->stop = true;
+}
+
+static void poke_all(struct cz_watch *w)
+{
+    for (struct source *s = w->sources; s; s = s->next)
+        s->poke = true;
+    cz_cond_broadcast(&w->wake);
+}
+
+void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
+{
+    cz_mutex_lock(&w->lock);
+    struct source *was = cz_map_get(&w->keys, key);
+    struct source *now = c ? source_get(w, c) : NULL;
+    if (now != was) {
+        if (now) {
+            now->refs++;
+            cz_map_put(&w->keys, key, now);
+        } else {
+            cz_map_remove(&w->keys, key);
+        }
+        release(was);
+        poke_all(w);
+    }
+    struct source *dead = reap(w, false);
+    cz_mutex_unlock(&w->lock);
+    free_all(dead);
+}
+
+/* ---- the rest of the interface -------------------------------------------------------------- */
+
+static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
+{
+    if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
+        u->pairs_len != m->pairs_len)
+        return false;
+    for (size_t i = 0; i < u->pairs_len; i++) {
+        if (strcmp(u->pairs[i].source, m->pairs[i].source) != 0 ||
+            strcmp(u->pairs[i].target, m->pairs[i].target) != 0)
+            return false;
+    }
+    return true;
+}
+
+void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched_mapping *m)
+{
+    CZ_LOCKED(&w->lock);
+    if (!m) {
+        cz_map_remove(&w->users, uid);
+        return;
+    }
+    if (same_user(cz_map_get(&w->users, uid), m))
+        return;
+    struct user *u = cz_alloc(sizeof(*u));
+    u->source = cz_strdup(m->source);
+    u->target = cz_strdup(m->target);
+    u->pairs = cz_alloc_array(m->pairs_len + 1, sizeof(*u->pairs));
+    u->pairs_len = m->pairs_len;
+    for (size_t i = 0; i < m->pairs_len; i++)
+        u->pairs[i] = (struct cz_sched_pair){.source = cz_strdup(m->pairs[i].source),
+                                             .target = cz_strdup(m->pairs[i].target)};
+    cz_map_put(&w->users, uid, u);
+    poke_all(w);
+}
+
+void cz_watch_topic(struct cz_watch *w, const char *key, const char *topic, struct cz_watch_topic *ret)
+{
+    CZ_LOCKED(&w->lock);
+    const struct source *s = cz_map_get(&w->keys, key);
+    const struct topic *t = s ? cz_map_get(&s->topics, topic) : NULL;
+    *ret = t ? t->info : (struct cz_watch_topic){.known = false};
+}
+
+bool cz_watch_reachable(struct cz_watch *w, const char *key, char *text, size_t n)
+{
+    CZ_LOCKED(&w->lock);
+    const struct source *s = cz_map_get(&w->keys, key);
+    if (n > 0)
+        snprintf(text, n, "%s", s ? s->error : "");
+    return !s || !s->unreachable;
+}
+
+void cz_watch_count(struct cz_watch *w, int *ret_clusters, int *ret_unreachable)
+{
+    CZ_LOCKED(&w->lock);
+    *ret_clusters = 0;
+    *ret_unreachable = 0;
+    for (const struct source *s = w->sources; s; s = s->next) {
+        *ret_clusters += s->asked && !s->stop;
+        *ret_unreachable += s->asked && !s->stop && s->unreachable;
+    }
+}
+
+struct cz_watch *cz_watch_new(const struct cz_watch_options *o)
+{
+    struct cz_watch *w = cz_alloc(sizeof(*w));
+    w->o = *o;
+    cz_mutex_init(&w->lock);
+    cz_cond_init(&w->wake);
+    cz_map_init(&w->keys, NULL);
+    cz_map_init(&w->users, user_free);
+    return w;
+}
+
+void cz_watch_free(struct cz_watch *w)
+{
+    if (!w)
+        return;
+    cz_mutex_lock(&w->lock);
+    for (struct source *s = w->sources; s; s = s->next)
+        s->stop = true;
+    struct source *dead = reap(w, true);
+    cz_cond_broadcast(&w->wake);
+    cz_mutex_unlock(&w->lock);
+    free_all(dead);
+    cz_map_done(&w->keys);
+    cz_map_done(&w->users);
+    cz_cond_done(&w->wake);
+    cz_mutex_done(&w->lock);
+    cz_free(w);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The metadata watch: which topics that mappings use exist, with how many partitions, and whether
+ *  they are still the same topics.  Runs in every control plane instance, leading or not: it is
+ *  one metadata request per cluster and interval, and so each instance can answer for the
+ *  conditions of a mapping by itself.
+ *
+ *  A thread per distinct cluster (equal connection settings share one, whatever teams call them),
+ *  so that a dead cluster delays nobody else.  A topic that is wanted for the first time is asked
+ *  for at once; the others every interval, or 20 times as long as the last answer took.
+ *  A known topic counts as missing only when two answers half a second apart say so: a broker that
+ *  has just come back may not know its topics for a moment.  @thread any */
+#ifndef CZ_SCHED_WATCH_H
+#define CZ_SCHED_WATCH_H
+
+#include "cz/buf.h"
+#include "model.h"
+
+struct cz_watch;
+
+typedef enum cz_err (*cz_watch_topics_fn)(void *arg, struct cz_cluster *c, const char *const *names,
+                                          size_t n, cz_time deadline, struct cz_topic_info **ret,
+                                          struct cz_error *err);
+struct cz_watch_options {
+    int interval_ms;
+    cz_watch_topics_fn topics; /* NULL: ask Kafka; else a test's */
+    void *topics_arg;
+    void (*changed)(void *arg); /* something is known now that was not, or is different */
+    void *arg;
+};
+struct cz_watch *cz_watch_new(const struct cz_watch_options *o);
+void cz_watch_free(struct cz_watch *w); /* joins; a few seconds at most */
+
+/** @key "<team>/<name>", or any other name; NULL cluster: not there any more. */
+void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c);
+/** The topics of a mapping; NULL: none any more. */
+void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched_mapping *m);
+
+struct cz_watch_topic {
+    bool known;         /* asked and answered */
+    enum cz_err code;   /* CZ_OK, CZ_E_NOT_FOUND, CZ_E_FORBIDDEN, … */
+    int32_t partitions; /* 0 unless CZ_OK */
+    char id[24];
+};
+void cz_watch_topic(struct cz_watch *w, const char *key, const char *topic, struct cz_watch_topic *ret);
+/** Did the last look at the cluster succeed? @text (size n) says why not. true while unasked. */
+bool cz_watch_reachable(struct cz_watch *w, const char *key, char *text, size_t n);
+/** Number of clusters asked, and of those that did not answer last time. */
+void cz_watch_count(struct cz_watch *w, int *ret_clusters, int *ret_unreachable);
+
+#endif

@@ -300,3 +300,45 @@ enum cz_err cz_admin_delete_topic(struct cz_admin *a,
     cz__call_done(&call);
     return code;
 }
+
+static enum cz_err find_config(rd_kafka_event_t *event,
+                               const char *topic,
+                               const char *key,
+                               char **ret,
+                               struct cz_error *err)
+{
+    size_t n = 0;
+    const rd_kafka_ConfigResource_t **r = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event), &n);
+    rd_kafka_resp_err_t e = n == 1 ? rd_kafka_ConfigResource_error(r[0]) : RD_KAFKA_RESP_ERR__FAIL;
+    if (e)
+        return cz__kafka_fail(err, e, "configuration of topic %s", topic);
+    const rd_kafka_ConfigEntry_t **entries = rd_kafka_ConfigResource_configs(r[0], &n);
+    *ret = NULL;
+    for (size_t i = 0; i < n && !*ret; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), key) == 0)
+            *ret = cz_strdup(rd_kafka_ConfigEntry_value(entries[i]));
+    return CZ_OK;
+}
+
+enum cz_err cz_admin_topic_config(struct cz_admin *a,
+                                  const char *topic,
+                                  const char *key,
+                                  char **ret,
+                                  cz_time deadline,
+                                  struct cz_error *err)
+{
+    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    struct cz__call call;
+    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline);
+    rd_kafka_DescribeConfigs(a->rk, &ask, 1, call.options, call.queue);
+    rd_kafka_ConfigResource_destroy(ask);
+    rd_kafka_event_t *event = NULL;
+    enum cz_err code = cz__call_wait(&call, "topic configuration", &event, err);
+    if (!code) {
+        code = find_config(event, topic, key, ret, err);
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}

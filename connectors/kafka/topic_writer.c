@@ -61,6 +61,7 @@ static enum cz_err configure(const struct cz_topic_writer_options *o,
         "linger.ms", linger,
         "message.timeout.ms", message,
         "compression.type", "lz4",
+        "message.max.bytes", "2097152", /* as the topics of the channel allow */
         "queue.buffering.max.messages", queue,
         "queue.buffering.max.kbytes", "65536",
         "retry.backoff.ms", "50",

@@ -84,10 +84,15 @@ CZ_MUST_USE enum cz_err cz_admin_create_topic(struct cz_admin *a, const char *na
 CZ_MUST_USE enum cz_err cz_admin_delete_topic(struct cz_admin *a, const char *name, cz_time deadline,
                                               struct cz_error *err);
 
+/** One config value of a topic. *ret NULL when it has no such key; cz_free(*ret). */
+CZ_MUST_USE enum cz_err cz_admin_topic_config(struct cz_admin *a, const char *topic, const char *key,
+                                              char **ret, cz_time deadline, struct cz_error *err);
+
 #define CZ_OFFSET_LATEST (-1)   /* as in ListOffsets: the high watermark */
 #define CZ_OFFSET_EARLIEST (-2)
 /** ListOffsets: items[i].offset in: CZ_OFFSET_LATEST, CZ_OFFSET_EARLIEST or a timestamp in ms;
  *  out: the offset (timestamp after the end: the latest), with items[i].code per partition.
+ *  CZ_OK means asked and answered: look at the codes. Each partition at most once in @l.
  *  @read_committed: latest = last stable offset. */
 CZ_MUST_USE enum cz_err cz_admin_list_offsets(struct cz_admin *a, struct cz_tp_list *l,
                                               bool read_committed, cz_time deadline, struct cz_error *err);
@@ -95,7 +100,8 @@ CZ_MUST_USE enum cz_err cz_admin_list_offsets(struct cz_admin *a, struct cz_tp_l
  *  = -1 when the group never committed there; a read that failed is an error and never -1. */
 CZ_MUST_USE enum cz_err cz_admin_group_offsets(struct cz_admin *a, const char *group,
                                                struct cz_tp_list *l, cz_time deadline, struct cz_error *err);
-/** AlterConsumerGroupOffsets: commit for a group that has no members. items[i].code per partition. */
+/** AlterConsumerGroupOffsets: commit for a group that has no members (else CZ_E_CONFLICT).
+ *  items[i].code per partition; the first of them that is not CZ_OK is returned. */
 CZ_MUST_USE enum cz_err cz_admin_commit(struct cz_admin *a, const char *group, struct cz_tp_list *l,
                                         cz_time deadline, struct cz_error *err);
 /** The same without waiting: @done runs on the admin's own thread, once, also at free. */

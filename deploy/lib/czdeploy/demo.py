@@ -44,7 +44,8 @@ def start(stack, client):
 
 
 def _create_topic(bootstrap):
-    admin = confluent_kafka.admin.AdminClient({"bootstrap.servers": bootstrap})
+    admin = confluent_kafka.admin.AdminClient(
+        {"bootstrap.servers": bootstrap, "log_level": 4})   # no chatter when it is dropped
     topic = confluent_kafka.admin.NewTopic(FEED_TOPIC, 4, 1, config=_TOPIC_CONFIG)
     try:
         admin.create_topics([topic])[FEED_TOPIC].result(30)

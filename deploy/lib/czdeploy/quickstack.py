@@ -214,7 +214,9 @@ def create(data, base):
         raise ProcessError("it runs on other ports: deploy/quickstart --stop first")
     if old is None and data.exists() and any(data.iterdir()):
         raise ProcessError(f"--data {data} is not empty and was not made by quickstart")
-    data.mkdir(parents=True, exist_ok=True)
+    if not data.exists():
+        data.mkdir(parents=True)
+        data.chmod(0o711)       # others may pass (PostgreSQL's user must), not look around
     write_private(data / SETTINGS, json.dumps(settings, indent=2) + "\n")
     return QuickStack(data, settings)
 

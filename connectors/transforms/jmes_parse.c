@@ -241,18 +241,6 @@ static node projection_rhs(struct parser *p, unsigned min_power)
     return fail(p, "unexpected behind a projection");
 }
 
-static bool slice_part(struct parser *p, struct cz__slice_args *s, unsigned part)
-{
-    int64_t *parts[] = {&s->start, &s->stop, &s->step};
-    *parts[part] = p->tok.number;
-    s->has_start |= part == 0;
-    s->has_stop |= part == 1;
-    if (s->step != 0)
-        return true;
-    (void)cz__jmes_fail(p->err, CZ_JMESPATH_INVALID_VALUE, p->tok.pos, "a slice step of 0");
-    return false;
-}
-
 static node slice_args(struct parser *p, uint32_t pos)
 {
     struct cz__slice_args *s = cz_arena_alloc(p->a, sizeof(*s));
@@ -269,13 +257,18 @@ static node slice_args(struct parser *p, uint32_t pos)
             filled = false;
         } else if (p->tok.type == CZ__T_NUMBER && !filled) {
             filled = true;
-            if (!slice_part(p, s, colons))
-                return NULL;
+            *(colons == 0 ? &s->start : colons == 1 ? &s->stop : &s->step) = p->tok.number;
+            s->has_start |= colons == 0;
+            s->has_stop |= colons == 1;
         } else {
             return fail(p, "a bad slice");
         }
         if (!advance(p))
             return NULL;
+    }
+    if (s->step == 0) {
+        (void)cz__jmes_fail(p->err, CZ_JMESPATH_INVALID_VALUE, pos, "a slice step of 0");
+        return NULL;
     }
     return advance(p) ? n : NULL;
 }

@@ -125,7 +125,6 @@ rd_kafka_conf_t *cz__kafka_conf(const struct cz_cluster *c, const char *client_i
         "socket.nagle.disable", "true",
         "socket.keepalive.enable", "true",
         /* One document serves consumers and producers; the other kind's property is no news. */
-        "log.configuration.warnings", "false",
         "allow.auto.create.topics", "false",
         "reconnect.backoff.ms", "50",
         "reconnect.backoff.max.ms", "2000",

@@ -335,9 +335,8 @@ void w_load_totals(struct worker *w)
     CZ_CLEANUP(cz_freep) char *topic = cz_channel_status_topic(w->o.group_id);
     struct cz_follower *f = NULL;
     struct cz_error err = CZ_ERROR_INIT;
-    if (!cz_follower_new(w->control, topic, w->o.id, &ops, w, &f, &err))
-        (void)cz_follower_sync(f, cz_deadline_ms(SYNC_MS), &err);
-    if (err.code)
+    if (cz_follower_new(w->control, topic, w->o.id, &ops, w, &f, &err) ||
+        cz_follower_sync(f, cz_deadline_ms(SYNC_MS), &err))
         cz_log(CZ_LOG_WARN, "worker", "earlier counters cannot be read, counting from 0: %s", err.text);
     cz_follower_free(f);
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* librdkafka's mock cluster: see mock_kafka.h. */
+#include "mock_kafka.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+
+struct mock {
+    rd_kafka_t *rk; /* also our producer */
+    rd_kafka_mock_cluster_t *cluster;
+    char *bootstrap;
+};
+
+static void must(bool ok, const char *what)
+{
+    if (ok)
+        return;
+    (void)fprintf(stderr, "mock_kafka: %s\n", what);
+    __builtin_trap();
+}
+
+struct mock *mock_new(void)
+{
+    char text[256];
+    struct mock *m = cz_alloc(sizeof *m);
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    must(!rd_kafka_conf_set(conf, "test.mock.num.brokers", "1", text, sizeof text), text);
+    must(!rd_kafka_conf_set(conf, "linger.ms", "5", text, sizeof text), text);
+    m->rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    must(m->rk != NULL, text);
+    m->cluster = rd_kafka_handle_mock_cluster(m->rk);
+    m->bootstrap = cz_strdup(rd_kafka_mock_cluster_bootstraps(m->cluster));
+    return m;
+}
+
+void mock_free(struct mock *m)
+{
+    rd_kafka_destroy(m->rk);
+    cz_free(m->bootstrap);
+    cz_free(m);
+}
+
+const char *mock_bootstrap(const struct mock *m)
+{
+    return m->bootstrap;
+}
+
+void mock_topic(struct mock *m, const char *topic, int partitions)
+{
+    must(!rd_kafka_mock_topic_create(m->cluster, topic, partitions, 1), "topic");
+}
+
+void mock_fill(struct mock *m, const char *topic, int partition, const char *format, int from, int n)
+{
+    char key[16], value[512];
+    for (int i = from; i < from + n; i++) {
+        int k = snprintf(key, sizeof key, "k%d", i % 7);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        int v = snprintf(value, sizeof value, format, i);
+#pragma GCC diagnostic pop
+        rd_kafka_resp_err_t e;
+        do {
+            e = rd_kafka_producev(m->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, (size_t)k),
+                                  RD_KAFKA_V_VALUE(value, (size_t)v), RD_KAFKA_V_END);
+            rd_kafka_poll(m->rk, e ? 10 : 0);
+        } while (e == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+        must(!e, rd_kafka_err2str(e));
+    }
+    must(!rd_kafka_flush(m->rk, 20000), "fill");
+}
+
+int64_t mock_count(struct mock *m, const char *topic, int partition)
+{
+    int64_t low = 0, high = 0;
+    if (rd_kafka_query_watermark_offsets(m->rk, topic, partition, &low, &high, 5000))
+        return -1;
+    return high - low;
+}
+
+static const char *stage_of(rd_kafka_message_t *r, size_t *ret_len)
+{
+    rd_kafka_headers_t *h = NULL;
+    const void *value = NULL;
+    *ret_len = 0;
+    if (rd_kafka_message_headers(r, &h) || rd_kafka_header_get_last(h, "__connect.errors.stage", &value, ret_len))
+        return NULL;
+    return value;
+}
+
+void mock_read(struct mock *m, const char *topic, int partition,
+               void (*fn)(void *, int64_t, const char *, size_t, const char *, size_t, const char *), void *arg)
+{
+    char text[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    must(!rd_kafka_conf_set(conf, "bootstrap.servers", m->bootstrap, text, sizeof text), text);
+    must(!rd_kafka_conf_set(conf, "group.id", "mock-read", text, sizeof text), text);
+    must(!rd_kafka_conf_set(conf, "enable.partition.eof", "true", text, sizeof text), text);
+    rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
+    must(rk != NULL, text);
+    rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(l, topic, partition)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_assign(rk, l);
+    rd_kafka_topic_partition_list_destroy(l);
+    for (int idle = 0; idle < 100;) {
+        rd_kafka_message_t *r = rd_kafka_consumer_poll(rk, 100);
+        if (!r) {
+            idle++;
+            continue;
+        }
+        bool end = r->err == RD_KAFKA_RESP_ERR__PARTITION_EOF;
+        if (!r->err) {
+            size_t n;
+            const char *stage = stage_of(r, &n);
+            CZ_CLEANUP(cz_freep) char *copy = stage ? cz_strndup(stage, n) : NULL;
+            fn(arg, r->offset, r->key, r->key_len, r->payload, r->len, copy);
+        }
+        rd_kafka_message_destroy(r);
+        if (end)
+            break;
+    }
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+}
+
+void mock_down(struct mock *m, bool down)
+{
+    if (down)
+        rd_kafka_mock_broker_set_down(m->cluster, 1);
+    else
+        rd_kafka_mock_broker_set_up(m->cluster, 1);
+}
+
+void mock_produce_errors(struct mock *m, int code, int n)
+{
+    for (int i = 0; i < n; i++)
+        rd_kafka_mock_push_request_errors(m->cluster, 0 /* Produce */, 1, (rd_kafka_resp_err_t)code);
+}

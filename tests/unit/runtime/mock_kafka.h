@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** librdkafka's mock cluster for tests: real protocol, no broker, errors at will. */
+#ifndef MOCK_KAFKA_H
+#define MOCK_KAFKA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mock;
+struct mock *mock_new(void);
+void mock_free(struct mock *m);
+const char *mock_bootstrap(const struct mock *m);
+void mock_topic(struct mock *m, const char *topic, int partitions);
+/** Produce @n records "<prefix><i>" with key "k<i % 7>" to one partition, and wait for them. */
+void mock_fill(struct mock *m, const char *topic, int partition, const char *format, int from, int n);
+/** How many records a partition holds. */
+int64_t mock_count(struct mock *m, const char *topic, int partition);
+/** Read a whole partition; calls @fn for each record. */
+void mock_read(struct mock *m, const char *topic, int partition,
+               void (*fn)(void *arg, int64_t offset, const char *key, size_t key_len, const char *value,
+                          size_t len, const char *error_stage),
+               void *arg);
+void mock_down(struct mock *m, bool down);
+/** The next @n produce requests fail with this Kafka error code. */
+void mock_produce_errors(struct mock *m, int code, int n);
+
+#endif

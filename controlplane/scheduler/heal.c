@@ -2,6 +2,7 @@
 /* Healing: the config topic is compared with what it should hold, and what differs is published in
  * one transaction.  At the start of a leadership, after the topic was deleted or created again,
  * and when the topic turns out to hold something that nobody of ours wrote. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "cz/alloc.h"
@@ -53,8 +54,18 @@ static void want_assignment(struct heal *h, const char *uid)
     cz_free(key);
 }
 
-static void want_all(struct heal *h, const struct cz_config_record_list *config)
+static int by_seq(const void *a, const void *b)
 {
+    const struct cz_config_record *x = a;
+    const struct cz_config_record *y = b;
+    return x->seq != y->seq ? (x->seq < y->seq ? -1 : 1) : strcmp(x->key, y->key);
+}
+
+/* In the order of the changes, as the outbox does it: a reader who has seen a revision has seen
+ * all before it. */
+static void want_all(struct heal *h, struct cz_config_record_list *config)
+{
+    qsort(config->items, config->len, sizeof(*config->items), by_seq);
     for (size_t i = 0; i < config->len; i++) {
         if (config->items[i].value)
             want(h, config->items[i].key, config->items[i].value, config->items[i].seq);

@@ -82,7 +82,7 @@ static void set_step(struct cz_scheduler *s, bool in_step)
 static void set_problem(struct cz_scheduler *s, const char *text)
 {
     CZ_LOCKED(&s->lock);
-    snprintf(s->state.problem, sizeof(s->state.problem), "%s", text);
+    snprintf(s->state.problem, sizeof(s->state.problem), "%.255s", text);
 }
 
 static bool stopping(struct cz_scheduler *s)
@@ -177,7 +177,7 @@ static void show_leader(struct cz_scheduler *s, int64_t epoch, const char *name)
     if (epoch == 0)
         s->state.leader = false;
     s->state.pending = 0;
-    snprintf(s->state.leader_name, sizeof(s->state.leader_name), "%s", name ? name : "");
+    snprintf(s->state.leader_name, sizeof(s->state.leader_name), "%.207s", name ? name : "");
 }
 
 /* Until fenced or told to stop. */

@@ -163,7 +163,7 @@ static bool answered(struct source *s, enum cz_err rc, const struct cz_error *er
                cz_cluster_bootstrap(s->cluster));
     s->asked = true;
     s->unreachable = rc != CZ_OK;
-    snprintf(s->error, sizeof(s->error), "%s", rc == CZ_OK ? "" : err->text);
+    snprintf(s->error, sizeof(s->error), "%.199s", rc == CZ_OK ? "" : err->text);
     return change;
 }
 

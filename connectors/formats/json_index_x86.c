@@ -9,41 +9,48 @@
 #include <immintrin.h>
 
 #define AVX2 __attribute__((target("avx2,pclmul,bmi,popcnt")))
+#define AVX2_INLINE AVX2 __attribute__((always_inline)) static inline
 
-AVX2 static inline uint64_t mask256(__m256i lo, __m256i hi)
+AVX2_INLINE uint64_t mask256(__m256i lo, __m256i hi)
 {
     return (uint32_t)_mm256_movemask_epi8(lo) |
            ((uint64_t)(uint32_t)_mm256_movemask_epi8(hi) << 32);
 }
 
-AVX2 static inline uint64_t equal256(__m256i lo, __m256i hi, char c)
+AVX2_INLINE uint64_t equal256(__m256i lo, __m256i hi, char c)
 {
     __m256i v = _mm256_set1_epi8(c);
     return mask256(_mm256_cmpeq_epi8(lo, v), _mm256_cmpeq_epi8(hi, v));
 }
 
-AVX2 static inline uint64_t lookup256(__m256i lo, __m256i hi, __m256i table, __m256i with_lo, __m256i with_hi)
+/* Classification by low nibble: a byte is of the class when the table holds just that byte. For
+ * the operators bit 5 is set first, which makes [ and { one, and ] and }. */
+AVX2_INLINE __m256i white_table(void)
 {
-    return mask256(_mm256_cmpeq_epi8(with_lo, _mm256_shuffle_epi8(table, lo)),
-                   _mm256_cmpeq_epi8(with_hi, _mm256_shuffle_epi8(table, hi)));
+    return _mm256_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100, '\r',
+                            100, 100, ' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112,
+                            100, '\r', 100, 100);
 }
 
-AVX2 static inline uint64_t block_avx2(const char *p, struct cz__carry *c)
+AVX2_INLINE __m256i op_table(void)
 {
-    const __m256i white = _mm256_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112,
-                                           100, '\r', 100, 100, ' ', 100, 100, 100, 17, 100, 113, 2,
-                                           100, '\t', '\n', 112, 100, '\r', 100, 100);
-    const __m256i op = _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0, 0, 0,
-                                        0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0);
+    return _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0, 0, 0, 0, 0, 0,
+                            0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0);
+}
+
+AVX2_INLINE uint64_t block_avx2(const char *p, struct cz__carry *c)
+{
     const __m256i bit5 = _mm256_set1_epi8(0x20);
     __m256i lo = _mm256_loadu_si256((const void *)p);
     __m256i hi = _mm256_loadu_si256((const void *)(p + 32));
-    struct cz__masks m = {
-        .backslash = equal256(lo, hi, '\\'),
-        .quote = equal256(lo, hi, '"'),
-        .op = lookup256(lo, hi, op, _mm256_or_si256(lo, bit5), _mm256_or_si256(hi, bit5)),
-        .white = lookup256(lo, hi, white, lo, hi),
-    };
+    struct cz__masks m;
+    m.backslash = equal256(lo, hi, '\\');
+    m.quote = equal256(lo, hi, '"');
+    m.white = mask256(_mm256_cmpeq_epi8(lo, _mm256_shuffle_epi8(white_table(), lo)),
+                      _mm256_cmpeq_epi8(hi, _mm256_shuffle_epi8(white_table(), hi)));
+    m.op = mask256(
+        _mm256_cmpeq_epi8(_mm256_or_si256(lo, bit5), _mm256_shuffle_epi8(op_table(), lo)),
+        _mm256_cmpeq_epi8(_mm256_or_si256(hi, bit5), _mm256_shuffle_epi8(op_table(), hi)));
     c->any_backslash |= m.backslash;
     uint64_t quote = m.quote & ~cz__escaped(m.backslash, &c->escaped);
     __m128i ones = _mm_set1_epi8((char)0xff);
@@ -51,26 +58,45 @@ AVX2 static inline uint64_t block_avx2(const char *p, struct cz__carry *c)
     return cz__starts(&m, quote, (uint64_t)_mm_cvtsi128_si64(product), c);
 }
 
+#define PUT(k)                                                                                 \
+    out[k] = base + (uint32_t)_tzcnt_u64(bits);                                                \
+    bits = _blsr_u64(bits)
+
 /* Eight at a time without looking whether there are so many: the next block overwrites the rest. */
-AVX2 static inline uint32_t *put_bits_avx2(uint32_t *out, uint32_t base, uint64_t bits)
+AVX2_INLINE uint32_t *put_bits_avx2(uint32_t *out, uint32_t base, uint64_t bits)
 {
-    uint32_t n = (uint32_t)__builtin_popcountll(bits);
-    for (uint32_t i = 0; i < n; i += 8) {
-        for (uint32_t k = 0; k < 8; k++) {
-            out[i + k] = base + (uint32_t)_tzcnt_u64(bits);
-            bits = _blsr_u64(bits);
-        }
+    uint32_t *end = out + __builtin_popcountll(bits);
+    while (out < end) {
+        PUT(0);
+        PUT(1);
+        PUT(2);
+        PUT(3);
+        PUT(4);
+        PUT(5);
+        PUT(6);
+        PUT(7);
+        out += 8;
     }
-    return out + n;
+    return end;
 }
+#undef PUT
 
 AVX2 uint32_t cz__index_avx2(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c)
 {
     struct cz__carry carry = *c;
     uint32_t *out = token;
     uint32_t at = 0;
-    for (; at + 64 <= len; at += 64)
+    /* Two blocks a round: the second one's loads do not wait for the first one's stores. */
+    for (; at + 128 <= len; at += 128) {
+        uint64_t first = block_avx2(data + at, &carry);
+        uint64_t second = block_avx2(data + at + 64, &carry);
+        out = put_bits_avx2(out, at, first);
+        out = put_bits_avx2(out, at + 64, second);
+    }
+    if (at + 64 <= len) {
         out = put_bits_avx2(out, at, block_avx2(data + at, &carry));
+        at += 64;
+    }
     if (at < len) {
         char tail[64];
         memset(tail, ' ', sizeof(tail));

@@ -10,6 +10,16 @@
 
 #include "cz/json_doc.h"
 
+/* Scratch that need not be zeroed by -ftrivial-auto-var-init: it is written before it is read. */
+#if defined(__has_attribute)
+#if __has_attribute(uninitialized)
+#define CZ__SCRATCH __attribute__((uninitialized))
+#endif
+#endif
+#ifndef CZ__SCRATCH
+#define CZ__SCRATCH
+#endif
+
 /* ---- index: 64 bytes become 64-bit masks, one bit per byte ------------------------------- */
 
 struct cz__masks {

@@ -87,7 +87,7 @@ enum cz_err cz_json_paths_add(struct cz_json_paths *p, const char *path, struct 
 {
     if (strlen(path) > CZ_MAX_EXPRESSION)
         return cz_fail(err, CZ_E_INVALID, "a path is longer than %d bytes", CZ_MAX_EXPRESSION);
-    char key[CZ_MAX_EXPRESSION + 4];
+    CZ__SCRATCH char key[CZ_MAX_EXPRESSION + 4];
     const char *s = path;
     struct node *n = &p->root;
     while (*path) {
@@ -225,9 +225,8 @@ enum cz_err cz_json_doc_replace(const struct cz_json_doc *d,
                                 bool *ret_changed,
                                 struct cz_error *err)
 {
-    struct cz_error own = CZ_ERROR_INIT;
     struct rewrite r = {
-        .w = {.s = d->data, .t = d->token, .n = d->n, .d = d, .err = err ? err : &own},
+        .w = {.s = d->data, .t = d->token, .n = d->n, .d = d, .err = err},
         .fn = fn,
         .arg = arg,
         .out = out,

@@ -176,7 +176,7 @@ enum cz_err cz_json_doc_value(const struct cz_json_doc *d,
     uint32_t tok = hit.tok - 1, end = hit.end - 1;
     if (end - tok == 1)
         return cz__scalar(d, tok, ret, err);
-    struct builder b;
+    CZ__SCRATCH struct builder b;
     b.d = d;
     b.a = a;
     b.sp = 0;

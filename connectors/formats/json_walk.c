@@ -41,7 +41,7 @@ static uint32_t skip_container(const struct cz__walk *w, uint32_t p, char close,
 {
     const char *s = w->s;
     const uint32_t *t = w->t;
-    char closers[CZ_MAX_RECORD_JSON_DEPTH + 1];
+    CZ__SCRATCH char closers[CZ_MAX_RECORD_JSON_DEPTH + 1];
     unsigned base = depth;
     closers[depth] = close;
     if (s[t[p]] == close)
@@ -126,8 +126,12 @@ static inline const struct cz_json_trie *child_by_key(const struct cz__walk *w,
                                                       uint32_t p)
 {
     uint32_t len = cz__string_len(w, p);
+    const char *s = w->s + w->t[p] + 1;
     for (const struct cz_json_trie *c = node->child; c; c = c->next) {
-        if (c->key && cz__key_is(w, p, len, c->key, c->key_len))
+        /* Most keys differ in length or in the first byte. */
+        bool same = c->key && c->key_len == len && (len == 0 || *s == *c->key) &&
+                    memcmp(s, c->key, len) == 0;
+        if (same || (w->d->has_escape && c->key && cz__key_is(w, p, len, c->key, c->key_len)))
             return c;
     }
     return NULL;
@@ -256,9 +260,8 @@ enum cz_err cz_json_doc_walk(const struct cz_json_doc *d,
                              struct cz_json_hit *hits,
                              struct cz_error *err)
 {
-    struct cz_error own = CZ_ERROR_INIT;
     struct cz__walk w = {
-        .s = d->data, .t = d->token, .n = d->n, .d = d, .hits = hits, .err = err ? err : &own};
+        .s = d->data, .t = d->token, .n = d->n, .d = d, .hits = hits, .err = err};
     enum cz_err rc = cz__walk_begin(&w);
     if (rc != CZ_OK)
         return rc;

@@ -159,6 +159,7 @@ struct cz__side {
 struct cz_eval {
     struct cz_arena arena;
     struct cz_error *err;
+    struct cz_error own_err; /* when the caller passed none */
     uint64_t steps;
     bool force_tree;
     bool search; /* the root is one document (the value side), not a record */

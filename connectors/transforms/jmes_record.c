@@ -61,6 +61,16 @@ void cz_eval_force_tree(struct cz_eval *e, bool on)
 
 /* ---- the two sides ------------------------------------------------------------------------- */
 
+/* Where errors go: never NULL, and nothing is cleared that was not filled. */
+static struct cz_error *errors_to(struct cz_eval *e, struct cz_error *err)
+{
+    if (err)
+        return err;
+    if (e->own_err.code != CZ_OK)
+        cz_error_reset(&e->own_err);
+    return &e->own_err;
+}
+
 static enum cz_err side_text(struct cz__side *s, struct cz_slice bytes, const char *what, struct cz_error *err)
 {
     if (!cz_utf8_valid(bytes.data, bytes.len))
@@ -115,8 +125,7 @@ static enum cz_err open_key(struct cz_eval *e, struct cz_error *err)
     if (e->options.key_format == CZ_SIDE_RAW)
         return side_text(s, bytes, "key", err);
     bool is_auto = e->options.key_format == CZ_SIDE_AUTO;
-    struct cz_error ignored = CZ_ERROR_INIT;
-    struct cz_error *why = is_auto ? &ignored : err;
+    struct cz_error *why = is_auto ? NULL : err;
     enum cz_err rc = cz_json_doc_index(&s->doc, bytes.data, bytes.len, why);
     if (rc == CZ_OK)
         rc = check_side(s, true, why);
@@ -140,16 +149,14 @@ static enum cz_err side_doc(struct cz_eval *e, struct cz__side *s, const struct 
 
 enum cz_err cz_eval_value_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
 {
-    struct cz_error own = CZ_ERROR_INIT;
-    err = err ? err : &own;
+    err = errors_to(e, err);
     enum cz_err rc = open_value(e, err);
     return rc == CZ_OK ? side_doc(e, &e->value, ret, err) : rc;
 }
 
 enum cz_err cz_eval_key_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
 {
-    struct cz_error own = CZ_ERROR_INIT;
-    err = err ? err : &own;
+    err = errors_to(e, err);
     enum cz_err rc = open_key(e, err);
     return rc == CZ_OK ? side_doc(e, &e->key, ret, err) : rc;
 }
@@ -348,9 +355,8 @@ static enum cz_err run_tree(struct cz_eval *e, struct cz_jval *ret)
 
 static enum cz_err run(const struct cz_jmespath *x, struct cz_eval *e, struct cz_jval *ret, struct cz_error *err)
 {
-    struct cz_error own = CZ_ERROR_INIT;
     enum cz_err rc = CZ_OK;
-    e->err = err ? err : &own;
+    e->err = errors_to(e, err);
     e->steps = 0;
     e->x = x;
     if (e->force_tree) {

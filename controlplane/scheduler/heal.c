@@ -65,7 +65,8 @@ static int by_seq(const void *a, const void *b)
  * all before it. */
 static void want_all(struct heal *h, struct cz_config_record_list *config)
 {
-    qsort(config->items, config->len, sizeof(*config->items), by_seq);
+    if (config->len > 1)
+        qsort(config->items, config->len, sizeof(*config->items), by_seq);
     for (size_t i = 0; i < config->len; i++) {
         if (config->items[i].value)
             want(h, config->items[i].key, config->items[i].value, config->items[i].seq);

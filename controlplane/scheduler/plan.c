@@ -217,7 +217,8 @@ static void plan_items(struct cz_lead *L, struct plan *p)
         if (m)
             plan_item(L, p, m);
     }
-    qsort(p->items, p->n, sizeof(*p->items), by_uid);
+    if (p->n > 1)
+        qsort(p->items, p->n, sizeof(*p->items), by_uid);
 }
 
 static void plan_done(struct plan *p)

@@ -263,6 +263,8 @@ CZ_MUST_USE enum cz_err cz_store_postgres_new(const char *conninfo, int pool_max
  *  @param ret_applied how many were applied (may be NULL) */
 CZ_MUST_USE enum cz_err cz_store_postgres_migrate(const char *conninfo, const char *app_role,
                                                   int *ret_applied, struct cz_error *err);
+/** The role that @conninfo names as its user; NULL: none named. cz_free. */
+char *cz_store_postgres_role(const char *conninfo);
 struct cz_store *cz_store_memory_new(void);
 void cz_store_free(struct cz_store *s);
 /** Is it reachable, and is its schema the one we know? For /readyz. */

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The REST resources: each handler reads a request, calls the service once and renders the
+ *  answer.  One table of routes (routes.c) registers them and makes the OpenAPI document.
+ *  No SQL, no Kafka, no sockets. */
+#ifndef CZ_API_H
+#define CZ_API_H
+
+#include <jansson.h>
+
+#include "cz/http.h"
+#include "cz/service.h"
+
+struct cz_api;
+
+struct cz_api_options {
+    struct cz_service *service; /* borrowed, outlives the api */
+    const char *token;          /* the bootstrap token; only its SHA-256 is kept */
+    size_t token_len;
+    const char *actor; /* the name of who bears it; NULL: "admin" */
+    /** More checks for /readyz: append {"name","ok","message"}. NULL: none */
+    void (*ready)(void *arg, json_t *checks);
+    /** More families for /metrics. NULL: none */
+    void (*metrics)(void *arg, struct cz_buf *out);
+    void *arg;
+};
+struct cz_api *cz_api_new(const struct cz_api_options *o);
+void cz_api_free(struct cz_api *a);
+/** Whose citizenk_http_* families /metrics shows; NULL: nobody's. */
+void cz_api_set_server(struct cz_api *a, struct cz_http_server *s);
+
+/** For cz_http_options: routes, and auth with the api as context. */
+extern const struct cz_http_route cz_api_routes[];
+enum cz_err cz_api_auth(void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+
+/** The OpenAPI 3.1 document of a table. New reference. */
+json_t *cz_api_openapi(const struct cz_http_route *routes);
+
+#endif

@@ -51,30 +51,30 @@ json_t *cz__api_schemas(void);
 /* handlers, one file per resource */
 #define HANDLER(name)                                                                          \
     enum cz_err name(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
-HANDLER(cz__list);     /* resources.c */
-HANDLER(cz__get);
-HANDLER(cz__put);
-HANDLER(cz__patch);
-HANDLER(cz__delete);
-HANDLER(cz__pause);    /* mappings.c */
-HANDLER(cz__resume);
-HANDLER(cz__restart);
-HANDLER(cz__status);
-HANDLER(cz__revisions); /* revisions.c */
-HANDLER(cz__diff);
-HANDLER(cz__restore);
-HANDLER(cz__changes);  /* changes.c */
-HANDLER(cz__change);
-HANDLER(cz__rollback);
-HANDLER(cz__teams);    /* teams.c */
-HANDLER(cz__put_team);
-HANDLER(cz__workers);  /* stats.c */
-HANDLER(cz__stats);
-HANDLER(cz__eval);     /* eval.c */
-HANDLER(cz__livez);    /* health.c */
-HANDLER(cz__readyz);
-HANDLER(cz__metrics);
-HANDLER(cz__version);
-HANDLER(cz__openapi);  /* openapi.c */
+HANDLER(cz__rest_list);     /* resources.c */
+HANDLER(cz__rest_get);
+HANDLER(cz__rest_put);
+HANDLER(cz__rest_patch);
+HANDLER(cz__rest_delete);
+HANDLER(cz__rest_pause);    /* mappings.c */
+HANDLER(cz__rest_resume);
+HANDLER(cz__rest_restart);
+HANDLER(cz__rest_status);
+HANDLER(cz__rest_revisions); /* revisions.c */
+HANDLER(cz__rest_diff);
+HANDLER(cz__rest_restore);
+HANDLER(cz__rest_changes);  /* changes.c */
+HANDLER(cz__rest_change);
+HANDLER(cz__rest_rollback);
+HANDLER(cz__rest_teams);    /* teams.c */
+HANDLER(cz__rest_put_team);
+HANDLER(cz__rest_workers);  /* stats.c */
+HANDLER(cz__rest_stats);
+HANDLER(cz__rest_eval);     /* eval.c */
+HANDLER(cz__rest_livez);    /* health.c */
+HANDLER(cz__rest_readyz);
+HANDLER(cz__rest_metrics);
+HANDLER(cz__rest_version);
+HANDLER(cz__rest_openapi);  /* openapi.c */
 
 #endif

@@ -79,7 +79,7 @@ static enum cz_err watch(const struct cz_http_request *rq, json_t **ret, struct 
     return rc;
 }
 
-HANDLER(cz__changes)
+HANDLER(cz__rest_changes)
 {
     json_t *o = NULL;
     if (cz_http_query(rq, "before") && cz_http_query(rq, "after"))
@@ -92,7 +92,7 @@ HANDLER(cz__changes)
     return rc;
 }
 
-HANDLER(cz__change)
+HANDLER(cz__rest_change)
 {
     json_t *o = NULL;
     int64_t seq = 0;
@@ -104,7 +104,7 @@ HANDLER(cz__change)
     return rc;
 }
 
-HANDLER(cz__rollback)
+HANDLER(cz__rest_rollback)
 {
     static const char *const none[] = {NULL};
     struct cz_write w;

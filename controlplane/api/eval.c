@@ -2,7 +2,7 @@
 /** POST /api/v1/eval: an expression over a document, by the workers' own engine. */
 #include "api_priv.h"
 
-HANDLER(cz__eval)
+HANDLER(cz__rest_eval)
 {
     static const char *const names[] = {"expression", "document", NULL};
     const json_t *body = cz_http_body(rq);

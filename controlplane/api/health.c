@@ -3,7 +3,7 @@
  *  tell why one fails only to who bears a token. */
 #include "api_priv.h"
 
-HANDLER(cz__livez)
+HANDLER(cz__rest_livez)
 {
     (void)rq, (void)err;
     cz_http_json(rs, 200, json_pack("{s:s}", "status", "ok"));
@@ -20,7 +20,7 @@ static bool all_ok(const json_t *checks)
     return true;
 }
 
-HANDLER(cz__readyz)
+HANDLER(cz__rest_readyz)
 {
     const struct cz_api *a = cz_http_context(rq);
     json_t *got = NULL, *o = json_object();
@@ -49,7 +49,7 @@ HANDLER(cz__readyz)
     return CZ_OK;
 }
 
-HANDLER(cz__metrics)
+HANDLER(cz__rest_metrics)
 {
     struct cz_api *a = cz_http_context(rq);
     struct cz_http_server *server = atomic_load(&a->server);
@@ -72,7 +72,7 @@ HANDLER(cz__metrics)
     return CZ_OK;
 }
 
-HANDLER(cz__version)
+HANDLER(cz__rest_version)
 {
     (void)rq, (void)err;
     cz_http_json(rs, 200, json_pack("{s:s, s:s, s:s}", "version", cz_version, "api", "v1", "librdkafka",

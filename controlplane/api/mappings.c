@@ -32,7 +32,7 @@ static enum cz_err read_pause(const json_t *body, struct pause *ret, struct cz_r
     return CZ_OK;
 }
 
-HANDLER(cz__pause)
+HANDLER(cz__rest_pause)
 {
     struct cz_write w;
     struct cz_write_result r = {0};
@@ -73,17 +73,17 @@ static enum cz_err act(const struct cz_http_request *rq, struct cz_http_response
     return rc;
 }
 
-HANDLER(cz__resume)
+HANDLER(cz__rest_resume)
 {
     return act(rq, rs, cz_service_resume, err);
 }
 
-HANDLER(cz__restart)
+HANDLER(cz__rest_restart)
 {
     return act(rq, rs, cz_service_restart, err);
 }
 
-HANDLER(cz__status)
+HANDLER(cz__rest_status)
 {
     json_t *o = NULL;
     enum cz_err rc = cz_service_status(cz__api_service(rq), cz_http_var(rq, "team"), cz_http_var(rq, "name"), &o, err);

@@ -214,7 +214,7 @@ json_t *cz_api_openapi(const struct cz_http_route *routes)
         paths(routes), "components", components);
 }
 
-HANDLER(cz__openapi)
+HANDLER(cz__rest_openapi)
 {
     (void)err;
     json_t *doc = cz_api_openapi(cz_api_routes);

@@ -53,7 +53,7 @@ static void render_page(const struct cz_http_request *rq, struct cz_http_respons
     cz_free(next);
 }
 
-HANDLER(cz__list)
+HANDLER(cz__rest_list)
 {
     struct cz_page page = {0};
     CZ_CLEANUP(cz_freep) char *scope = scope_of(rq);
@@ -86,7 +86,7 @@ HANDLER(cz__list)
 
 /* ---- one ---------------------------------------------------------------------------------- */
 
-HANDLER(cz__get)
+HANDLER(cz__rest_get)
 {
     json_t *o = NULL;
     int64_t version = 0;
@@ -105,7 +105,7 @@ HANDLER(cz__get)
     return CZ_OK;
 }
 
-HANDLER(cz__put)
+HANDLER(cz__rest_put)
 {
     struct cz_write w;
     struct cz_write_result r = {0};
@@ -122,7 +122,7 @@ HANDLER(cz__put)
     return rc;
 }
 
-HANDLER(cz__patch)
+HANDLER(cz__rest_patch)
 {
     struct cz_write w;
     struct cz_write_result r = {0};
@@ -139,7 +139,7 @@ HANDLER(cz__patch)
     return rc;
 }
 
-HANDLER(cz__delete)
+HANDLER(cz__rest_delete)
 {
     struct cz_write w;
     struct cz_write_result r = {0};

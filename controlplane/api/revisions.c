@@ -7,7 +7,7 @@ static enum cz_kind kind_of(const struct cz_http_request *rq)
     return (enum cz_kind)cz_http_route(rq)->kind;
 }
 
-HANDLER(cz__revisions)
+HANDLER(cz__rest_revisions)
 {
     json_t *o = NULL;
     enum cz_err rc = cz_service_revisions(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq),
@@ -18,7 +18,7 @@ HANDLER(cz__revisions)
     return rc;
 }
 
-HANDLER(cz__diff)
+HANDLER(cz__rest_diff)
 {
     json_t *o = NULL;
     int64_t from = 0, to = 0;
@@ -45,7 +45,7 @@ static enum cz_err read_generation(const json_t *body, int64_t *ret, struct cz_r
     return cz_report_ok(rep) ? CZ_OK : CZ_E_INVALID;
 }
 
-HANDLER(cz__restore)
+HANDLER(cz__rest_restore)
 {
     struct cz_write w;
     struct cz_write_result r = {0};

@@ -2,7 +2,7 @@
 /** Workers, and the counters of mappings: of everything, or of one team. */
 #include "api_priv.h"
 
-HANDLER(cz__workers)
+HANDLER(cz__rest_workers)
 {
     json_t *o = NULL;
     enum cz_err rc = cz_service_workers(cz__api_service(rq), &o, err);
@@ -11,7 +11,7 @@ HANDLER(cz__workers)
     return rc;
 }
 
-HANDLER(cz__stats)
+HANDLER(cz__rest_stats)
 {
     json_t *o = NULL;
     const char *team = cz_http_route(rq)->kind ? cz_http_var(rq, "team") : NULL;

@@ -2,7 +2,7 @@
 /** Teams: the list, and making one. */
 #include "api_priv.h"
 
-HANDLER(cz__teams)
+HANDLER(cz__rest_teams)
 {
     json_t *o = NULL;
     enum cz_err rc = cz_service_teams(cz__api_service(rq), &o, err);
@@ -11,7 +11,7 @@ HANDLER(cz__teams)
     return rc;
 }
 
-HANDLER(cz__put_team)
+HANDLER(cz__rest_put_team)
 {
     static const char *const known[] = {"name", NULL};
     json_t *o = NULL;

@@ -22,12 +22,21 @@ enum cz_err cz_admin_new(struct cz_cluster *c,
     if (!conf)
         return e->code;
     rd_kafka_t *rk = NULL;
-    /* A producer handle is the lighter one: it has no group to look after. */
-    enum cz_err code = cz__kafka_handle(RD_KAFKA_PRODUCER, conf, &rk, e);
+    /* A consumer's handle, although it never consumes: in librdkafka 2.15.1 a NOT_COORDINATOR answer
+     * to ListConsumerGroupOffsets goes to the handle's own group, and one that has none crashes the
+     * process (rd_kafka_handle_OffsetFetch; seen when a broker was fresh or a coordinator moved). */
+    enum cz_err code = cz__kafka_set_all(
+        conf, (const char *const[]){"group.id", "citizenk.admin", "enable.auto.commit", "false", NULL}, e);
+    if (code) {
+        rd_kafka_conf_destroy(conf);
+        return code;
+    }
+    code = cz__kafka_handle(RD_KAFKA_CONSUMER, conf, &rk, e);
     if (code)
         return code;
     struct cz_admin *a = cz_alloc(sizeof(*a));
     a->rk = rk;
+    rd_kafka_poll_set_consumer(rk);
     a->queue = rd_kafka_queue_new(rk);
     cz_mutex_init(&a->lock);
     *ret = a;
@@ -40,7 +49,7 @@ void cz_admin_free(struct cz_admin *a)
         return;
     cz__admin_async_done(a);
     rd_kafka_queue_destroy(a->queue);
-    rd_kafka_destroy(a->rk);
+    rd_kafka_destroy_flags(a->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     cz_mutex_done(&a->lock);
     cz_free(a);
 }
@@ -53,6 +62,7 @@ void cz__call_init(struct cz__call *c, struct cz_admin *a, rd_kafka_admin_op_t o
     if (ms < MIN_CALL_MS)
         ms = MIN_CALL_MS;
     c->deadline = cz_deadline_ms(ms);
+    c->admin = a;
     c->queue = rd_kafka_queue_new(a->rk);
     c->options = rd_kafka_AdminOptions_new(a->rk, op);
     (void)rd_kafka_AdminOptions_set_request_timeout(c->options, ms, NULL, 0);
@@ -64,6 +74,14 @@ void cz__call_done(struct cz__call *c)
 {
     rd_kafka_AdminOptions_destroy(c->options);
     rd_kafka_queue_destroy(c->queue);
+    cz__admin_drain(c->admin);
+}
+
+void cz__admin_drain(struct cz_admin *a)
+{
+    /* Complaints about the group that nobody joins, e.g. that we may not see it. */
+    for (rd_kafka_message_t *m; (m = rd_kafka_consumer_poll(a->rk, 0));)
+        rd_kafka_message_destroy(m);
 }
 
 enum cz_err cz__admin_fail(struct cz_error *err, rd_kafka_resp_err_t e, const char *what, const char *text)

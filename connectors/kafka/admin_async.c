@@ -68,6 +68,7 @@ static void *run(void *arg)
             close_by = cz_deadline_ms(CLOSE_MS);
         if (stop && (idle || cz_remaining_ms(close_by) == 0))
             return NULL;
+        cz__admin_drain(a);
         rd_kafka_event_t *event = rd_kafka_queue_poll(a->queue, POLL_MS);
         if (!event)
             continue;

@@ -21,6 +21,7 @@ struct cz_admin {
 
 /* One synchronous call: options and queue of its own. */
 struct cz__call {
+    struct cz_admin *admin;
     rd_kafka_queue_t *queue;
     rd_kafka_AdminOptions_t *options;
     cz_time deadline;
@@ -44,6 +45,8 @@ enum cz_err cz__commit_result(rd_kafka_event_t *event,
                               const char *group,
                               struct cz_tp_list *l,
                               struct cz_error *err);
+/** Throw away what the handle's own queue has gathered. */
+void cz__admin_drain(struct cz_admin *a);
 /** Stop the thread and finish every pending commit. */
 void cz__admin_async_done(struct cz_admin *a);
 

@@ -16,9 +16,7 @@ enum { LOG_INTERVAL_MS = 5000 };
 static void log_cb(const rd_kafka_t *rk, int level, const char *facility, const char *text)
 {
     const char *name = rk ? rd_kafka_name(rk) : "-";
-    if (level <= LOG_CRIT)
-        cz_log(CZ_LOG_ERROR, "kafka", "%s %s: %s", name, facility, text);
-    else if (level == LOG_ERR)
+    if (level <= LOG_ERR)
         CZ_LOG_EVERY(LOG_INTERVAL_MS, CZ_LOG_WARN, "kafka", "%s %s: %s", name, facility, text);
     else if (level == LOG_WARNING)
         CZ_LOG_EVERY(LOG_INTERVAL_MS, CZ_LOG_INFO, "kafka", "%s %s: %s", name, facility, text);

@@ -58,8 +58,9 @@ enum cz_err cz_consumer_new(const struct cz_consumer_options *o,
     rd_kafka_conf_t *conf = cz__kafka_conf(o->cluster, o->client_id, err);
     if (!conf)
         return err ? err->code : CZ_E_INVALID;
-    char prefetch[16];
+    char prefetch[16], wait[16];
     (void)snprintf(prefetch, sizeof prefetch, "%d", o->prefetch_kib);
+    (void)snprintf(wait, sizeof wait, "%d", o->fetch_wait_ms > 0 ? o->fetch_wait_ms : 500);
     const char *const settings[] = {
         "group.id", o->group_id,
         "enable.auto.commit", "false",
@@ -69,6 +70,7 @@ enum cz_err cz_consumer_new(const struct cz_consumer_options *o,
         "isolation.level", o->read_committed ? "read_committed" : "read_uncommitted",
         "queued.max.messages.kbytes", prefetch,
         "queued.min.messages", "100000",
+        "fetch.wait.max.ms", wait,
         "fetch.queue.backoff.ms", "2",
         "check.crcs", "true",
         "topic.metadata.refresh.interval.ms", "30000",

@@ -23,6 +23,7 @@ enum {
     SUSPECT_CHECK_MS = 200, /* the same after an error or when a sync asks */
     ASK_MS = 3000,          /* limit of one question to the cluster */
     PREFETCH_KIB = 8192,
+    FETCH_WAIT_MS = 100, /* the end behind a commit marker is told by the next empty answer */
 };
 
 struct cz_follower {
@@ -124,6 +125,7 @@ static enum cz_err open_consumer(struct cz_follower *f, int64_t from, struct cz_
         .group_id = f->client_id,
         .read_committed = true,
         .prefetch_kib = PREFETCH_KIB,
+        .fetch_wait_ms = FETCH_WAIT_MS,
     };
     enum cz_err code = cz_consumer_new(&o, &f->consumer, err);
     if (!code)

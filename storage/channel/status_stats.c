@@ -210,14 +210,13 @@ void cz__stats_take(struct cz_status_view *v,
     }
     struct report *r = parse_report(worker, rec->value);
     const struct report *before = cz_map_get(&s->reports, worker);
-    bool first = !before;
     mark_changes(r, before, ++s->reports_seen);
     if (before)
         add(&s->sum, &before->sum, -1);
     add(&s->sum, &r->sum, 1);
     cz_map_put(&s->reports, worker, r);
     /* What was counted before we knew of it did not happen in this moment. */
-    if (v->reading || (first && s->reports.len > 1 && r->sum.in > 0))
+    if (v->reading)
         s->count = s->next = 0;
     if (!v->reading)
         take_sample(s);

@@ -18,6 +18,7 @@ struct cz_consumer_options {
     const char *group_id;  /* only names the client to the broker; nothing is committed to it */
     bool read_committed;
     int prefetch_kib;      /* bound of what is fetched ahead */
+    int fetch_wait_ms;     /* how long the broker holds an empty answer back; 0 = default (500) */
 };
 CZ_MUST_USE enum cz_err cz_consumer_new(const struct cz_consumer_options *o,
                                         struct cz_consumer **ret,

@@ -201,7 +201,7 @@ bool cz__rewrite(struct cz_jmespath *x)
     for (const struct cz_json_trie *c = x->root.child; c; c = c->next) {
         enum cz__member m = member_of(c);
         if (c->slot_end > c->slot_first)
-            memset(x->slot_member + c->slot_first, m, (size_t)(c->slot_end - c->slot_first));
+            memset(x->slot_member + c->slot_first, (int)m, (size_t)(c->slot_end - c->slot_first));
         if (m != CZ__M_OTHER)
             x->reads |= 1U << m;
     }

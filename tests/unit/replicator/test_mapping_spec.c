@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The mapping spec: every field right and wrong, checks across fields, the resolved form. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cz/alloc.h"
+#include "cz/json.h"
+#include "cz/mapping_spec.h"
+#include "cz/util.h"
+
+#define ENDS "\"source\":{\"cluster\":\"a\",\"topic\":\"in\"},\"target\":{\"cluster\":\"b\",\"topic\":\"out\"}"
+
+static json_t *json(const char *text)
+{
+    json_t *j = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (cz_json_parse(text, strlen(text), &j, &err) != CZ_OK)
+        fail_msg("%s: %s", text, err.text);
+    return j;
+}
+
+static struct cz_mapping_spec *good(const char *text)
+{
+    json_t *j = json(text);
+    struct cz_mapping_spec *s = NULL;
+    struct cz_report rep = CZ_REPORT_INIT;
+    if (cz_mapping_spec_parse(j, "/spec", &s, &rep) != CZ_OK)
+        fail_msg("%s: %s %s", text, rep.items[0].pointer, rep.items[0].message);
+    assert_true(cz_report_ok(&rep));
+    json_decref(j);
+    return s;
+}
+
+static void bad(const char *text, const char *pointer, const char *code)
+{
+    json_t *j = json(text);
+    struct cz_mapping_spec *s = NULL;
+    struct cz_report rep = CZ_REPORT_INIT;
+    if (cz_mapping_spec_parse(j, "/spec", &s, &rep) == CZ_OK)
+        fail_msg("accepted: %s", text);
+    assert_null(s);
+    bool found = false;
+    for (size_t i = 0; i < rep.len; i++) {
+        found |= cz_streq(rep.items[i].pointer, pointer) && cz_streq(rep.items[i].code, code);
+        assert_true(strlen(rep.items[i].message) > 0);
+    }
+    if (!found)
+        fail_msg("%s: want %s %s, first is %s %s %s", text, pointer, code, rep.items[0].pointer,
+                 rep.items[0].code, rep.items[0].message);
+    cz_report_done(&rep);
+    json_decref(j);
+}
+
+/* One wrong value per field of the document: {field and value, pointer, code}. */
+static const struct {
+    const char *field, *pointer, *code;
+} wrong[] = {
+    {"\"enabled\":\"yes\"", "/spec/enabled", "type"},
+    {"\"start\":\"first\"", "/spec/start", "value"},
+    {"\"start\":{\"timestamp\":\"yesterday\"}", "/spec/start/timestamp", "value"},
+    {"\"start\":{\"timestamp\":-1}", "/spec/start/timestamp", "value"},
+    {"\"start\":{\"offsets\":{}}", "/spec/start/offsets", "type"},
+    {"\"start\":{\"offsets\":{\"x\":\"1\"}}", "/spec/start/offsets/x", "value"},
+    {"\"start\":{\"offsets\":{\"0\":\"-3\"}}", "/spec/start/offsets/0", "value"},
+    {"\"start\":{\"when\":1}", "/spec/start/when", "unknown-field"},
+    {"\"end\":\"now\"", "/spec/end", "not-available"},
+    {"\"on_change\":{\"offset\":\"first\"}", "/spec/on_change/offset", "value"},
+    {"\"on_change\":\"keep\"", "/spec/on_change", "type"},
+    {"\"on_change\":{\"ofset\":\"keep\"}", "/spec/on_change/ofset", "unknown-field"},
+    {"\"consumer_group\":5", "/spec/consumer_group", "type"},
+    {"\"consumer_group\":\"a\\nb\"", "/spec/consumer_group", "value"},
+    {"\"target_service_consumer_group\":\"g\"", "/spec/target_service_consumer_group", "not-available"},
+    {"\"delivery\":\"exactly_once\"", "/spec/delivery", "not-available"},
+    {"\"delivery\":\"maybe\"", "/spec/delivery", "value"},
+    {"\"isolation\":\"none\"", "/spec/isolation", "value"},
+    {"\"key_format\":\"avro\"", "/spec/key_format", "not-available"},
+    {"\"key_format\":\"xml\"", "/spec/key_format", "value"},
+    {"\"value_format\":\"avro\"", "/spec/value_format", "not-available"},
+    {"\"value_format\":1", "/spec/value_format", "type"},
+    {"\"validate\":\"some\"", "/spec/validate", "value"},
+    {"\"validate\":\"full\",\"key_format\":\"raw\",\"value_format\":\"raw\"", "/spec/validate", "value"},
+    {"\"valid_jmespath\":\"value.[\"", "/spec/valid_jmespath", "jmespath"},
+    {"\"valid_jmespath\":\"\"", "/spec/valid_jmespath", "range"},
+    {"\"valid_jmespath\":7", "/spec/valid_jmespath", "type"},
+    {"\"valid_jmespath\":\"nosuch(value)\"", "/spec/valid_jmespath", "jmespath"},
+    {"\"sample\":{\"percent\":50}", "/spec/sample", "not-available"},
+    {"\"value_map\":7", "/spec/value_map", "type"},
+    {"\"value_map\":\"a/b\"", "/spec/value_map", "name"},
+    {"\"value_map\":{\"val\":{}}", "/spec/value_map/val", "value"},
+    {"\"value_map\":{\"value.\":{}}", "/spec/value_map/value.", "value"},
+    {"\"value_map\":{\"value.a..b\":{}}", "/spec/value_map/value.a..b", "value"},
+    {"\"value_map\":{\"key\":7}", "/spec/value_map/key", "type"},
+    {"\"value_map\":{\"key\":{\"1\":[]}}", "/spec/value_map/key/1", "type"},
+    {"\"value_map\":{\"key:partition\":{\"1\":-1}}", "/spec/value_map/key:partition/1", "range"},
+    {"\"value_map\":{\"key:partition\":{\"1\":\"0\"}}", "/spec/value_map/key:partition/1", "range"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}]", "/spec/mask", "not-available"},
+    {"\"transform_jmespath\":\"value\"", "/spec/transform_jmespath", "not-available"},
+    {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
+    {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
+    {"\"topic_policy\":\"create\"", "/spec/topic_policy", "not-available"},
+    {"\"topic_policy\":\"sync\"", "/spec/topic_policy", "not-available"},
+    {"\"topic_policy\":\"x\"", "/spec/topic_policy", "value"},
+    {"\"on_error\":\"ignore\"", "/spec/on_error", "value"},
+    {"\"on_error\":{\"dead_letter\":\"a b\"}", "/spec/on_error/dead_letter", "topic-name"},
+    {"\"on_error\":{\"dead_letter\":\"x\",\"y\":1}", "/spec/on_error", "value"},
+    {"\"on_gap\":\"skip\"", "/spec/on_gap", "not-available"},
+    {"\"rate\":{\"records_per_second\":5}", "/spec/rate", "not-available"},
+    {"\"replay\":{\"loop\":true}", "/spec/replay", "not-available"},
+    {"\"tasks\":0", "/spec/tasks", "range"},
+    {"\"tasks\":257", "/spec/tasks", "range"},
+    {"\"tasks\":\"many\"", "/spec/tasks", "range"},
+    {"\"producer\":{\"compression\":\"brotli\"}", "/spec/producer/compression", "value"},
+    {"\"producer\":{\"linger_ms\":-1}", "/spec/producer/linger_ms", "range"},
+    {"\"producer\":{\"linger_ms\":1001}", "/spec/producer/linger_ms", "range"},
+    {"\"producer\":{\"acks\":0}", "/spec/producer/acks", "unknown-field"},
+    {"\"tests\":[{\"name\":\"x\"}]", "/spec/tests", "not-available"},
+    {"\"topics\":[{\"source\":\"x\"}]", "/spec/source/topic", "both"},
+    {"\"topics\":{}", "/spec/topics", "type"},
+    {"\"frobnicate\":1", "/spec/frobnicate", "unknown-field"},
+};
+
+static void test_wrong_fields(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CZ_CLEANUP(cz_freep) char *text = cz_strf("{" ENDS ",%s}", wrong[i].field);
+        bad(text, wrong[i].pointer, wrong[i].code);
+    }
+}
+
+static void test_wrong_ends(void **state)
+{
+    (void)state;
+#define A "{\"cluster\":\"a\",\"topic\":\"in\"}"
+    bad("{}", "/spec/source", "required");
+    bad("{}", "/spec/target", "required");
+    bad("[]", "/spec", "type");
+    bad("{\"source\":" A "}", "/spec/target", "required");
+    bad("{\"source\":{\"topic\":\"in\"},\"target\":" A "}", "/spec/source/cluster", "required");
+    bad("{\"source\":{\"cluster\":\"b\"},\"target\":" A "}", "/spec/source/topic", "required");
+    bad("{\"source\":{\"cluster\":\"b\",\"topic\":\"a b\"},\"target\":" A "}", "/spec/source/topic", "topic-name");
+    bad("{\"source\":{\"cluster\":\"b\",\"topic\":7},\"target\":" A "}", "/spec/source/topic", "type");
+    bad("{\"source\":{\"file\":\"x\"},\"target\":" A "}", "/spec/source/file", "not-available");
+    bad("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^x\"},\"target\":" A "}", "/spec/source/pattern", "not-available");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"x{{y}}\"}}", "/spec/target/topic", "topic-name");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"..\"}}", "/spec/target/topic", "topic-name");
+    bad("{\"source\":" A ",\"target\":{\"file\":\"x\"}}", "/spec/target/file", "not-available");
+    bad("{\"source\":" A ",\"target\":" A "}", "/spec/target/topic", "loop");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\"}}", "/spec/target/topic", "loop");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\",\"topic\":\"o\"},\"on_error\":{\"dead_letter\":\"in\"}}",
+        "/spec/on_error/dead_letter", "loop");
+#define P(pairs) "{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"a\"},\"topics\":[" pairs "]}"
+    bad(P(""), "/spec/source/topic", "required");
+    bad(P("{\"target\":\"x\"}"), "/spec/topics/0/source", "required");
+    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"x\",\"target\":\"z\"}"), "/spec/topics/1/source", "duplicate");
+    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"y\",\"target\":\"z\"}"), "/spec/topics/0/target", "loop");
+    bad(P("{\"source\":\"x\",\"target\":\"y\",\"z\":1}"), "/spec/topics/0/z", "unknown-field");
+    bad(P("\"x\""), "/spec/topics/0", "type");
+    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\",\"topic\":\"one\"},\"topics\":[{\"source\":\"x\"}]}",
+        "/spec/target/topic", "both");
+    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\"},\"start\":{\"offsets\":{\"0\":\"1\"}},"
+        "\"topics\":[{\"source\":\"x\"},{\"source\":\"y\"}]}",
+        "/spec/start/offsets", "value");
+}
+
+static void test_defaults(void **state)
+{
+    (void)state;
+    struct cz_mapping_spec *s = good("{" ENDS "}");
+    assert_true(s->enabled);
+    assert_int_equal(s->pairs_len, 1);
+    assert_string_equal(s->pairs[0].source, "in");
+    assert_string_equal(s->pairs[0].target, "out");
+    assert_int_equal(s->start, CZ_START_COMMITTED);
+    assert_int_equal(s->on_change, CZ_ON_CHANGE_KEEP);
+    assert_null(s->consumer_group);
+    assert_true(s->read_committed);
+    assert_null(s->filter);
+    assert_int_equal(s->on_error, CZ_ON_ERROR_STOP);
+    assert_int_equal(s->on_gap, CZ_ON_GAP_STOP);
+    assert_int_equal(s->tasks, 0);
+    assert_string_equal(s->compression, "lz4");
+    assert_int_equal(s->linger_ms, 5);
+    cz_mapping_spec_free(s);
+}
+
+static void test_all_fields(void **state)
+{
+    (void)state;
+    struct cz_mapping_spec *s = good(
+        "{\"enabled\":false,\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\",\"topic\":\"s.{{topic}}\"},"
+        "\"topics\":[{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"z\"}],"
+        "\"start\":{\"timestamp\":\"2026-01-01T00:00:00Z\"},\"on_change\":{\"offset\":\"latest\"},\"consumer_group\":\"\","
+        "\"isolation\":\"read_uncommitted\",\"key_format\":\"raw\",\"value_format\":\"json\",\"validate\":\"full\","
+        "\"valid_jmespath\":\"value.event.type == 'sale'\",\"value_map\":{\"key\":{\"1\":10},\"value.a.b\":{\"1\":{}},"
+        "\"key:partition\":{\"1\":0,\"3\":-1000}},\"partitioning\":\"round_robin\",\"on_error\":{\"dead_letter\":\"dlq\"},"
+        "\"tasks\":3,\"producer\":{\"compression\":\"zstd\",\"linger_ms\":0},"
+        /* fields to come, at their defaults, do no harm */
+        "\"end\":\"none\",\"mask\":[],\"transform_jmespath\":null,\"on_gap\":\"stop\",\"tests\":[],\"delivery\":\"at_least_once\"}");
+    assert_false(s->enabled);
+    assert_int_equal(s->pairs_len, 2);
+    assert_string_equal(s->pairs[0].target, "y");
+    assert_string_equal(s->pairs[1].target, "s.z");
+    assert_int_equal(s->start, CZ_START_TIMESTAMP);
+    assert_int_equal(s->start_ms, 1767225600000);
+    assert_int_equal(s->on_change, CZ_ON_CHANGE_LATEST);
+    assert_string_equal(s->consumer_group, "");
+    assert_false(s->read_committed);
+    assert_int_equal(s->key_format, CZ_FORMAT_RAW);
+    assert_int_equal(s->value_format, CZ_FORMAT_JSON);
+    assert_true(s->validate_full);
+    assert_string_equal(s->filter, "value.event.type == 'sale'");
+    assert_non_null(s->value_map);
+    assert_int_equal(s->partitioning, CZ_PARTITION_ROUND_ROBIN);
+    assert_int_equal(s->on_error, CZ_ON_ERROR_DEAD_LETTER);
+    assert_string_equal(s->dead_letter_topic, "dlq");
+    assert_int_equal(s->tasks, 3);
+    assert_string_equal(s->compression, "zstd");
+    assert_int_equal(s->linger_ms, 0);
+    cz_mapping_spec_free(s);
+}
+
+/** Resolving twice gives the same, and the resolved form parses to the same spec. */
+static void test_resolve(void **state)
+{
+    (void)state;
+    json_t *spec = json("{" ENDS ",\"value_map\":\"ids\",\"start\":{\"offsets\":{\"0\":\"42\"}},\"mask\":[]}");
+    json_t *map = json("{\"key\":{\"1\":10}}");
+    struct cz_mapping_spec *s = NULL, *again = NULL;
+    struct cz_report rep = CZ_REPORT_INIT;
+    assert_int_equal(cz_mapping_spec_parse(spec, "", &s, &rep), CZ_OK);
+    json_t *r = cz_mapping_spec_resolve(s, spec, "team", "a b", map);
+    assert_string_equal(cz_json_str(r, "consumer_group", ""), "citizenk.team.a b");
+    assert_true(json_equal(json_object_get(r, "value_map"), map));
+    assert_null(json_object_get(json_object_get(r, "source"), "topic"));
+    assert_null(json_object_get(r, "mask"));
+    assert_string_equal(cz_json_str(json_array_get(json_object_get(r, "topics"), 0), "target", ""), "out");
+    assert_string_equal(cz_json_str(json_object_get(r, "producer"), "compression", ""), "lz4");
+    assert_int_equal(cz_mapping_spec_parse(r, "", &again, &rep), CZ_OK);
+    assert_int_equal(again->pairs_len, 1);
+    assert_string_equal(again->consumer_group, "citizenk.team.a b");
+    assert_non_null(again->start_offsets);
+    json_t *r2 = cz_mapping_spec_resolve(again, r, "team", "a b", NULL);
+    assert_true(json_equal(r, r2));
+    json_decref(r);
+    json_decref(r2);
+    json_decref(spec);
+    json_decref(map);
+    cz_mapping_spec_free(s);
+    cz_mapping_spec_free(again);
+}
+
+static void test_default_groups_differ(void **state)
+{
+    (void)state;
+    CZ_CLEANUP(cz_freep) char *a = cz_mapping_default_group("a.b", "c");
+    CZ_CLEANUP(cz_freep) char *b = cz_mapping_default_group("a", "b.c");
+    CZ_CLEANUP(cz_freep) char *c = cz_mapping_default_group("a_b", "c");
+    assert_string_not_equal(a, b);
+    assert_string_not_equal(a, c);
+    assert_string_equal(b, "citizenk.a.b.c");
+}
+
+static void test_schema(void **state)
+{
+    (void)state;
+    json_t *schema = cz_cfg_schema(cz_mapping_table);
+    assert_non_null(json_object_get(json_object_get(schema, "properties"), "valid_jmespath"));
+    json_decref(schema);
+}
+
+int main(void)
+{
+    cz_json_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ends),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_all_fields),
+        cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),
+        cmocka_unit_test(test_schema),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

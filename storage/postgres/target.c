@@ -84,7 +84,9 @@ static void complete(struct cz_pg_target *t, const struct cz_pg_limits *limits)
                 limits->statement, limits->lock, limits->idle_in_transaction,
                 options ? *options : ""));
     int64_t seconds = 5;
-    (void)cz_parse_i64(*find(t, "connect_timeout"), &seconds);
+    char **timeout = find(t, "connect_timeout");
+    if (timeout)
+        (void)cz_parse_i64(*timeout, &seconds);
     t->connect_ms = seconds > 0 && seconds < 600 ? (int)seconds * 1000 : 5000;
     char **host = find(t, "host"), **addr = find(t, "hostaddr");
     size_t n = addr ? items(*addr) : host ? items(*host) : 1;
@@ -205,11 +207,12 @@ static enum cz_err connect_host(struct cz_pg_target *t,
     PGconn *pg = PQconnectStartParams(keys, values, 0);
     for (size_t l = 0; l < 3; l++)
         cz_free(mine[l]);
+    if (pg)
+        PQsetNoticeProcessor(pg, on_notice, NULL);
     const char *why = pg ? drive(pg, deadline, stop_fd) : "out of memory";
     if (!why && PQsetnonblocking(pg, 1) != 0)
         why = PQerrorMessage(pg);
     if (!why) {
-        PQsetNoticeProcessor(pg, on_notice, NULL);
         *ret = pg;
         return CZ_OK;
     }

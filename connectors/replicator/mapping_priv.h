@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Shared by mapping_table.c (rows and their parsers) and mapping_spec.c (checks across fields):
- *  the document as the rows read it, before it becomes a struct cz_mapping_spec. */
+/** Shared by mapping_table.c (rows), mapping_fields.c (their parsers) and mapping_spec.c
+ * (checks across fields): the document as the rows read it, before it becomes a struct
+ * cz_mapping_spec. */
 #ifndef CZ_MAPPING_PRIV_H
 #define CZ_MAPPING_PRIV_H
 
@@ -56,6 +57,39 @@ extern const char *const cz__compressions[];
 /** A name that Kafka accepts for a topic; says why not in @ret_why. */
 bool cz__topic_name_ok(const char *name, const char **ret_why);
 void cz__topic_check(const char *name, const char *pointer, struct cz_report *rep);
+
+/* mapping_fields.c: for the rows */
+void cz__check_topic(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_target_topic(const json_t *v,
+                            void *field,
+                            const char *pointer,
+                            struct cz_report *rep);
+void cz__parse_pairs(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_start(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_on_error(const json_t *v,
+                        void *field,
+                        const char *pointer,
+                        struct cz_report *rep);
+void cz__parse_value_map(const json_t *v,
+                         void *field,
+                         const char *pointer,
+                         struct cz_report *rep);
+void cz__parse_tasks(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_filter(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_delivery(const json_t *v,
+                        void *field,
+                        const char *pointer,
+                        struct cz_report *rep);
+void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_topic_policy(const json_t *v,
+                            void *field,
+                            const char *pointer,
+                            struct cz_report *rep);
+void cz__done_pairs(void *field);
+void cz__done_start(void *field);
+void cz__done_on_error(void *field);
+void cz__done_value_map(void *field);
 
 static inline void cz__pointer_copy(char *out, const char *pointer)
 {

@@ -22,18 +22,24 @@ struct check {
     const struct cz__raw *raw;
 };
 
-static enum cz_err problem(const struct check *c, const char *below, const char *code, const char *text)
+static enum cz_err
+problem(const struct check *c, const char *below, const char *code, const char *text)
 {
     CZ_CLEANUP(cz_freep) char *at = cz_strf("%s%s", c->pointer, below);
     return cz_report_add(c->rep, at, code, "%s", text);
 }
 
-static enum cz_err problem_pair(const struct check *c, bool listed, size_t i, bool target,
-                                const char *code, const char *text)
+static enum cz_err problem_pair(const struct check *c,
+                                bool listed,
+                                size_t i,
+                                bool target,
+                                const char *code,
+                                const char *text)
 {
     const char *member = target ? "target" : "source";
-    CZ_CLEANUP(cz_freep) char *at = listed ? cz_strf("%s/topics/%zu/%s", c->pointer, i, member)
-                                           : cz_strf("%s/%s/topic", c->pointer, member);
+    CZ_CLEANUP(cz_freep)
+    char *at = listed ? cz_strf("%s/topics/%zu/%s", c->pointer, i, member)
+                      : cz_strf("%s/%s/topic", c->pointer, member);
     return cz_report_add(c->rep, at, code, "%s", text);
 }
 
@@ -58,7 +64,8 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
     const struct cz__raw *raw = c->raw;
     if (raw->pairs.len == 0) {
         if (!raw->source.topic && raw->source.cluster)
-            problem(c, "/source/topic", "required", "a topic is required here, or a list in topics");
+            problem(c, "/source/topic", "required",
+                    "a topic is required here, or a list in topics");
         s->pairs = cz_alloc_array(1, sizeof *s->pairs);
         s->pairs[0].source = cz_strdup(raw->source.topic ? raw->source.topic : "");
         s->pairs[0].target = target_name(raw->target.topic, s->pairs[0].source);
@@ -68,7 +75,8 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
     if (raw->source.topic)
         problem(c, "/source/topic", "both", "give either topics or source.topic, not both");
     if (raw->target.topic && !strstr(raw->target.topic, TEMPLATE_MARK))
-        problem(c, "/target/topic", "both", "beside topics only a template with {{topic}} makes sense");
+        problem(c, "/target/topic", "both",
+                "beside topics only a template with {{topic}} makes sense");
     s->pairs = cz_alloc_array(raw->pairs.len, sizeof *s->pairs);
     for (size_t i = 0; i < raw->pairs.len; i++) {
         const struct cz_topic_pair *p = &raw->pairs.items[i];
@@ -78,7 +86,8 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
     s->pairs_len = raw->pairs.len;
 }
 
-/** No source twice, target names possible, and no target that is read by this mapping itself. */
+/** No source twice, target names possible, and no target that is read by this mapping itself.
+ */
 static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
 {
     bool listed = c->raw->pairs.len > 0;
@@ -94,15 +103,18 @@ static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
     for (size_t i = 0; i < s->pairs_len; i++) {
         const char *target = s->pairs[i].target, *why;
         if (strstr(target, "{{"))
-            problem_pair(c, listed, i, true, "topic-name", "the only variable here is {{topic}}");
+            problem_pair(c, listed, i, true, "topic-name",
+                         "the only variable here is {{topic}}");
         else if (c->rep->len == 0 && !cz__topic_name_ok(target, &why))
             problem_pair(c, listed, i, true, "topic-name", why);
         if (one_cluster && *target && cz_map_get(&seen, target))
             problem_pair(c, listed, i, true, "loop",
-                         "this mapping reads that topic on the same cluster: records would go round for ever");
+                         "this mapping reads that topic on the same cluster: records would go "
+                         "round for ever");
     }
     if (one_cluster && s->dead_letter_topic && cz_map_get(&seen, s->dead_letter_topic))
-        problem(c, "/on_error/dead_letter", "loop", "this mapping reads that topic on the same cluster");
+        problem(c, "/on_error/dead_letter", "loop",
+                "this mapping reads that topic on the same cluster");
     cz_map_done(&seen);
 }
 
@@ -111,9 +123,11 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
     if (c->raw->target.topic && c->raw->target.cluster && !*c->raw->target.topic)
         problem(c, "/target/topic", "topic-name", "a topic name cannot be empty");
     if (s->start == CZ_START_OFFSETS && s->pairs_len > 1)
-        problem(c, "/start/offsets", "value", "offsets can be given for one topic only, not for a list");
+        problem(c, "/start/offsets", "value",
+                "offsets can be given for one topic only, not for a list");
     if (s->key_format == CZ_FORMAT_RAW && s->value_format == CZ_FORMAT_RAW && s->validate_full)
-        problem(c, "/validate", "value", "nothing can be validated when key_format and value_format are raw");
+        problem(c, "/validate", "value",
+                "nothing can be validated when key_format and value_format are raw");
 }
 
 static char *take(char **p)
@@ -154,8 +168,10 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     return s;
 }
 
-enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *pointer,
-                                  struct cz_mapping_spec **ret, struct cz_report *rep)
+enum cz_err cz_mapping_spec_parse(const json_t *spec,
+                                  const char *pointer,
+                                  struct cz_mapping_spec **ret,
+                                  struct cz_report *rep)
 {
     struct cz__raw raw = {0};
     struct cz_report mine = CZ_REPORT_INIT; /* this spec's own problems, in order */
@@ -169,7 +185,8 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *pointer,
     }
     cz_cfg_done(cz_mapping_table, &raw);
     for (size_t i = 0; i < mine.len; i++)
-        (void)cz_report_add(rep, mine.items[i].pointer, mine.items[i].code, "%s", mine.items[i].message);
+        (void)cz_report_add(rep, mine.items[i].pointer, mine.items[i].code, "%s",
+                            mine.items[i].message);
     rep->truncated |= mine.truncated;
     bool ok = s && cz_report_ok(&mine);
     cz_report_done(&mine);
@@ -202,7 +219,8 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     cz_free(s);
 }
 
-/* ---- resolved ----------------------------------------------------------------------------- */
+/* ---- resolved -----------------------------------------------------------------------------
+ */
 
 char *cz_mapping_default_group(const char *team, const char *name)
 {
@@ -210,7 +228,8 @@ char *cz_mapping_default_group(const char *team, const char *name)
     bool changed = false;
     cz_buf_adds(&b, "citizenk.");
     for (const char *p = team; *p; p++) {
-        /* Kafka bears any character; but "a.b" with "c" and "a" with "b.c" must not be one group. */
+        /* Kafka bears any character; but "a.b" with "c" and "a" with "b.c" must not be one
+         * group. */
         changed |= *p == '.';
         cz_buf_addc(&b, *p == '.' ? '_' : *p);
     }
@@ -227,13 +246,16 @@ static json_t *resolved_pairs(const struct cz_mapping_spec *s)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < s->pairs_len; i++)
-        (void)json_array_append_new(
-            list, json_pack("{s:s,s:s}", "source", s->pairs[i].source, "target", s->pairs[i].target));
+        (void)json_array_append_new(list, json_pack("{s:s,s:s}", "source", s->pairs[i].source,
+                                                    "target", s->pairs[i].target));
     return list;
 }
 
-json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
-                                const char *name, const json_t *value_map)
+json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
+                                const json_t *spec,
+                                const char *team,
+                                const char *name,
+                                const json_t *value_map)
 {
     json_t *out = cz_cfg_with_defaults(cz_mapping_table, spec);
     for (const struct cz_cfg_key *row = cz_mapping_table; row->name; row++) {
@@ -243,8 +265,9 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *s
     (void)json_object_set_new(out, "source", json_pack("{s:s}", "cluster", s->source_cluster));
     (void)json_object_set_new(out, "target", json_pack("{s:s}", "cluster", s->target_cluster));
     (void)json_object_set_new(out, "topics", resolved_pairs(s));
-    CZ_CLEANUP(cz_freep) char *group = s->consumer_group ? cz_strdup(s->consumer_group)
-                                                         : cz_mapping_default_group(team, name);
+    CZ_CLEANUP(cz_freep)
+    char *group =
+        s->consumer_group ? cz_strdup(s->consumer_group) : cz_mapping_default_group(team, name);
     (void)json_object_set_new(out, "consumer_group", json_string(group));
     const json_t *map = s->value_map_ref ? value_map : s->value_map;
     if (map)

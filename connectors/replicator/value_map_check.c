@@ -36,7 +36,8 @@ static void check_entry(enum target to, const json_t *v, const char *at, struct 
         return;
     json_int_t n = json_integer_value(v);
     if (!json_is_integer(v) || n > INT32_MAX || (n < 0 && n != DROP_RECORD))
-        (void)cz_report_add(rep, at, "range", "must be a partition number, or %d to drop the record",
+        (void)cz_report_add(rep, at, "range",
+                            "must be a partition number, or %d to drop the record",
                             DROP_RECORD);
 }
 
@@ -48,11 +49,11 @@ void cz_value_map_check(const json_t *map, const char *pointer, struct cz_report
     char at[CZ_POINTER_SIZE] = "";
     cz__pointer_copy(at, pointer);
     if (!json_is_object(map)) {
-        (void)cz_report_add(rep, pointer, "type", "must be an object {\"<path>\": {\"<old>\": <new>}}");
+        (void)cz_report_add(rep, pointer, "type",
+                            "must be an object {\"<path>\": {\"<old>\": <new>}}");
         return;
     }
-    json_object_foreach((json_t *)(uintptr_t)map, path, entries)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)map, path, entries) {
         size_t depth = strlen(at);
         cz_pointer_push(at, path);
         enum target to = target_of(path);
@@ -62,8 +63,7 @@ void cz_value_map_check(const json_t *map, const char *pointer, struct cz_report
             (void)cz_report_add(rep, at, "type", "must be an object {\"<old>\": <new>}");
         else {
             total += json_object_size(entries);
-            json_object_foreach(entries, old, v)
-            {
+            json_object_foreach (entries, old, v) {
                 size_t inner = strlen(at);
                 cz_pointer_push(at, old);
                 check_entry(to, v, at, rep);
@@ -73,5 +73,6 @@ void cz_value_map_check(const json_t *map, const char *pointer, struct cz_report
         at[depth] = '\0';
     }
     if (total > CZ_MAX_VALUE_MAP_ENTRIES)
-        (void)cz_report_add(rep, pointer, "range", "at most %d entries", CZ_MAX_VALUE_MAP_ENTRIES);
+        (void)cz_report_add(rep, pointer, "range", "at most %d entries",
+                            CZ_MAX_VALUE_MAP_ENTRIES);
 }

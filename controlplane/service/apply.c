@@ -15,9 +15,11 @@ bool cz__noted(struct cz__attempt *a, const struct cz_resource *r, enum cz_op op
     return true;
 }
 
-/* ---- clusters ------------------------------------------------------------------------------ */
+/* ---- clusters ------------------------------------------------------------------------------
+ */
 
-static enum cz_err publish_cluster(struct cz__attempt *a, const struct cz_resource *r, struct cz_error *err)
+static enum cz_err
+publish_cluster(struct cz__attempt *a, const struct cz_resource *r, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_CLUSTER, r->team, r->name);
     json_t *value = json_pack("{s:s,s:s,s:O}", "team", r->team, "name", r->name, "spec",
@@ -34,20 +36,25 @@ static void check_reachable(struct cz__attempt *a, struct cz_cluster *c)
     if (!cz__fact(a->s, c, "", a->since, &f))
         cz__want(&a->wants, c, "");
     else if (f.state == CZ__FACT_UNREACHABLE)
-        cz__warn(a, "/spec/bootstrap_servers", "cluster-unreachable", "the cluster cannot be reached now: %s",
-                 f.text);
+        cz__warn(a, "/spec/bootstrap_servers", "cluster-unreachable",
+                 "the cluster cannot be reached now: %s", f.text);
 }
 
-static enum cz_err put_plain(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *r,
+static enum cz_err put_plain(struct cz__attempt *a,
+                             const struct cz__put *p,
+                             struct cz_resource *r,
                              struct cz_error *err)
 {
-    enum cz_err code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by,
-                                 p->op, r, err);
+    enum cz_err code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override,
+                                 p->managed_by, p->op, r, err);
     return code;
 }
 
-static enum cz_err apply_cluster(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *r,
-                                 bool *ret_put, struct cz_error *err)
+static enum cz_err apply_cluster(struct cz__attempt *a,
+                                 const struct cz__put *p,
+                                 struct cz_resource *r,
+                                 bool *ret_put,
+                                 struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     struct cz_cluster *c = NULL;
@@ -64,21 +71,25 @@ static enum cz_err apply_cluster(struct cz__attempt *a, const struct cz__put *p,
     return code;
 }
 
-/* ---- value maps ---------------------------------------------------------------------------- */
+/* ---- value maps ----------------------------------------------------------------------------
+ */
 
 /** The mappings that name the map hold its content on the config topic: publish them again. */
-static enum cz_err republish_users(struct cz__attempt *a, const struct cz__put *p, struct cz_error *err)
+static enum cz_err
+republish_users(struct cz__attempt *a, const struct cz__put *p, struct cz_error *err)
 {
     struct cz_list_filter f = {.team = p->team, .kind = CZ_KIND_MAPPING};
     struct cz_resource_list l = {0};
     enum cz_err code = cz_tx_list(a->tx, &f, &l, err);
     for (size_t i = 0; code == CZ_OK && i < l.len; i++) {
-        const json_t *ref = json_object_get(json_object_get(l.items[i].doc, "spec"), "value_map");
+        const json_t *ref =
+            json_object_get(json_object_get(l.items[i].doc, "spec"), "value_map");
         if (!cz_streq(json_string_value(ref), p->name))
             continue;
         CZ_CLEANUP(cz_freep) char *what = cz_strf("mapping \"%s\"", l.items[i].name);
-        CZ_CLEANUP(cz_freep) char *at = p->origin.fixed ? cz_strdup(p->origin.fixed)
-                                                        : cz_strf("%s/spec", p->origin.base);
+        CZ_CLEANUP(cz_freep)
+        char *at =
+            p->origin.fixed ? cz_strdup(p->origin.fixed) : cz_strf("%s/spec", p->origin.base);
         struct cz__origin o = {.base = "", .fixed = at, .what = what};
         code = cz__republish_mapping(a, &l.items[i], &o, err);
     }
@@ -86,8 +97,11 @@ static enum cz_err republish_users(struct cz__attempt *a, const struct cz__put *
     return code;
 }
 
-static enum cz_err apply_value_map(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *r,
-                                   bool *ret_put, struct cz_error *err)
+static enum cz_err apply_value_map(struct cz__attempt *a,
+                                   const struct cz__put *p,
+                                   struct cz_resource *r,
+                                   bool *ret_put,
+                                   struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     cz_value_map_check(json_object_get(p->doc, "spec"), "/spec", &rep);
@@ -102,10 +116,14 @@ static enum cz_err apply_value_map(struct cz__attempt *a, const struct cz__put *
     return code;
 }
 
-/* ---- templates ----------------------------------------------------------------------------- */
+/* ---- templates -----------------------------------------------------------------------------
+ */
 
-static enum cz_err apply_template(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *r,
-                                  bool *ret_put, struct cz_error *err)
+static enum cz_err apply_template(struct cz__attempt *a,
+                                  const struct cz__put *p,
+                                  struct cz_resource *r,
+                                  bool *ret_put,
+                                  struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     cz__check_template(json_object_get(p->doc, "spec"), "/spec", &rep);
@@ -120,8 +138,11 @@ static enum cz_err apply_template(struct cz__attempt *a, const struct cz__put *p
     return code;
 }
 
-enum cz_err cz__apply(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                      bool *ret_put, struct cz_error *err)
+enum cz_err cz__apply(struct cz__attempt *a,
+                      const struct cz__put *p,
+                      struct cz_resource *ret,
+                      bool *ret_put,
+                      struct cz_error *err)
 {
     struct cz_resource r = {0};
     bool put = false;
@@ -154,7 +175,8 @@ enum cz_err cz__apply(struct cz__attempt *a, const struct cz__put *p, struct cz_
     return code;
 }
 
-/* ---- deleting ------------------------------------------------------------------------------ */
+/* ---- deleting ------------------------------------------------------------------------------
+ */
 
 static bool refers(const struct cz_resource *r, enum cz_kind kind, const char *name)
 {
@@ -167,11 +189,16 @@ static bool refers(const struct cz_resource *r, enum cz_kind kind, const char *n
            cz_streq(cz_json_str(json_object_get(spec, "target"), "cluster", NULL), name);
 }
 
-enum cz_err cz__users(struct cz__attempt *a, const char *team, enum cz_kind kind, const char *name,
-                      char **ret, struct cz_error *err)
+enum cz_err cz__users(struct cz__attempt *a,
+                      const char *team,
+                      enum cz_kind kind,
+                      const char *name,
+                      char **ret,
+                      struct cz_error *err)
 {
     bool by_instance = kind == CZ_KIND_TEMPLATE;
-    struct cz_list_filter f = {.team = team, .kind = by_instance ? CZ_KIND_INSTANCE : CZ_KIND_MAPPING};
+    struct cz_list_filter f = {.team = team,
+                               .kind = by_instance ? CZ_KIND_INSTANCE : CZ_KIND_MAPPING};
     struct cz_resource_list l = {0};
     struct cz_buf b = CZ_BUF_INIT(MAX_NAMED_USERS * (CZ_MAX_NAME + 32));
     size_t users = 0;
@@ -194,10 +221,12 @@ enum cz_err cz__users(struct cz__attempt *a, const char *team, enum cz_kind kind
     return code;
 }
 
-static enum cz_err remove_rendered(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
+static enum cz_err
+remove_rendered(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *manager = cz__manager(cur->name);
-    struct cz_list_filter f = {.team = cur->team, .kind = CZ_KIND_MAPPING, .managed_by = manager};
+    struct cz_list_filter f = {
+        .team = cur->team, .kind = CZ_KIND_MAPPING, .managed_by = manager};
     struct cz_resource_list l = {0};
     enum cz_err code = cz_tx_list(a->tx, &f, &l, err);
     for (size_t i = 0; code == CZ_OK && i < l.len; i++)
@@ -206,7 +235,8 @@ static enum cz_err remove_rendered(struct cz__attempt *a, const struct cz_resour
     return code;
 }
 
-static enum cz_err unpublish(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
+static enum cz_err
+unpublish(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
 {
     if (cur->kind == CZ_KIND_MAPPING)
         return cz__publish_tombstone(a, cur->uid, err);
@@ -216,7 +246,8 @@ static enum cz_err unpublish(struct cz__attempt *a, const struct cz_resource *cu
     return cz_tx_publish(a->tx, key, NULL, err);
 }
 
-enum cz_err cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
+enum cz_err
+cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *users = NULL;
     enum cz_err code = CZ_OK;
@@ -227,8 +258,8 @@ enum cz_err cz__remove(struct cz__attempt *a, const struct cz_resource *cur, str
     if (code)
         return code;
     if (users && *users)
-        return cz_fail(err, CZ_E_CONFLICT, "%s '%s' is in use by %.400s", cz_kind_name(cur->kind), cur->name,
-                       users);
+        return cz_fail(err, CZ_E_CONFLICT, "%s '%s' is in use by %.400s",
+                       cz_kind_name(cur->kind), cur->name, users);
     code = cz_tx_delete(a->tx, cur->team, cur->kind, cur->name, err);
     if (code == CZ_OK)
         code = unpublish(a, cur, err);
@@ -237,14 +268,18 @@ enum cz_err cz__remove(struct cz__attempt *a, const struct cz_resource *cur, str
     return code;
 }
 
-/* ---- overrides ----------------------------------------------------------------------------- */
+/* ---- overrides -----------------------------------------------------------------------------
+ */
 
-enum cz_err cz__apply_override(struct cz__attempt *a, const struct cz_resource *cur, json_t *override,
-                               struct cz_resource *ret, struct cz_error *err)
+enum cz_err cz__apply_override(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               json_t *override,
+                               struct cz_resource *ret,
+                               struct cz_error *err)
 {
     struct cz_resource r = {0};
-    enum cz_err code = cz_tx_put(a->tx, cur->team, cur->kind, cur->name, cur->doc, override, cur->managed_by,
-                                 CZ_OP_OVERRIDE, &r, err);
+    enum cz_err code = cz_tx_put(a->tx, cur->team, cur->kind, cur->name, cur->doc, override,
+                                 cur->managed_by, CZ_OP_OVERRIDE, &r, err);
     if (code)
         return code;
     if (cz__noted(a, &r, CZ_OP_OVERRIDE) && r.kind == CZ_KIND_MAPPING) {

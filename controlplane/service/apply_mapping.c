@@ -8,8 +8,11 @@
 /* Room for v, revision, epoch and the key beside the value. */
 #define MAX_VALUE (CZ_MAX_CHANNEL_RECORD - 16 * 1024)
 
-enum cz_err cz__tx_cluster(struct cz__attempt *a, const char *team, const char *name,
-                           struct cz_cluster **ret, struct cz_error *err)
+enum cz_err cz__tx_cluster(struct cz__attempt *a,
+                           const char *team,
+                           const char *name,
+                           struct cz_cluster **ret,
+                           struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", team, name);
     struct cz_resource r = {0};
@@ -24,14 +27,15 @@ enum cz_err cz__tx_cluster(struct cz__attempt *a, const char *team, const char *
     if (cz_cluster_parse(json_object_get(r.doc, "spec"), "", ret, &rep) == CZ_OK)
         cz_map_put(&a->clusters, key, *ret);
     else
-        code = cz_fail(err, CZ_E_CONFLICT, "the stored cluster '%s' is not valid any more: %s", name,
-                       rep.len ? rep.items[0].message : "unknown");
+        code = cz_fail(err, CZ_E_CONFLICT, "the stored cluster '%s' is not valid any more: %s",
+                       name, rep.len ? rep.items[0].message : "unknown");
     cz_report_done(&rep);
     cz_resource_done(&r);
     return code;
 }
 
-/* ---- what the spec names ------------------------------------------------------------------- */
+/* ---- what the spec names -------------------------------------------------------------------
+ */
 
 struct checking {
     struct cz__attempt *a;
@@ -47,7 +51,9 @@ static void problem(struct checking *c, const char *below, const char *code, con
     cz__origin_problem(c->a, &c->p->origin, below, code, "%s", text);
 }
 
-static enum cz_err check_cluster(struct checking *c, const char *end, struct cz_cluster **ret,
+static enum cz_err check_cluster(struct checking *c,
+                                 const char *end,
+                                 struct cz_cluster **ret,
                                  struct cz_error *err)
 {
     const json_t *spec = json_object_get(c->p->doc, "spec");
@@ -58,7 +64,8 @@ static enum cz_err check_cluster(struct checking *c, const char *end, struct cz_
     if (code || *ret)
         return code;
     CZ_CLEANUP(cz_freep) char *below = cz_strf("/spec/%s/cluster", end);
-    CZ_CLEANUP(cz_freep) char *text = cz_strf("there is no cluster \"%s\" in team \"%s\"", name, c->p->team);
+    CZ_CLEANUP(cz_freep)
+    char *text = cz_strf("there is no cluster \"%s\" in team \"%s\"", name, c->p->team);
     problem(c, below, "not-found", text);
     return CZ_OK;
 }
@@ -69,7 +76,8 @@ static void check_topic(struct checking *c, bool target, const char *topic, cons
     struct cz__fact f;
     if (!cluster)
         return;
-    const json_t *end = json_object_get(json_object_get(c->p->doc, "spec"), target ? "target" : "source");
+    const json_t *end =
+        json_object_get(json_object_get(c->p->doc, "spec"), target ? "target" : "source");
     const char *name = cz_json_str(end, "cluster", "");
     if (!cz__fact(c->a->s, cluster, topic, c->a->since, &f)) {
         cz__want(&c->a->wants, cluster, topic);
@@ -88,20 +96,25 @@ static void check_topic(struct checking *c, bool target, const char *topic, cons
         problem(c, below, "topic-forbidden", text);
         return;
     case CZ__FACT_UNREACHABLE:
-        cz__warn(c->a, target ? "/spec/target/cluster" : "/spec/source/cluster", "cluster-unreachable",
-                 "cluster \"%s\" cannot be reached now, its topics were not checked: %s", name, f.text);
+        cz__warn(c->a, target ? "/spec/target/cluster" : "/spec/source/cluster",
+                 "cluster-unreachable",
+                 "cluster \"%s\" cannot be reached now, its topics were not checked: %s", name,
+                 f.text);
         return;
     }
 }
 
 static void check_topics(struct checking *c, const struct cz_mapping_spec *spec)
 {
-    bool listed = json_array_size(json_object_get(json_object_get(c->p->doc, "spec"), "topics")) > 0;
+    bool listed =
+        json_array_size(json_object_get(json_object_get(c->p->doc, "spec"), "topics")) > 0;
     for (size_t i = 0; i < spec->pairs_len; i++) {
-        CZ_CLEANUP(cz_freep) char *from = listed ? cz_strf("/spec/topics/%zu/source", i)
-                                                 : cz_strdup("/spec/source/topic");
-        CZ_CLEANUP(cz_freep) char *to = listed ? cz_strf("/spec/topics/%zu/target", i)
-                                               : cz_strdup("/spec/target/topic");
+        CZ_CLEANUP(cz_freep)
+        char *from =
+            listed ? cz_strf("/spec/topics/%zu/source", i) : cz_strdup("/spec/source/topic");
+        CZ_CLEANUP(cz_freep)
+        char *to =
+            listed ? cz_strf("/spec/topics/%zu/target", i) : cz_strdup("/spec/target/topic");
         check_topic(c, false, spec->pairs[i].source, from);
         check_topic(c, true, spec->pairs[i].target, to);
     }
@@ -122,7 +135,8 @@ static enum cz_err check_value_map(struct checking *c, struct cz_error *err)
     if (found)
         c->value_map = json_incref(json_object_get(r.doc, "spec"));
     else {
-        CZ_CLEANUP(cz_freep) char *text = cz_strf("there is no value map \"%s\" in team \"%s\"", name, c->p->team);
+        CZ_CLEANUP(cz_freep)
+        char *text = cz_strf("there is no value map \"%s\" in team \"%s\"", name, c->p->team);
         problem(c, "/spec/value_map", "not-found", text);
     }
     cz_resource_done(&r);
@@ -130,7 +144,8 @@ static enum cz_err check_value_map(struct checking *c, struct cz_error *err)
 }
 
 /** Everything that can be said about the document; *ret NULL when there were problems. */
-static enum cz_err check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error *err)
+static enum cz_err
+check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     struct cz_mapping_spec *spec = NULL;
@@ -154,29 +169,37 @@ static enum cz_err check_mapping(struct checking *c, struct cz_mapping_spec **re
     return code;
 }
 
-/* ---- the record ---------------------------------------------------------------------------- */
+/* ---- the record ----------------------------------------------------------------------------
+ */
 
 bool cz__paused(const json_t *override)
 {
     return cz_json_bool(override, "paused", false);
 }
 
-static json_t *mapping_record(const struct cz_resource *r, const struct cz_mapping_spec *spec,
+static json_t *mapping_record(const struct cz_resource *r,
+                              const struct cz_mapping_spec *spec,
                               const json_t *value_map)
 {
-    const char *state = !spec->enabled ? "STOPPED" : cz__paused(r->override) ? "PAUSED" : "RUNNING";
-    json_t *value = json_pack("{s:s,s:s,s:s,s:s}", "uid", r->uid, "team", r->team, "name", r->name, "state", state);
+    const char *state = !spec->enabled            ? "STOPPED"
+                        : cz__paused(r->override) ? "PAUSED"
+                                                  : "RUNNING";
+    json_t *value = json_pack("{s:s,s:s,s:s,s:s}", "uid", r->uid, "team", r->team, "name",
+                              r->name, "state", state);
     cz_json_set_i64(value, "generation", r->generation);
     cz_json_set_str(value, "restart", cz_json_str(r->override, "restart", NULL));
-    (void)json_object_set_new(
-        value, "spec",
-        cz_mapping_spec_resolve(spec, json_object_get(r->doc, "spec"), r->team, r->name, value_map));
+    (void)json_object_set_new(value, "spec",
+                              cz_mapping_spec_resolve(spec, json_object_get(r->doc, "spec"),
+                                                      r->team, r->name, value_map));
     return value;
 }
 
-static enum cz_err publish_mapping(struct cz__attempt *a, const struct cz_resource *r,
-                                   const struct cz_mapping_spec *spec, const json_t *value_map,
-                                   const struct cz__origin *o, struct cz_error *err)
+static enum cz_err publish_mapping(struct cz__attempt *a,
+                                   const struct cz_resource *r,
+                                   const struct cz_mapping_spec *spec,
+                                   const json_t *value_map,
+                                   const struct cz__origin *o,
+                                   struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_MAPPING, r->uid, NULL);
     json_t *value = mapping_record(r, spec, value_map);
@@ -197,8 +220,11 @@ enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct
     return cz_tx_publish(a->tx, key, NULL, err);
 }
 
-enum cz_err cz__apply_mapping(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                              bool *ret_put, struct cz_error *err)
+enum cz_err cz__apply_mapping(struct cz__attempt *a,
+                              const struct cz__put *p,
+                              struct cz_resource *ret,
+                              bool *ret_put,
+                              struct cz_error *err)
 {
     struct checking c = {.a = a, .p = p};
     struct cz_mapping_spec *spec = NULL;
@@ -207,7 +233,8 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a, const struct cz__put *p, st
     if (code == CZ_OK && spec)
         code = cz__group_concerned(a, p, &concerned, err);
     if (code == CZ_OK && spec) {
-        code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by, p->op, ret, err);
+        code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by,
+                         p->op, ret, err);
         *ret_put = code == CZ_OK;
     }
     if (*ret_put && cz__noted(a, ret, p->op)) {
@@ -220,16 +247,20 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a, const struct cz__put *p, st
     return code;
 }
 
-/** Nothing of the document changed, so topics are not looked at again: a mapping whose topic has
- *  gone can still be paused. */
-enum cz_err cz__republish_mapping(struct cz__attempt *a, const struct cz_resource *r,
-                                  const struct cz__origin *o, struct cz_error *err)
+/** Nothing of the document changed, so topics are not looked at again: a mapping whose topic
+ * has gone can still be paused. */
+enum cz_err cz__republish_mapping(struct cz__attempt *a,
+                                  const struct cz_resource *r,
+                                  const struct cz__origin *o,
+                                  struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     struct cz_mapping_spec *spec = NULL;
-    struct cz__put p = {.team = r->team, .name = r->name, .kind = r->kind, .doc = r->doc, .origin = *o};
+    struct cz__put p = {
+        .team = r->team, .name = r->name, .kind = r->kind, .doc = r->doc, .origin = *o};
     struct checking c = {.a = a, .p = &p};
-    bool ok = cz_mapping_spec_parse(json_object_get(r->doc, "spec"), "/spec", &spec, &rep) == CZ_OK;
+    bool ok =
+        cz_mapping_spec_parse(json_object_get(r->doc, "spec"), "/spec", &spec, &rep) == CZ_OK;
     cz__move_problems(a, o, &rep);
     if (!ok)
         return CZ_OK;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The state of a mapping and its conditions.  A task's report counts only when its worker's lease
- *  holds and it is about the current assignment: what a worker said before it was lost, or before
- *  its task was given away, says nothing about now. */
+/** The state of a mapping and its conditions.  A task's report counts only when its worker's
+ * lease holds and it is about the current assignment: what a worker said before it was lost, or
+ * before its task was given away, says nothing about now. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,31 +11,35 @@
 #define MAX_MOMENTS 20000
 #define CONDITION_COUNT 4
 
-static const char *const condition_names[CONDITION_COUNT] = {"Ready", "Assigned", "TopicsExist", "Progressing"};
+static const char *const condition_names[CONDITION_COUNT] = {"Ready", "Assigned", "TopicsExist",
+                                                             "Progressing"};
 
 struct moment { /* last status of each condition, and since when */
     char status[CONDITION_COUNT];
     int64_t since_ms[CONDITION_COUNT];
 };
 
-/* ---- state --------------------------------------------------------------------------------- */
+/* ---- state ---------------------------------------------------------------------------------
+ */
 
 struct cz__subject cz__subject_of(const struct cz_resource *r)
 {
-    return (struct cz__subject){.team = r->team,
-                                .name = r->name,
-                                .uid = r->uid,
-                                .generation = r->generation,
-                                .enabled = cz_json_bool(json_object_get(r->doc, "spec"), "enabled", true),
-                                .paused = cz__paused(r->override),
-                                .reason = cz_json_str(r->override, "reason", NULL),
-                                .created_ms = r->created_ms};
+    return (struct cz__subject){
+        .team = r->team,
+        .name = r->name,
+        .uid = r->uid,
+        .generation = r->generation,
+        .enabled = cz_json_bool(json_object_get(r->doc, "spec"), "enabled", true),
+        .paused = cz__paused(r->override),
+        .reason = cz_json_str(r->override, "reason", NULL),
+        .created_ms = r->created_ms};
 }
 
 /** false: the scheduler has not told us (yet). */
 static bool view_of(struct cz_service *s, const char *uid, struct cz_mapping_view *ret)
 {
-    *ret = (struct cz_mapping_view){.topics_exist = CZ_COND_UNKNOWN, .assigned = CZ_COND_UNKNOWN};
+    *ret =
+        (struct cz_mapping_view){.topics_exist = CZ_COND_UNKNOWN, .assigned = CZ_COND_UNKNOWN};
     CZ_LOCKED(&s->view_lock);
     return s->view && s->view(s->view_arg, uid, ret);
 }
@@ -124,7 +128,8 @@ void cz__state_done(struct cz__state *st)
     cz_task_infos_done(&st->reported);
 }
 
-/* ---- conditions ---------------------------------------------------------------------------- */
+/* ---- conditions ----------------------------------------------------------------------------
+ */
 
 struct condition {
     enum cz_condition status;
@@ -132,14 +137,17 @@ struct condition {
     char message[300];
 };
 
-static void set(struct condition *c, enum cz_condition status, const char *reason, const char *message)
+static void
+set(struct condition *c, enum cz_condition status, const char *reason, const char *message)
 {
     c->status = status;
     c->reason = reason;
     (void)snprintf(c->message, sizeof c->message, "%s", message);
 }
 
-static void assigned(struct condition *c, const struct cz__state *st, bool viewed,
+static void assigned(struct condition *c,
+                     const struct cz__state *st,
+                     bool viewed,
                      const struct cz_mapping_view *v)
 {
     int unassigned = 0;
@@ -150,18 +158,22 @@ static void assigned(struct condition *c, const struct cz__state *st, bool viewe
     if (viewed && v->assigned != CZ_COND_TRUE) {
         set(c, v->assigned, v->assigned_reason, v->assigned_message);
     } else if (st->tasks == 0) {
-        set(c, viewed ? CZ_COND_FALSE : CZ_COND_UNKNOWN, "Waiting", "no worker has reported a task yet");
+        set(c, viewed ? CZ_COND_FALSE : CZ_COND_UNKNOWN, "Waiting",
+            "no worker has reported a task yet");
     } else if (unassigned > 0) {
         set(c, CZ_COND_FALSE, "Waiting", "");
-        (void)snprintf(c->message, sizeof c->message, "%d of %d tasks are not with a live worker yet", unassigned,
-                       st->tasks);
+        (void)snprintf(c->message, sizeof c->message,
+                       "%d of %d tasks are not with a live worker yet", unassigned, st->tasks);
     } else {
         set(c, CZ_COND_TRUE, "Assigned", "");
-        (void)snprintf(c->message, sizeof c->message, "%d tasks are with live workers", st->tasks);
+        (void)snprintf(c->message, sizeof c->message, "%d tasks are with live workers",
+                       st->tasks);
     }
 }
 
-static void progressing(struct condition *c, const struct cz__subject *m, const struct cz__state *st,
+static void progressing(struct condition *c,
+                        const struct cz__subject *m,
+                        const struct cz__state *st,
                         const struct cz_mapping_stats *stats)
 {
     if (!m->enabled)
@@ -181,10 +193,12 @@ static void progressing(struct condition *c, const struct cz__subject *m, const 
     else if (stats->lag < 0)
         set(c, CZ_COND_UNKNOWN, "LagUnknown", "the end of the source is not known");
     else
-        set(c, CZ_COND_FALSE, "Stalled", "there are records to handle, and none was handled lately");
+        set(c, CZ_COND_FALSE, "Stalled",
+            "there are records to handle, and none was handled lately");
 }
 
-static void ready(struct condition *all, const struct cz__subject *m, const struct cz__state *st)
+static void
+ready(struct condition *all, const struct cz__subject *m, const struct cz__state *st)
 {
     struct condition *c = &all[0];
     bool rolled_out = st->observed >= m->generation;
@@ -204,9 +218,13 @@ static void ready(struct condition *all, const struct cz__subject *m, const stru
         set(c, CZ_COND_FALSE, "NotRunning", "not all tasks are running");
 }
 
-/** Since when each condition is as it is: kept here, as seen by this control plane; for what was
- *  so when we first looked, the mapping's creation is too early and now is too late, so: now. */
-static void moments(struct cz_service *s, const struct cz__subject *m, const struct condition *all, int64_t *ret)
+/** Since when each condition is as it is: kept here, as seen by this control plane; for what
+ * was so when we first looked, the mapping's creation is too early and now is too late, so:
+ * now. */
+static void moments(struct cz_service *s,
+                    const struct cz__subject *m,
+                    const struct condition *all,
+                    int64_t *ret)
 {
     int64_t now = cz_wall_ms();
     CZ_LOCKED(&s->lock);
@@ -227,10 +245,13 @@ static void moments(struct cz_service *s, const struct cz__subject *m, const str
     }
 }
 
-json_t *cz__conditions(struct cz_service *s, const struct cz__subject *m, const struct cz__state *st,
+json_t *cz__conditions(struct cz_service *s,
+                       const struct cz__subject *m,
+                       const struct cz__state *st,
                        const struct cz_mapping_stats *stats)
 {
-    static const char *const words[] = {[CZ_COND_FALSE] = "False", [CZ_COND_TRUE] = "True", [CZ_COND_UNKNOWN] = "Unknown"};
+    static const char *const words[] = {
+        [CZ_COND_FALSE] = "False", [CZ_COND_TRUE] = "True", [CZ_COND_UNKNOWN] = "Unknown"};
     struct condition all[CONDITION_COUNT] = {0};
     struct cz_mapping_view v;
     int64_t since[CONDITION_COUNT];
@@ -267,10 +288,12 @@ json_t *cz__short_status(struct cz_service *s, const struct cz_resource *r)
     json_t *o = json_object();
     cz_json_set_str(o, "state", st.name);
     cz_json_set_i64(o, "observed_generation", st.observed);
-    (void)json_object_set_new(o, "lag", known && stats.lag >= 0 ? cz_json_i64(stats.lag) : json_null());
+    (void)json_object_set_new(o, "lag",
+                              known && stats.lag >= 0 ? cz_json_i64(stats.lag) : json_null());
     (void)json_object_set_new(o, "in_per_second", json_real(known ? stats.in_per_second : 0));
     (void)json_object_set_new(o, "out_per_second", json_real(known ? stats.out_per_second : 0));
-    (void)json_object_set_new(o, "conditions", cz__conditions(s, &m, &st, known ? &stats : NULL));
+    (void)json_object_set_new(o, "conditions",
+                              cz__conditions(s, &m, &st, known ? &stats : NULL));
     if (st.error[0])
         cz_json_set_str(o, "error", st.error);
     cz__state_done(&st);

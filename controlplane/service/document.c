@@ -38,12 +38,12 @@ static void check_labels(const json_t *labels, char *at, struct cz_report *rep)
     }
     if (json_object_size(labels) > MAX_LABELS)
         (void)cz_report_add(rep, at, "range", "at most %d labels", MAX_LABELS);
-    json_object_foreach((json_t *)(uintptr_t)labels, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)labels, key, v) {
         size_t depth = strlen(at);
         cz_pointer_push(at, key);
         if (!*key || strlen(key) > MAX_LABEL_KEY || !printable(key))
-            (void)cz_report_add(rep, at, "range", "a label's name has 1 to %d bytes and no control characters",
+            (void)cz_report_add(rep, at, "range",
+                                "a label's name has 1 to %d bytes and no control characters",
                                 MAX_LABEL_KEY);
         if (!json_is_string(v))
             (void)cz_report_add(rep, at, "type", "must be a string");
@@ -78,7 +78,9 @@ void cz__check_meta(const json_t *obj, const char *pointer, struct cz_report *re
 }
 
 /** A member of the envelope that GET gave: fine when it says what is so. */
-static void check_read_only(const char *member, const json_t *v, const struct cz_resource *cur,
+static void check_read_only(const char *member,
+                            const json_t *v,
+                            const struct cz_resource *cur,
                             struct cz_report *rep)
 {
     char at[CZ_POINTER_SIZE] = "";
@@ -86,7 +88,8 @@ static void check_read_only(const char *member, const json_t *v, const struct cz
     if (cur && !same) {
         json_t *now = cz__envelope(NULL, cur, false);
         const json_t *is = json_object_get(now, member);
-        same = json_equal(is, v) || (json_is_integer(v) && json_integer_value(v) == cz_json_int(now, member, -1));
+        same = json_equal(is, v) ||
+               (json_is_integer(v) && json_integer_value(v) == cz_json_int(now, member, -1));
         json_decref(now);
     }
     if (same)
@@ -95,17 +98,24 @@ static void check_read_only(const char *member, const json_t *v, const struct cz
     (void)cz_report_add(rep, at, "read-only", "%s is not for writing", member);
 }
 
-static void check_identity(const char *member, const json_t *v, const char *want, struct cz_report *rep)
+static void
+check_identity(const char *member, const json_t *v, const char *want, struct cz_report *rep)
 {
     char at[CZ_POINTER_SIZE] = "";
     if (cz_streq(json_string_value(v), want))
         return;
     cz_pointer_push(at, member);
-    (void)cz_report_add(rep, at, "read-only", "must be \"%s\", as in the address, or be left out", want);
+    (void)cz_report_add(rep, at, "read-only",
+                        "must be \"%s\", as in the address, or be left out", want);
 }
 
-static void check_member(const char *key, const json_t *v, const char *team, enum cz_kind kind,
-                         const char *name, const struct cz_resource *cur, struct cz_report *rep)
+static void check_member(const char *key,
+                         const json_t *v,
+                         const char *team,
+                         enum cz_kind kind,
+                         const char *name,
+                         const struct cz_resource *cur,
+                         struct cz_report *rep)
 {
     char at[CZ_POINTER_SIZE] = "";
     if (listed(written, key) || cz_streq(key, "status"))
@@ -122,12 +132,17 @@ static void check_member(const char *key, const json_t *v, const char *team, enu
         check_read_only(key, v, cur, rep);
     else {
         cz_pointer_push(at, key);
-        (void)cz_report_add(rep, at, "unknown-field", "unknown field; known are group, labels, description and spec");
+        (void)cz_report_add(rep, at, "unknown-field",
+                            "unknown field; known are group, labels, description and spec");
     }
 }
 
-json_t *cz__document(const json_t *body, const char *team, enum cz_kind kind, const char *name,
-                     const struct cz_resource *cur, struct cz_report *rep)
+json_t *cz__document(const json_t *body,
+                     const char *team,
+                     enum cz_kind kind,
+                     const char *name,
+                     const struct cz_resource *cur,
+                     struct cz_report *rep)
 {
     json_t *doc = json_object();
     const char *key;
@@ -139,8 +154,7 @@ json_t *cz__document(const json_t *body, const char *team, enum cz_kind kind, co
         (void)cz_report_add(rep, "", "type", "must be an object with a spec");
         return doc;
     }
-    json_object_foreach((json_t *)(uintptr_t)body, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)body, key, v) {
         check_member(key, v, team, kind, name, cur, rep);
         if (listed(written, key) && !json_is_null(v))
             (void)json_object_set_new(doc, key, json_deep_copy(v));
@@ -153,6 +167,7 @@ json_t *cz__document(const json_t *body, const char *team, enum cz_kind kind, co
         (void)cz_report_add(rep, "/spec", "type", "must be an object");
     CZ_CLEANUP(cz_freep) char *text = cz_json_text(doc, false);
     if (strlen(text) > CZ_MAX_DOCUMENT)
-        (void)cz_report_add(rep, "", "range", "the document has more than %d bytes", CZ_MAX_DOCUMENT);
+        (void)cz_report_add(rep, "", "range", "the document has more than %d bytes",
+                            CZ_MAX_DOCUMENT);
     return doc;
 }

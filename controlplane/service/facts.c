@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** What Kafka says about topics: a registry of admin clients by connection settings, closed after
- *  a minute without use, and a small cache of answers.  A good answer holds for some seconds, so
- *  that a run of writes does not ask for each; a bad one holds only for the write that asked, and
- *  an unreachable cluster for three seconds, so that one dead cluster cannot slow every save. */
+/** What Kafka says about topics: a registry of admin clients by connection settings, closed
+ * after a minute without use, and a small cache of answers.  A good answer holds for some
+ * seconds, so that a run of writes does not ask for each; a bad one holds only for the write
+ * that asked, and an unreachable cluster for three seconds, so that one dead cluster cannot
+ * slow every save. */
 #include <stdio.h>
 #include <string.h>
 
@@ -32,7 +33,8 @@ static char *hash_key(const struct cz_cluster *c, char *out)
     return out;
 }
 
-/* ---- wants -------------------------------------------------------------------------------- */
+/* ---- wants --------------------------------------------------------------------------------
+ */
 
 static void free_want(void *p)
 {
@@ -76,7 +78,8 @@ bool cz__wants_any(const struct cz__wants *w)
     return w->clusters.len > 0;
 }
 
-/* ---- the cache ---------------------------------------------------------------------------- */
+/* ---- the cache ----------------------------------------------------------------------------
+ */
 
 static char *fact_key(const struct cz_cluster *c, const char *topic)
 {
@@ -84,7 +87,10 @@ static char *fact_key(const struct cz_cluster *c, const char *topic)
     return cz_strf("%s/%s", hash_key(c, key), topic);
 }
 
-bool cz__fact(struct cz_service *s, const struct cz_cluster *c, const char *topic, cz_time since,
+bool cz__fact(struct cz_service *s,
+              const struct cz_cluster *c,
+              const char *topic,
+              cz_time since,
               struct cz__fact *ret)
 {
     CZ_CLEANUP(cz_freep) char *key = fact_key(c, topic);
@@ -103,8 +109,12 @@ bool cz__fact(struct cz_service *s, const struct cz_cluster *c, const char *topi
     return fresh;
 }
 
-static void learn(struct cz_service *s, const struct cz_cluster *c, const char *topic,
-                  enum cz__fact_state state, int32_t partitions, const char *text)
+static void learn(struct cz_service *s,
+                  const struct cz_cluster *c,
+                  const char *topic,
+                  enum cz__fact_state state,
+                  int32_t partitions,
+                  const char *text)
 {
     CZ_CLEANUP(cz_freep) char *key = fact_key(c, topic);
     struct cz__fact *f = cz_alloc(sizeof *f);
@@ -116,7 +126,8 @@ static void learn(struct cz_service *s, const struct cz_cluster *c, const char *
     cz_map_put(&s->facts, key, f);
 }
 
-/* ---- the registry of admin clients --------------------------------------------------------- */
+/* ---- the registry of admin clients ---------------------------------------------------------
+ */
 
 static struct cz_admin *borrow(struct cz_service *s, const char *key)
 {
@@ -128,8 +139,11 @@ static struct cz_admin *borrow(struct cz_service *s, const char *key)
     return e->admin;
 }
 
-static enum cz_err acquire(struct cz_service *s, struct cz_cluster *c, const char *key,
-                           struct cz_admin **ret, struct cz_error *err)
+static enum cz_err acquire(struct cz_service *s,
+                           struct cz_cluster *c,
+                           const char *key,
+                           struct cz_admin **ret,
+                           struct cz_error *err)
 {
     *ret = borrow(s, key);
     if (*ret)
@@ -183,8 +197,7 @@ void cz__admins_sweep(struct cz_service *s)
 
 void cz__admins_done(struct cz_service *s)
 {
-    CZ_MAP_FOREACH(&s->admins, i, e)
-    {
+    CZ_MAP_FOREACH (&s->admins, i, e) {
         struct admin_entry *a = e->value;
         cz_admin_free(a->admin);
         cz_free(a);
@@ -192,8 +205,13 @@ void cz__admins_done(struct cz_service *s)
     cz_map_done(&s->admins);
 }
 
-static enum cz_err ask(struct cz_service *s, struct cz_cluster *c, const char *const *names, size_t n,
-                       cz_time deadline, struct cz_topic_info **ret, struct cz_error *err)
+static enum cz_err ask(struct cz_service *s,
+                       struct cz_cluster *c,
+                       const char *const *names,
+                       size_t n,
+                       cz_time deadline,
+                       struct cz_topic_info **ret,
+                       struct cz_error *err)
 {
     if (s->topics_fn)
         return s->topics_fn(s->topics_arg, c, names, n, deadline, ret, err);
@@ -207,7 +225,8 @@ static enum cz_err ask(struct cz_service *s, struct cz_cluster *c, const char *c
     return code;
 }
 
-/* ---- fetching ----------------------------------------------------------------------------- */
+/* ---- fetching -----------------------------------------------------------------------------
+ */
 
 struct fetch {
     struct cz_service *s;
@@ -216,7 +235,8 @@ struct fetch {
     struct cz_thread thread;
 };
 
-static void learn_topic(const struct fetch *f, const char *topic, const struct cz_topic_info *info)
+static void
+learn_topic(const struct fetch *f, const char *topic, const struct cz_topic_info *info)
 {
     struct cz_cluster *c = f->want->cluster;
     if (!*topic || (info->code == CZ_OK && info->partitions > 0))
@@ -226,7 +246,8 @@ static void learn_topic(const struct fetch *f, const char *topic, const struct c
     else if (info->code == CZ_OK || info->code == CZ_E_NOT_FOUND)
         learn(f->s, c, topic, CZ__FACT_MISSING, 0, NULL);
     else
-        learn(f->s, c, topic, CZ__FACT_UNREACHABLE, 0, "the cluster gave no answer about this topic");
+        learn(f->s, c, topic, CZ__FACT_UNREACHABLE, 0,
+              "the cluster gave no answer about this topic");
 }
 
 static void *fetch_cluster(void *arg)
@@ -254,8 +275,7 @@ void cz__facts_fetch(struct cz_service *s, const struct cz__wants *w, int timeou
     size_t n = w->clusters.len, i = 0;
     cz_time deadline = cz_deadline_ms(timeout_ms);
     CZ_CLEANUP(cz_freep) struct fetch *fetches = cz_alloc_array(n ? n : 1, sizeof *fetches);
-    CZ_MAP_FOREACH(&w->clusters, at, e)
-    {
+    CZ_MAP_FOREACH (&w->clusters, at, e) {
         fetches[i++] = (struct fetch){.s = s, .want = e->value, .deadline = deadline};
     }
     for (i = 1; i < n; i++) /* in parallel: a dead one must not use up the others' time */

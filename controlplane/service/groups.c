@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Two mappings must not commit the same partitions for one group: each would move the other's
  *  position.  Compared once at the end of a write, over all mappings of the team, so that the
- *  order of the puts within one change does not matter.  Clusters are compared by their connection
- *  settings: two names for one cluster are one cluster. */
+ *  order of the puts within one change does not matter.  Clusters are compared by their
+ * connection settings: two names for one cluster are one cluster. */
 #include <string.h>
 
 #include "service_priv.h"
@@ -19,7 +19,10 @@ static void use_done(struct use *u)
 }
 
 /** Whether this put can bring in a new overlap: a new mapping, or another route or group. */
-enum cz_err cz__group_concerned(struct cz__attempt *a, const struct cz__put *p, bool *ret, struct cz_error *err)
+enum cz_err cz__group_concerned(struct cz__attempt *a,
+                                const struct cz__put *p,
+                                bool *ret,
+                                struct cz_error *err)
 {
     static const char *const members[] = {"source", "topics", "consumer_group"};
     struct cz_resource old = {0};
@@ -28,9 +31,11 @@ enum cz_err cz__group_concerned(struct cz__attempt *a, const struct cz__put *p, 
     if (code)
         return code;
     *ret = !found;
-    const json_t *before = json_object_get(old.doc, "spec"), *after = json_object_get(p->doc, "spec");
+    const json_t *before = json_object_get(old.doc, "spec"),
+                 *after = json_object_get(p->doc, "spec");
     for (size_t i = 0; found && i < 3; i++) {
-        const json_t *x = json_object_get(before, members[i]), *y = json_object_get(after, members[i]);
+        const json_t *x = json_object_get(before, members[i]),
+                     *y = json_object_get(after, members[i]);
         *ret |= x != y && !(x && y && json_equal(x, y));
     }
     cz_resource_done(&old);
@@ -48,7 +53,9 @@ void cz__group_note(struct cz__attempt *a, const struct cz__put *p)
 }
 
 /** Read from the document itself: parsing every spec of the team would be far too slow. */
-static enum cz_err use_of(struct cz__attempt *a, const struct cz_resource *r, struct use *ret,
+static enum cz_err use_of(struct cz__attempt *a,
+                          const struct cz_resource *r,
+                          struct use *ret,
                           struct cz_error *err)
 {
     const json_t *spec = json_object_get(r->doc, "spec");
@@ -57,7 +64,8 @@ static enum cz_err use_of(struct cz__attempt *a, const struct cz_resource *r, st
     *ret = (struct use){.spec = spec};
     enum cz_err code = cz__tx_cluster(a, r->team, cluster, &ret->source, err);
     if (code == CZ_OK)
-        ret->group = cz_streq(group, "default") ? cz_mapping_default_group(r->team, r->name) : cz_strdup(group);
+        ret->group = cz_streq(group, "default") ? cz_mapping_default_group(r->team, r->name)
+                                                : cz_strdup(group);
     return code;
 }
 
@@ -67,8 +75,7 @@ static bool reads(const json_t *spec, const char *topic)
     size_t i;
     if (cz_streq(cz_json_str(json_object_get(spec, "source"), "topic", NULL), topic))
         return true;
-    json_array_foreach(pairs, i, pair)
-    {
+    json_array_foreach (pairs, i, pair) {
         if (cz_streq(cz_json_str(pair, "source", NULL), topic))
             return true;
     }
@@ -83,8 +90,7 @@ static const char *shared_topic(const json_t *a, const json_t *b)
     size_t i;
     if (topic && reads(b, topic))
         return topic;
-    json_array_foreach(pairs, i, pair)
-    {
+    json_array_foreach (pairs, i, pair) {
         topic = cz_json_str(pair, "source", NULL);
         if (topic && reads(b, topic))
             return topic;
@@ -97,7 +103,8 @@ static bool same_cluster(const struct use *a, const struct use *b)
     return a->source && b->source && cz_cluster_hash(a->source) == cz_cluster_hash(b->source);
 }
 
-/* ---- the mappings of one team, by group ---------------------------------------------------- */
+/* ---- the mappings of one team, by group ----------------------------------------------------
+ */
 
 struct team_uses {
     const char *team; /* NULL: not loaded */
@@ -125,7 +132,8 @@ static void *boxed(size_t index)
     return (void *)(uintptr_t)(index + 1);
 }
 
-static enum cz_err team_load(struct cz__attempt *a, const char *team, struct team_uses *t, struct cz_error *err)
+static enum cz_err
+team_load(struct cz__attempt *a, const char *team, struct team_uses *t, struct cz_error *err)
 {
     struct cz_list_filter f = {.team = team, .kind = CZ_KIND_MAPPING};
     team_done(t);
@@ -146,7 +154,8 @@ static enum cz_err team_load(struct cz__attempt *a, const char *team, struct tea
     return code;
 }
 
-static void compare(struct cz__attempt *a, const struct cz__group_use *g, const struct team_uses *t)
+static void
+compare(struct cz__attempt *a, const struct cz__group_use *g, const struct team_uses *t)
 {
     size_t mine = (size_t)(uintptr_t)cz_map_get(&t->by_name, g->name);
     if (mine == 0 || !*t->uses[mine - 1].group)
@@ -156,11 +165,13 @@ static void compare(struct cz__attempt *a, const struct cz__group_use *g, const 
     size_t i = (size_t)(uintptr_t)cz_map_get(&t->by_group, u->group);
     for (; i > 0; i = t->next[i - 1]) {
         const struct use *other = &t->uses[i - 1];
-        const char *topic = i != mine && same_cluster(u, other) ? shared_topic(u->spec, other->spec) : NULL;
+        const char *topic =
+            i != mine && same_cluster(u, other) ? shared_topic(u->spec, other->spec) : NULL;
         if (topic)
-            cz__origin_problem(a, &o, "/spec/consumer_group", "group-in-use",
-                               "mapping \"%s\" commits offsets of topic \"%s\" for group \"%s\" too",
-                               t->all.items[i - 1].name, topic, u->group);
+            cz__origin_problem(
+                a, &o, "/spec/consumer_group", "group-in-use",
+                "mapping \"%s\" commits offsets of topic \"%s\" for group \"%s\" too",
+                t->all.items[i - 1].name, topic, u->group);
     }
 }
 

@@ -55,7 +55,9 @@ static bool limit_ok(int *limit, struct cz_error *err)
     return false;
 }
 
-enum cz_err cz_service_changes(struct cz_service *s, const struct cz_change_filter *f, json_t **ret,
+enum cz_err cz_service_changes(struct cz_service *s,
+                               const struct cz_change_filter *f,
+                               json_t **ret,
                                struct cz_error *err)
 {
     struct cz_change_filter mine = *f;
@@ -76,7 +78,8 @@ enum cz_err cz_service_changes(struct cz_service *s, const struct cz_change_filt
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(items, change_json(&l.items[i]));
     *ret = json_pack("{s:o}", "items", items);
-    (void)json_object_set_new(*ret, "next", l.len > limit ? cz_json_i64(l.items[n - 1].seq) : json_null());
+    (void)json_object_set_new(*ret, "next",
+                              l.len > limit ? cz_json_i64(l.items[n - 1].seq) : json_null());
     cz_json_set_i64(*ret, "seq", seq);
     cz_change_list_done(&l);
     return CZ_OK;
@@ -97,7 +100,8 @@ static json_t *document_before(struct cz_service *s, const struct cz_revision *r
     return doc;
 }
 
-enum cz_err cz_service_change(struct cz_service *s, int64_t seq, json_t **ret, struct cz_error *err)
+enum cz_err
+cz_service_change(struct cz_service *s, int64_t seq, json_t **ret, struct cz_error *err)
 {
     struct cz_change c = {0};
     struct cz_revision_list l = {0};
@@ -110,7 +114,8 @@ enum cz_err cz_service_change(struct cz_service *s, int64_t seq, json_t **ret, s
         (void)json_object_set(o, "before", before ? before : json_null());
         if (l.items[i].op == CZ_OP_DELETE)
             (void)json_object_set_new(o, "document", json_null());
-        json_t *changes = cz__json_diff(before, l.items[i].op == CZ_OP_DELETE ? NULL : l.items[i].doc);
+        json_t *changes =
+            cz__json_diff(before, l.items[i].op == CZ_OP_DELETE ? NULL : l.items[i].doc);
         (void)json_object_set_new(o, "changes", changes);
         json_decref(before);
         (void)json_array_append_new(objects, o);
@@ -122,13 +127,20 @@ enum cz_err cz_service_change(struct cz_service *s, int64_t seq, json_t **ret, s
     return CZ_OK;
 }
 
-enum cz_err cz_service_revisions(struct cz_service *s, const char *team, enum cz_kind kind, const char *name,
-                                 int64_t before, int limit, json_t **ret, struct cz_error *err)
+enum cz_err cz_service_revisions(struct cz_service *s,
+                                 const char *team,
+                                 enum cz_kind kind,
+                                 const char *name,
+                                 int64_t before,
+                                 int limit,
+                                 json_t **ret,
+                                 struct cz_error *err)
 {
     struct cz_revision_list l = {0};
     if (!limit_ok(&limit, err))
         return CZ_E_INVALID;
-    enum cz_err code = cz_store_revisions(s->store, team, kind, name, before, limit + 1, &l, err);
+    enum cz_err code =
+        cz_store_revisions(s->store, team, kind, name, before, limit + 1, &l, err);
     if (code)
         return code;
     json_t *items = json_array();
@@ -136,20 +148,26 @@ enum cz_err cz_service_revisions(struct cz_service *s, const char *team, enum cz
     for (size_t i = 0; i < n; i++)
         (void)json_array_append_new(items, revision_json(&l.items[i]));
     *ret = json_pack("{s:o}", "items", items);
-    (void)json_object_set_new(*ret, "next",
-                              l.len > (size_t)limit ? cz_json_i64(l.items[n - 1].seq) : json_null());
+    (void)json_object_set_new(
+        *ret, "next", l.len > (size_t)limit ? cz_json_i64(l.items[n - 1].seq) : json_null());
     cz_revision_list_done(&l);
     return CZ_OK;
 }
 
 /** The newest document of a generation, out of the object's history. */
-static enum cz_err document_of(struct cz_service *s, const char *team, enum cz_kind kind, const char *name,
-                               int64_t generation, json_t **ret, struct cz_error *err)
+static enum cz_err document_of(struct cz_service *s,
+                               const char *team,
+                               enum cz_kind kind,
+                               const char *name,
+                               int64_t generation,
+                               json_t **ret,
+                               struct cz_error *err)
 {
     int64_t before = 0;
     for (;;) {
         struct cz_revision_list l = {0};
-        enum cz_err code = cz_store_revisions(s->store, team, kind, name, before, CZ_MAX_PAGE, &l, err);
+        enum cz_err code =
+            cz_store_revisions(s->store, team, kind, name, before, CZ_MAX_PAGE, &l, err);
         if (code)
             return code;
         size_t n = l.len;
@@ -162,13 +180,19 @@ static enum cz_err document_of(struct cz_service *s, const char *team, enum cz_k
         if (*ret)
             return CZ_OK;
         if (n < CZ_MAX_PAGE)
-            return cz_fail(err, CZ_E_NOT_FOUND, "%s '%s' has no generation %lld", cz_kind_name(kind), name,
-                           (long long)generation);
+            return cz_fail(err, CZ_E_NOT_FOUND, "%s '%s' has no generation %lld",
+                           cz_kind_name(kind), name, (long long)generation);
     }
 }
 
-enum cz_err cz_service_diff(struct cz_service *s, const char *team, enum cz_kind kind, const char *name,
-                            int64_t from, int64_t to, json_t **ret, struct cz_error *err)
+enum cz_err cz_service_diff(struct cz_service *s,
+                            const char *team,
+                            enum cz_kind kind,
+                            const char *name,
+                            int64_t from,
+                            int64_t to,
+                            json_t **ret,
+                            struct cz_error *err)
 {
     json_t *a = NULL, *b = NULL;
     enum cz_err code = document_of(s, team, kind, name, from, &a, err);

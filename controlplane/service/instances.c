@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Instances: a template with values, rendered into mappings that only the instance may write
- *  (managed_by "instance:<name>").  Saving a template renders all its instances again in the same
- *  change, so template and mappings can never tell different things. */
+ *  (managed_by "instance:<name>").  Saving a template renders all its instances again in the
+ * same change, so template and mappings can never tell different things. */
 #include <string.h>
 
 #include "service_priv.h"
@@ -26,14 +26,15 @@ static void move_render_problems(struct sync *s, struct cz_report *rep)
 {
     for (size_t i = 0; i < rep->len; i++) {
         const struct cz_problem *p = &rep->items[i];
-        bool in_template = cz_streq(p->code, "undefined-variable") || cz_streq(p->code, "range");
+        bool in_template =
+            cz_streq(p->code, "undefined-variable") || cz_streq(p->code, "range");
         if (in_template == s->from_template) {
             cz__origin_problem(s->a, &s->origin, p->pointer, p->code, "%s", p->message);
             continue;
         }
         const char *at = in_template ? "/spec/vars" : "/spec/variables";
-        cz__origin_problem(s->a, &s->origin, at, p->code, "%s, at %s of the %s", p->message, p->pointer,
-                           in_template ? "template" : "instance");
+        cz__origin_problem(s->a, &s->origin, at, p->code, "%s, at %s of the %s", p->message,
+                           p->pointer, in_template ? "template" : "instance");
     }
     cz_report_done(rep);
 }
@@ -49,7 +50,8 @@ static struct cz__rendered *wanted(const struct sync *s, const char *name)
 
 static enum cz_err remove_unwanted(struct sync *s, struct cz_error *err)
 {
-    struct cz_list_filter f = {.team = s->team, .kind = CZ_KIND_MAPPING, .managed_by = s->manager};
+    struct cz_list_filter f = {
+        .team = s->team, .kind = CZ_KIND_MAPPING, .managed_by = s->manager};
     struct cz_resource_list l = {0};
     enum cz_err code = cz_tx_list(s->a->tx, &f, &l, err);
     for (size_t i = 0; code == CZ_OK && i < l.len; i++) {
@@ -61,41 +63,54 @@ static enum cz_err remove_unwanted(struct sync *s, struct cz_error *err)
 }
 
 /** Can the rendered mapping have its name? Problems are told at the name. */
-static bool name_free(struct sync *s, const struct cz__rendered *r, const struct cz_resource *cur,
+static bool name_free(struct sync *s,
+                      const struct cz__rendered *r,
+                      const struct cz_resource *cur,
                       const struct cz__origin *o)
 {
     struct cz_error why = CZ_ERROR_INIT;
     if (cz_name_check(r->name, &why) != CZ_OK)
         cz__origin_problem(s->a, o, "/name", "name", "%s", why.text);
     else if (wanted(s, r->name) != r)
-        cz__origin_problem(s->a, o, "/name", "duplicate", "two mappings of the template get this name");
+        cz__origin_problem(s->a, o, "/name", "duplicate",
+                           "two mappings of the template get this name");
     else if (cur && !cur->managed_by)
-        cz__origin_problem(s->a, o, "/name", "name-taken", "a mapping of this name exists already");
+        cz__origin_problem(s->a, o, "/name", "name-taken",
+                           "a mapping of this name exists already");
     else if (cur && !cz_streq(cur->managed_by, s->manager))
-        cz__origin_problem(s->a, o, "/name", "name-taken", "this mapping belongs to %s", cur->managed_by);
+        cz__origin_problem(s->a, o, "/name", "name-taken", "this mapping belongs to %s",
+                           cur->managed_by);
     else
         return true;
     return false;
 }
 
-static enum cz_err put_rendered(struct sync *s, const struct cz__rendered *r, struct cz_error *err)
+static enum cz_err
+put_rendered(struct sync *s, const struct cz__rendered *r, struct cz_error *err)
 {
     struct cz_resource cur = {0};
     bool found;
     CZ_CLEANUP(cz_freep) char *base = cz_strf("%s/spec/mappings/%zu", s->origin.base, r->index);
-    CZ_CLEANUP(cz_freep) char *fixed = s->origin.fixed ? cz_strdup(s->origin.fixed)
-                                                       : cz_strf("%s/spec/vars", s->origin.base);
-    CZ_CLEANUP(cz_freep) char *what = s->origin.what ? cz_strf("%s, mapping \"%s\"", s->origin.what, r->name)
-                                                     : cz_strf("mapping \"%s\"", r->name);
+    CZ_CLEANUP(cz_freep)
+    char *fixed =
+        s->origin.fixed ? cz_strdup(s->origin.fixed) : cz_strf("%s/spec/vars", s->origin.base);
+    CZ_CLEANUP(cz_freep)
+    char *what = s->origin.what ? cz_strf("%s, mapping \"%s\"", s->origin.what, r->name)
+                                : cz_strf("mapping \"%s\"", r->name);
     struct cz__origin o = {.base = base, .what = what};
     if (!s->from_template || s->origin.fixed)
         o.fixed = fixed;
     enum cz_err code = cz__tx_find(s->a, s->team, CZ_KIND_MAPPING, r->name, &cur, &found, err);
     if (code)
         return code;
-    struct cz__put p = {.team = s->team, .name = r->name, .kind = CZ_KIND_MAPPING, .doc = r->doc,
-                        .override = cur.override, .managed_by = s->manager,
-                        .op = found ? CZ_OP_UPDATE : CZ_OP_CREATE, .origin = o};
+    struct cz__put p = {.team = s->team,
+                        .name = r->name,
+                        .kind = CZ_KIND_MAPPING,
+                        .doc = r->doc,
+                        .override = cur.override,
+                        .managed_by = s->manager,
+                        .op = found ? CZ_OP_UPDATE : CZ_OP_CREATE,
+                        .origin = o};
     struct cz_report rep = CZ_REPORT_INIT;
     cz__check_meta(r->doc, "", &rep);
     cz__move_problems(s->a, &o, &rep);
@@ -105,7 +120,9 @@ static enum cz_err put_rendered(struct sync *s, const struct cz__rendered *r, st
     return code;
 }
 
-static enum cz_err sync_instance(struct sync *s, const json_t *template_spec, const json_t *instance_spec,
+static enum cz_err sync_instance(struct sync *s,
+                                 const json_t *template_spec,
+                                 const json_t *instance_spec,
                                  struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
@@ -121,8 +138,11 @@ static enum cz_err sync_instance(struct sync *s, const json_t *template_spec, co
     return code;
 }
 
-enum cz_err cz__apply_instance(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                               bool *ret_put, struct cz_error *err)
+enum cz_err cz__apply_instance(struct cz__attempt *a,
+                               const struct cz__put *p,
+                               struct cz_resource *ret,
+                               bool *ret_put,
+                               struct cz_error *err)
 {
     const json_t *spec = json_object_get(p->doc, "spec");
     struct cz_report rep = CZ_REPORT_INIT;
@@ -140,7 +160,8 @@ enum cz_err cz__apply_instance(struct cz__attempt *a, const struct cz__put *p, s
                            "there is no template \"%s\" in team \"%s\"", template, p->team);
     if (code || !found)
         return code;
-    code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by, p->op, ret, err);
+    code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by,
+                     p->op, ret, err);
     *ret_put = code == CZ_OK;
     struct sync s = {.a = a, .team = p->team, .instance = p->name, .origin = p->origin};
     if (*ret_put) {
@@ -151,7 +172,8 @@ enum cz_err cz__apply_instance(struct cz__attempt *a, const struct cz__put *p, s
     return code;
 }
 
-enum cz_err cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl, struct cz_error *err)
+enum cz_err
+cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl, struct cz_error *err)
 {
     struct cz_list_filter f = {.team = tmpl->team, .kind = CZ_KIND_INSTANCE};
     struct cz_resource_list l = {0};
@@ -160,10 +182,14 @@ enum cz_err cz__rerender_instances(struct cz__attempt *a, const struct cz__put *
         const json_t *spec = json_object_get(l.items[i].doc, "spec");
         if (!cz_streq(cz_json_str(spec, "template", NULL), tmpl->name))
             continue;
-        CZ_CLEANUP(cz_freep) char *what = tmpl->origin.what
-                                              ? cz_strf("%s, instance \"%s\"", tmpl->origin.what, l.items[i].name)
-                                              : cz_strf("instance \"%s\"", l.items[i].name);
-        struct sync s = {.a = a, .team = tmpl->team, .instance = l.items[i].name, .from_template = true,
+        CZ_CLEANUP(cz_freep)
+        char *what = tmpl->origin.what
+                         ? cz_strf("%s, instance \"%s\"", tmpl->origin.what, l.items[i].name)
+                         : cz_strf("instance \"%s\"", l.items[i].name);
+        struct sync s = {.a = a,
+                         .team = tmpl->team,
+                         .instance = l.items[i].name,
+                         .from_template = true,
                          .origin = tmpl->origin};
         s.origin.what = what;
         code = sync_instance(&s, json_object_get(tmpl->doc, "spec"), spec, err);

@@ -4,7 +4,8 @@
 
 #include "service_priv.h"
 
-static void add(json_t *out, const char *op, const char *at, const json_t *from, const json_t *to)
+static void
+add(json_t *out, const char *op, const char *at, const json_t *from, const json_t *to)
 {
     json_t *one = json_object();
     cz_json_set_str(one, "op", op);
@@ -23,14 +24,12 @@ static void diff_objects(json_t *out, char *at, const json_t *from, const json_t
     const char *key;
     json_t *v;
     size_t depth = strlen(at);
-    json_object_foreach((json_t *)(uintptr_t)from, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)from, key, v) {
         cz_pointer_push(at, key);
         diff(out, at, v, json_object_get(to, key));
         at[depth] = '\0';
     }
-    json_object_foreach((json_t *)(uintptr_t)to, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)to, key, v) {
         cz_pointer_push(at, key);
         if (!json_object_get(from, key))
             diff(out, at, NULL, v);
@@ -43,7 +42,8 @@ static void diff_arrays(json_t *out, char *at, const json_t *from, const json_t 
     size_t n = json_array_size(from), m = json_array_size(to), depth = strlen(at);
     for (size_t i = 0; i < n || i < m; i++) {
         cz_pointer_push_index(at, i);
-        diff(out, at, i < n ? json_array_get(from, i) : NULL, i < m ? json_array_get(to, i) : NULL);
+        diff(out, at, i < n ? json_array_get(from, i) : NULL,
+             i < m ? json_array_get(to, i) : NULL);
         at[depth] = '\0';
     }
 }

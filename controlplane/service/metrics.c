@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Prometheus families of mappings, workers and the database pool (guide: control-plane, section
- *  8).  HTTP's own and the scheduler's families are appended by them.  A family's samples must
- *  stand together, so each family is one walk over the mappings. */
+/** Prometheus families of mappings, workers and the database pool (guide: control-plane,
+ * section 8).  HTTP's own and the scheduler's families are appended by them.  A family's
+ * samples must stand together, so each family is one walk over the mappings. */
 #include "service_priv.h"
 
 struct row {
@@ -14,25 +14,48 @@ struct row {
 
 typedef double (*value_fn)(const struct row *r);
 
-static double records_in(const struct row *r) { return (double)r->stats.in; }
-static double records_out(const struct row *r) { return (double)r->stats.out; }
-static double bytes_in(const struct row *r) { return (double)r->stats.bytes_in; }
-static double bytes_out(const struct row *r) { return (double)r->stats.bytes_out; }
-static double generation(const struct row *r) { return (double)r->it->m.generation; }
-static double observed(const struct row *r) { return (double)r->observed; }
+static double records_in(const struct row *r)
+{
+    return (double)r->stats.in;
+}
+static double records_out(const struct row *r)
+{
+    return (double)r->stats.out;
+}
+static double bytes_in(const struct row *r)
+{
+    return (double)r->stats.bytes_in;
+}
+static double bytes_out(const struct row *r)
+{
+    return (double)r->stats.bytes_out;
+}
+static double generation(const struct row *r)
+{
+    return (double)r->it->m.generation;
+}
+static double observed(const struct row *r)
+{
+    return (double)r->observed;
+}
 
 static const struct family {
     const char *name, *type, *help;
     value_fn value;
     bool needs_stats;
 } families[] = {
-    {"citizenk_mapping_records_in_total", "counter", "Records read from the source.", records_in, true},
-    {"citizenk_mapping_records_out_total", "counter", "Records delivered to the target.", records_out, true},
-    {"citizenk_mapping_bytes_in_total", "counter", "Bytes of keys and values read.", bytes_in, true},
-    {"citizenk_mapping_bytes_out_total", "counter", "Bytes of keys and values delivered.", bytes_out, true},
-    {"citizenk_mapping_generation", "gauge", "Generation of the stored spec.", generation, false},
-    {"citizenk_mapping_observed_generation", "gauge", "Generation that all tasks run; 0 when none does.",
-     observed, false},
+    {"citizenk_mapping_records_in_total", "counter", "Records read from the source.",
+     records_in, true},
+    {"citizenk_mapping_records_out_total", "counter", "Records delivered to the target.",
+     records_out, true},
+    {"citizenk_mapping_bytes_in_total", "counter", "Bytes of keys and values read.", bytes_in,
+     true},
+    {"citizenk_mapping_bytes_out_total", "counter", "Bytes of keys and values delivered.",
+     bytes_out, true},
+    {"citizenk_mapping_generation", "gauge", "Generation of the stored spec.", generation,
+     false},
+    {"citizenk_mapping_observed_generation", "gauge",
+     "Generation that all tasks run; 0 when none does.", observed, false},
 };
 
 static void simple_families(struct cz_buf *out, const struct row *rows, size_t n)
@@ -41,8 +64,8 @@ static void simple_families(struct cz_buf *out, const struct row *rows, size_t n
         cz_prom_family(out, families[f].name, families[f].type, families[f].help);
         for (size_t i = 0; i < n; i++) {
             if (rows[i].known || !families[f].needs_stats)
-                cz_prom_sample(out, families[f].name, families[f].value(&rows[i]), "team", rows[i].it->m.team,
-                               "mapping", rows[i].it->m.name, NULL);
+                cz_prom_sample(out, families[f].name, families[f].value(&rows[i]), "team",
+                               rows[i].it->m.team, "mapping", rows[i].it->m.name, NULL);
         }
     }
 }
@@ -53,8 +76,9 @@ static void dropped(struct cz_buf *out, const struct row *rows, size_t n)
     cz_prom_family(out, name, "counter", "Records not delivered on purpose, by reason.");
     for (size_t i = 0; i < n; i++) {
         for (int d = 0; rows[i].known && d < CZ_DROP_COUNT_; d++)
-            cz_prom_sample(out, name, (double)rows[i].stats.dropped[d], "team", rows[i].it->m.team, "mapping",
-                           rows[i].it->m.name, "reason", cz_drop_name((enum cz_drop)d), NULL);
+            cz_prom_sample(out, name, (double)rows[i].stats.dropped[d], "team",
+                           rows[i].it->m.team, "mapping", rows[i].it->m.name, "reason",
+                           cz_drop_name((enum cz_drop)d), NULL);
     }
 }
 
@@ -64,8 +88,8 @@ static void lag(struct cz_buf *out, const struct row *rows, size_t n)
     cz_prom_family(out, name, "gauge", "Records of the source that were not handled yet.");
     for (size_t i = 0; i < n; i++) {
         if (rows[i].known && rows[i].stats.lag >= 0)
-            cz_prom_sample(out, name, (double)rows[i].stats.lag, "team", rows[i].it->m.team, "mapping",
-                           rows[i].it->m.name, NULL);
+            cz_prom_sample(out, name, (double)rows[i].stats.lag, "team", rows[i].it->m.team,
+                           "mapping", rows[i].it->m.name, NULL);
     }
 }
 
@@ -75,8 +99,8 @@ static void delay(struct cz_buf *out, const struct row *rows, size_t n)
     cz_prom_family(out, name, "histogram", "Time from the record's timestamp to its delivery.");
     for (size_t i = 0; i < n; i++) {
         if (rows[i].known)
-            cz_prom_histogram(out, name, &rows[i].stats.delay, "team", rows[i].it->m.team, "mapping",
-                              rows[i].it->m.name, NULL);
+            cz_prom_histogram(out, name, &rows[i].stats.delay, "team", rows[i].it->m.team,
+                              "mapping", rows[i].it->m.name, NULL);
     }
 }
 
@@ -86,8 +110,9 @@ static void states(struct cz_buf *out, const struct row *rows, size_t n)
     cz_prom_family(out, name, "gauge", "1 for the state that the mapping is in.");
     for (size_t i = 0; i < n; i++) {
         for (int st = 0; st < CZ_TASK_STATE_COUNT_; st++)
-            cz_prom_sample(out, name, (enum cz_task_state)st == rows[i].state ? 1 : 0, "team", rows[i].it->m.team,
-                           "mapping", rows[i].it->m.name, "state", cz_task_state_name((enum cz_task_state)st), NULL);
+            cz_prom_sample(out, name, (enum cz_task_state)st == rows[i].state ? 1 : 0, "team",
+                           rows[i].it->m.team, "mapping", rows[i].it->m.name, "state",
+                           cz_task_state_name((enum cz_task_state)st), NULL);
     }
 }
 
@@ -97,7 +122,8 @@ static void mappings(struct cz_service *s, const struct cz__snapshot *sn, struct
     for (size_t i = 0; i < sn->len; i++) {
         struct cz__state st;
         rows[i].it = &sn->items[i];
-        rows[i].known = s->status && cz_status_stats(s->status, sn->items[i].m.uid, &rows[i].stats);
+        rows[i].known =
+            s->status && cz_status_stats(s->status, sn->items[i].m.uid, &rows[i].stats);
         cz__state_of(s, &sn->items[i].m, &st);
         rows[i].state = st.state;
         rows[i].observed = st.observed;
@@ -121,18 +147,22 @@ static void workers(struct cz_service *s, struct cz_buf *out)
         cz_status_workers(s->status, &l);
     cz_prom_family(out, "citizenk_worker_up", "gauge", "1 while the worker's lease holds.");
     for (size_t i = 0; i < l.len; i++)
-        cz_prom_sample(out, "citizenk_worker_up", l.items[i].alive && !l.items[i].gone ? 1 : 0, "worker",
-                       l.items[i].id, NULL);
-    cz_prom_family(out, "citizenk_worker_epoch", "gauge", "Leader's epoch of the newest record the worker applied.");
+        cz_prom_sample(out, "citizenk_worker_up", l.items[i].alive && !l.items[i].gone ? 1 : 0,
+                       "worker", l.items[i].id, NULL);
+    cz_prom_family(out, "citizenk_worker_epoch", "gauge",
+                   "Leader's epoch of the newest record the worker applied.");
     for (size_t i = 0; i < l.len; i++)
-        cz_prom_sample(out, "citizenk_worker_epoch", (double)l.items[i].epoch, "worker", l.items[i].id, NULL);
-    cz_prom_family(out, "citizenk_worker_applied_revision", "gauge", "Newest revision that the worker applied.");
-    for (size_t i = 0; i < l.len; i++)
-        cz_prom_sample(out, "citizenk_worker_applied_revision", (double)l.items[i].applied, "worker",
+        cz_prom_sample(out, "citizenk_worker_epoch", (double)l.items[i].epoch, "worker",
                        l.items[i].id, NULL);
+    cz_prom_family(out, "citizenk_worker_applied_revision", "gauge",
+                   "Newest revision that the worker applied.");
+    for (size_t i = 0; i < l.len; i++)
+        cz_prom_sample(out, "citizenk_worker_applied_revision", (double)l.items[i].applied,
+                       "worker", l.items[i].id, NULL);
     cz_prom_family(out, "citizenk_worker_tasks", "gauge", "Tasks that the worker runs.");
     for (size_t i = 0; i < l.len; i++)
-        cz_prom_sample(out, "citizenk_worker_tasks", (double)l.items[i].tasks, "worker", l.items[i].id, NULL);
+        cz_prom_sample(out, "citizenk_worker_tasks", (double)l.items[i].tasks, "worker",
+                       l.items[i].id, NULL);
     cz_worker_infos_done(&l);
 }
 
@@ -141,7 +171,8 @@ static void database(struct cz_service *s, struct cz_buf *out)
     static const char name[] = "citizenk_db_pool_connections";
     struct cz_store_stats st = {0};
     cz_store_stats(s->store, &st);
-    cz_prom_family(out, name, "gauge", "Connections to the database, and requests that wait for one.");
+    cz_prom_family(out, name, "gauge",
+                   "Connections to the database, and requests that wait for one.");
     cz_prom_sample(out, name, st.pool_open, "state", "open", NULL);
     cz_prom_sample(out, name, st.pool_leased, "state", "leased", NULL);
     cz_prom_sample(out, name, st.pool_waiting, "state", "waiting", NULL);
@@ -154,12 +185,14 @@ enum cz_err cz_service_metrics(struct cz_service *s, struct cz_buf *out, struct 
     /* With the database away the workers' side is still worth showing. */
     enum cz_err code = cz__snapshot_take(s, &sn, &e);
     if (code == CZ_OK) {
-        cz_prom_family(out, "citizenk_config_revision", "gauge", "Number of the newest change.");
+        cz_prom_family(out, "citizenk_config_revision", "gauge",
+                       "Number of the newest change.");
         cz_prom_sample(out, "citizenk_config_revision", (double)sn->seq, NULL);
         mappings(s, sn, out);
         cz__snapshot_give(s, sn);
     }
-    cz_prom_family(out, "citizenk_database_up", "gauge", "1 when the database answered just now.");
+    cz_prom_family(out, "citizenk_database_up", "gauge",
+                   "1 when the database answered just now.");
     cz_prom_sample(out, "citizenk_database_up", code == CZ_OK ? 1 : 0, NULL);
     workers(s, out);
     database(s, out);

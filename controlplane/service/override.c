@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Pause, resume, restart: overrides beside the spec, so that they are never mistaken for
- *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>"}.  The number of
- *  the last restart request stays for good: were it to go away, workers would take that for
- *  another request. */
+ *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>"}.  The
+ * number of the last restart request stays for good: were it to go away, workers would take
+ * that for another request. */
 #include <string.h>
 
 #include "service_priv.h"
@@ -43,7 +43,8 @@ struct request {
     enum { PAUSE, RESUME, RESTART, END } what;
 };
 
-static json_t *new_override(const struct cz__attempt *a, const struct request *r, const json_t *old)
+static json_t *
+new_override(const struct cz__attempt *a, const struct request *r, const json_t *old)
 {
     json_t *o;
     switch (r->what) {
@@ -92,18 +93,36 @@ static enum cz_err override_body(struct cz__attempt *a, void *arg, struct cz_err
     return code;
 }
 
-static enum cz_err run(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                       const char *action, struct request *r, struct cz_write_result *ret, struct cz_error *err)
+static enum cz_err run(struct cz_service *s,
+                       const struct cz_caller *who,
+                       const struct cz_write *w,
+                       const char *action,
+                       struct request *r,
+                       struct cz_write_result *ret,
+                       struct cz_error *err)
 {
-    struct cz__job j = {.s = s, .who = who, .w = w, .team = r->team, .action = action, .body = override_body, .arg = r};
+    struct cz__job j = {.s = s,
+                        .who = who,
+                        .w = w,
+                        .team = r->team,
+                        .action = action,
+                        .body = override_body,
+                        .arg = r};
     return cz__run(&j, ret, NULL, err);
 }
 
-enum cz_err cz_service_pause(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                             const char *team, const char *name, const char *reason, int64_t until_ms,
-                             struct cz_write_result *ret, struct cz_error *err)
+enum cz_err cz_service_pause(struct cz_service *s,
+                             const struct cz_caller *who,
+                             const struct cz_write *w,
+                             const char *team,
+                             const char *name,
+                             const char *reason,
+                             int64_t until_ms,
+                             struct cz_write_result *ret,
+                             struct cz_error *err)
 {
-    struct request r = {.team = team, .name = name, .reason = reason, .until_ms = until_ms, .what = PAUSE};
+    struct request r = {
+        .team = team, .name = name, .reason = reason, .until_ms = until_ms, .what = PAUSE};
     if (until_ms < 0 || (until_ms > 0 && until_ms <= cz_wall_ms()))
         return cz_fail(err, CZ_E_INVALID, "until must be in the future");
     if (reason && strlen(reason) > 1000)
@@ -111,26 +130,36 @@ enum cz_err cz_service_pause(struct cz_service *s, const struct cz_caller *who, 
     return run(s, who, w, "mapping.pause", &r, ret, err);
 }
 
-enum cz_err cz_service_resume(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                              const char *team, const char *name, struct cz_write_result *ret,
+enum cz_err cz_service_resume(struct cz_service *s,
+                              const struct cz_caller *who,
+                              const struct cz_write *w,
+                              const char *team,
+                              const char *name,
+                              struct cz_write_result *ret,
                               struct cz_error *err)
 {
     struct request r = {.team = team, .name = name, .what = RESUME};
     return run(s, who, w, "mapping.resume", &r, ret, err);
 }
 
-enum cz_err cz_service_restart(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                               const char *team, const char *name, struct cz_write_result *ret,
+enum cz_err cz_service_restart(struct cz_service *s,
+                               const struct cz_caller *who,
+                               const struct cz_write *w,
+                               const char *team,
+                               const char *name,
+                               struct cz_write_result *ret,
                                struct cz_error *err)
 {
     struct request r = {.team = team, .name = name, .what = RESTART};
     return run(s, who, w, "mapping.restart", &r, ret, err);
 }
 
-/* ---- overrides that end -------------------------------------------------------------------- */
+/* ---- overrides that end --------------------------------------------------------------------
+ */
 
 /** All of this holds due_lock, which nobody else takes. */
-static void due_note(struct cz_service *s, const char *team, const char *name, const json_t *override)
+static void
+due_note(struct cz_service *s, const char *team, const char *name, const json_t *override)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", team, name);
     int64_t until = cz__paused(override) ? cz_json_int(override, "until", 0) : 0;
@@ -185,7 +214,8 @@ static enum cz_err due_follow(struct cz_service *s, struct cz_error *err)
         return due_load(s, err);
     enum cz_err code = cz_store_seq(s->store, &seq, err);
     while (code == CZ_OK && s->due_seq < seq) {
-        struct cz_change_filter f = {.kind = CZ_KIND_COUNT_, .after = s->due_seq > 0 ? s->due_seq : 0,
+        struct cz_change_filter f = {.kind = CZ_KIND_COUNT_,
+                                     .after = s->due_seq > 0 ? s->due_seq : 0,
                                      .limit = CHANGES_PER_LOOK};
         struct cz_change_list l = {0};
         if (f.after == 0)
@@ -203,8 +233,7 @@ static enum cz_err due_follow(struct cz_service *s, struct cz_error *err)
 /** The name of one that is due; false: none. cz_free both. */
 static bool due_take(struct cz_service *s, int64_t now, char **ret_team, char **ret_name)
 {
-    CZ_MAP_FOREACH(&s->due, i, e)
-    {
+    CZ_MAP_FOREACH (&s->due, i, e) {
         const char *slash = strchr(e->key, '/'); /* names hold none */
         if (*(int64_t *)e->value > now || !slash)
             continue;
@@ -217,8 +246,8 @@ static bool due_take(struct cz_service *s, int64_t now, char **ret_team, char **
     return false;
 }
 
-static enum cz_err end_one(struct cz_service *s, const char *team, const char *name, int *ended,
-                           struct cz_error *err)
+static enum cz_err end_one(
+    struct cz_service *s, const char *team, const char *name, int *ended, struct cz_error *err)
 {
     struct cz_caller who = {.actor = "system", .via = "system"};
     struct cz_write w = {.comment = "the pause has ended"};

@@ -15,19 +15,28 @@ static enum cz_err refuse_managed(const struct cz_resource *cur, struct cz_error
 {
     if (!cur || !cur->managed_by)
         return CZ_OK;
-    return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' is managed by %s: change that instead", cur->name,
-                   cur->managed_by);
+    return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' is managed by %s: change that instead",
+                   cur->name, cur->managed_by);
 }
 
-static enum cz_err put_document(struct cz__attempt *a, const struct target *t, const json_t *body,
-                                const struct cz_resource *cur, enum cz_op op, struct cz_error *err)
+static enum cz_err put_document(struct cz__attempt *a,
+                                const struct target *t,
+                                const json_t *body,
+                                const struct cz_resource *cur,
+                                enum cz_op op,
+                                struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
     struct cz__origin o = {.base = ""};
     json_t *doc = cz__document(body, t->team, t->kind, t->name, cur, &rep);
     cz__move_problems(a, &o, &rep);
-    struct cz__put p = {.team = t->team, .name = t->name, .kind = t->kind, .doc = doc,
-                        .override = cur ? cur->override : NULL, .op = op, .origin = o};
+    struct cz__put p = {.team = t->team,
+                        .name = t->name,
+                        .kind = t->kind,
+                        .doc = doc,
+                        .override = cur ? cur->override : NULL,
+                        .op = op,
+                        .origin = o};
     enum cz_err code = cz__apply(a, &p, &a->result, &a->have_result, err);
     a->created = code == CZ_OK && !cur;
     json_decref(doc);
@@ -110,42 +119,75 @@ static enum cz_err restore_body(struct cz__attempt *a, void *arg, struct cz_erro
     return code;
 }
 
-static enum cz_err run(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                       const char *verb, struct target *t, cz__body body, struct cz_write_result *ret,
-                       struct cz_report *rep, struct cz_error *err)
+static enum cz_err run(struct cz_service *s,
+                       const struct cz_caller *who,
+                       const struct cz_write *w,
+                       const char *verb,
+                       struct target *t,
+                       cz__body body,
+                       struct cz_write_result *ret,
+                       struct cz_report *rep,
+                       struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *action = cz_strf("%s.%s", cz_kind_name(t->kind), verb);
-    struct cz__job j = {.s = s, .who = who, .w = w, .team = t->team, .action = action, .body = body, .arg = t};
+    struct cz__job j = {
+        .s = s, .who = who, .w = w, .team = t->team, .action = action, .body = body, .arg = t};
     return cz__run(&j, ret, rep, err);
 }
 
-enum cz_err cz_service_put(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                           const char *team, enum cz_kind kind, const char *name, const json_t *doc,
-                           struct cz_write_result *ret, struct cz_report *rep, struct cz_error *err)
+enum cz_err cz_service_put(struct cz_service *s,
+                           const struct cz_caller *who,
+                           const struct cz_write *w,
+                           const char *team,
+                           enum cz_kind kind,
+                           const char *name,
+                           const json_t *doc,
+                           struct cz_write_result *ret,
+                           struct cz_report *rep,
+                           struct cz_error *err)
 {
     struct target t = {.team = team, .name = name, .kind = kind, .body = doc};
     return run(s, who, w, "put", &t, put_body, ret, rep, err);
 }
 
-enum cz_err cz_service_patch(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                             const char *team, enum cz_kind kind, const char *name, const json_t *patch,
-                             struct cz_write_result *ret, struct cz_report *rep, struct cz_error *err)
+enum cz_err cz_service_patch(struct cz_service *s,
+                             const struct cz_caller *who,
+                             const struct cz_write *w,
+                             const char *team,
+                             enum cz_kind kind,
+                             const char *name,
+                             const json_t *patch,
+                             struct cz_write_result *ret,
+                             struct cz_report *rep,
+                             struct cz_error *err)
 {
     struct target t = {.team = team, .name = name, .kind = kind, .body = patch};
     return run(s, who, w, "patch", &t, patch_body, ret, rep, err);
 }
 
-enum cz_err cz_service_delete(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                              const char *team, enum cz_kind kind, const char *name,
-                              struct cz_write_result *ret, struct cz_error *err)
+enum cz_err cz_service_delete(struct cz_service *s,
+                              const struct cz_caller *who,
+                              const struct cz_write *w,
+                              const char *team,
+                              enum cz_kind kind,
+                              const char *name,
+                              struct cz_write_result *ret,
+                              struct cz_error *err)
 {
     struct target t = {.team = team, .name = name, .kind = kind};
     return run(s, who, w, "delete", &t, delete_body, ret, NULL, err);
 }
 
-enum cz_err cz_service_restore(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                               const char *team, enum cz_kind kind, const char *name, int64_t generation,
-                               struct cz_write_result *ret, struct cz_report *rep, struct cz_error *err)
+enum cz_err cz_service_restore(struct cz_service *s,
+                               const struct cz_caller *who,
+                               const struct cz_write *w,
+                               const char *team,
+                               enum cz_kind kind,
+                               const char *name,
+                               int64_t generation,
+                               struct cz_write_result *ret,
+                               struct cz_report *rep,
+                               struct cz_error *err)
 {
     struct target t = {.team = team, .name = name, .kind = kind, .generation = generation};
     return run(s, who, w, "restore", &t, restore_body, ret, rep, err);

@@ -7,7 +7,8 @@
 void cz__set_time(json_t *obj, const char *key, int64_t wall_ms)
 {
     char text[CZ_RFC3339_SIZE];
-    (void)json_object_set_new(obj, key, wall_ms > 0 ? json_string(cz_rfc3339(wall_ms, text)) : json_null());
+    (void)json_object_set_new(
+        obj, key, wall_ms > 0 ? json_string(cz_rfc3339(wall_ms, text)) : json_null());
 }
 
 json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool with_status)
@@ -25,7 +26,8 @@ json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool wit
     }
     cz_json_set_i64(e, "generation", r->generation);
     cz_json_set_i64(e, "version", r->version);
-    (void)json_object_set_new(e, "managed_by", r->managed_by ? json_string(r->managed_by) : json_null());
+    (void)json_object_set_new(e, "managed_by",
+                              r->managed_by ? json_string(r->managed_by) : json_null());
     (void)json_object_set_new(e, "override", cz__override_json(r->override));
     json_t *spec = json_object_get(r->doc, "spec");
     (void)json_object_set_new(e, "spec", spec ? json_incref(spec) : json_object());
@@ -36,8 +38,13 @@ json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool wit
     return e;
 }
 
-enum cz_err cz_service_get(struct cz_service *s, const char *team, enum cz_kind kind, const char *name,
-                           json_t **ret, int64_t *ret_version, struct cz_error *err)
+enum cz_err cz_service_get(struct cz_service *s,
+                           const char *team,
+                           enum cz_kind kind,
+                           const char *name,
+                           json_t **ret,
+                           int64_t *ret_version,
+                           struct cz_error *err)
 {
     struct cz_resource r = {0};
     enum cz_err code = cz_store_get(s->store, team, kind, name, &r, err);
@@ -67,8 +74,13 @@ static void set_next(struct cz_page *p, const struct cz_resource *last)
 }
 
 /** One read of the store into the page. *ret_more: the store has more behind it. */
-static enum cz_err list_some(struct cz_service *s, const struct cz_list_filter *f, const char *state, size_t limit,
-                             struct cz_page *p, bool *ret_more, struct cz_error *err)
+static enum cz_err list_some(struct cz_service *s,
+                             const struct cz_list_filter *f,
+                             const char *state,
+                             size_t limit,
+                             struct cz_page *p,
+                             bool *ret_more,
+                             struct cz_error *err)
 {
     struct cz_resource_list l = {0};
     enum cz_err code = cz_store_list(s->store, f, &l, &p->seq, err);
@@ -88,8 +100,11 @@ static enum cz_err list_some(struct cz_service *s, const struct cz_list_filter *
     return CZ_OK;
 }
 
-enum cz_err cz_service_list(struct cz_service *s, const struct cz_list_filter *f, const char *state,
-                            struct cz_page *ret, struct cz_error *err)
+enum cz_err cz_service_list(struct cz_service *s,
+                            const struct cz_list_filter *f,
+                            const char *state,
+                            struct cz_page *ret,
+                            struct cz_error *err)
 {
     struct cz_list_filter mine = *f;
     int limit = f->limit == 0 ? CZ_DEFAULT_PAGE : f->limit;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Templates: substitution of {{VAR}} inside JSON strings and nothing else, so a value can never
- *  bring in a member or change a type.  Values are not looked at again for placeholders.
+/** Templates: substitution of {{VAR}} inside JSON strings and nothing else, so a value can
+ * never bring in a member or change a type.  Values are not looked at again for placeholders.
  *  {{topic}} is left alone unless the template has a variable of that name: a target topic may
  *  hold it (see cz/mapping_spec.h). */
 #include <string.h>
@@ -13,7 +13,8 @@
 #define MAX_MAPPINGS 1000
 #define MAX_RENDERED (8 * 1024 * 1024) /* bytes of all strings of one instance */
 
-/* ---- substitution -------------------------------------------------------------------------- */
+/* ---- substitution --------------------------------------------------------------------------
+ */
 
 struct render {
     const json_t *vars; /* name → string */
@@ -28,7 +29,8 @@ static bool variable_name(const char *s, size_t n)
         return false;
     for (size_t i = 0; i < n; i++) {
         bool digit = (s[i] >= '0' && s[i] <= '9') || s[i] == '-' || s[i] == '.';
-        bool letter = (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || s[i] == '_';
+        bool letter =
+            (s[i] >= 'a' && s[i] <= 'z') || (s[i] >= 'A' && s[i] <= 'Z') || s[i] == '_';
         if (!letter && (!digit || i == 0))
             return false;
     }
@@ -36,7 +38,8 @@ static bool variable_name(const char *s, size_t n)
 }
 
 /** The next {{NAME}} at or after @s: its start and end, and the name without blanks. */
-static const char *next_mark(const char *s, const char **ret_end, const char **ret_name, size_t *ret_len)
+static const char *
+next_mark(const char *s, const char **ret_end, const char **ret_name, size_t *ret_len)
 {
     const char *open = strstr(s, "{{");
     const char *close = open ? strstr(open + 2, "}}") : NULL;
@@ -53,7 +56,11 @@ static const char *next_mark(const char *s, const char **ret_end, const char **r
     return open;
 }
 
-static void add_mark(struct render *r, struct cz_buf *b, const char *mark, const char *end, const char *name,
+static void add_mark(struct render *r,
+                     struct cz_buf *b,
+                     const char *mark,
+                     const char *end,
+                     const char *name,
                      size_t len)
 {
     CZ_CLEANUP(cz_freep) char *var = cz_strndup(name, len);
@@ -63,7 +70,8 @@ static void add_mark(struct render *r, struct cz_buf *b, const char *mark, const
     else if (cz_streq(var, "topic"))
         cz_buf_add(b, mark, (size_t)(end - mark));
     else
-        (void)cz_report_add(r->rep, r->at, "undefined-variable", "variable \"%s\" has no value", var);
+        (void)cz_report_add(r->rep, r->at, "undefined-variable", "variable \"%s\" has no value",
+                            var);
 }
 
 static json_t *render_string(struct render *r, const json_t *v)
@@ -96,8 +104,7 @@ static json_t *render_value(struct render *r, const json_t *v)
         return render_string(r, v);
     if (json_is_object(v)) {
         out = json_object();
-        json_object_foreach((json_t *)(uintptr_t)v, key, member)
-        {
+        json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
             cz_pointer_push(r->at, key);
             (void)json_object_set_new(out, key, render_value(r, member));
             r->at[depth] = '\0';
@@ -107,8 +114,7 @@ static json_t *render_value(struct render *r, const json_t *v)
     if (!json_is_array(v))
         return json_deep_copy(v);
     out = json_array();
-    json_array_foreach(v, i, member)
-    {
+    json_array_foreach (v, i, member) {
         cz_pointer_push_index(r->at, i);
         (void)json_array_append_new(out, render_value(r, member));
         r->at[depth] = '\0';
@@ -116,25 +122,28 @@ static json_t *render_value(struct render *r, const json_t *v)
     return out;
 }
 
-/* ---- checks at save ------------------------------------------------------------------------ */
+/* ---- checks at save ------------------------------------------------------------------------
+ */
 
 static void check_variable(const char *name, const json_t *v, char *at, struct cz_report *rep)
 {
     const char *key;
     json_t *member;
     if (!variable_name(name, strlen(name)))
-        (void)cz_report_add(rep, at, "name", "a variable's name has 1 to %d letters, digits, '_', '-', '.'",
+        (void)cz_report_add(rep, at, "name",
+                            "a variable's name has 1 to %d letters, digits, '_', '-', '.'",
                             MAX_VARIABLE_NAME);
     if (!json_is_object(v)) {
-        (void)cz_report_add(rep, at, "type", "must be an object {\"default\"?, \"description\"?}");
+        (void)cz_report_add(rep, at, "type",
+                            "must be an object {\"default\"?, \"description\"?}");
         return;
     }
-    json_object_foreach((json_t *)(uintptr_t)v, key, member)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
         size_t depth = strlen(at);
         cz_pointer_push(at, key);
         if (!cz_streq(key, "default") && !cz_streq(key, "description"))
-            (void)cz_report_add(rep, at, "unknown-field", "unknown field; known are default and description");
+            (void)cz_report_add(rep, at, "unknown-field",
+                                "unknown field; known are default and description");
         else if (!json_is_string(member))
             (void)cz_report_add(rep, at, "type", "must be a string");
         else if (json_string_length(member) > MAX_VALUE_BYTES)
@@ -148,13 +157,13 @@ static void check_variables(const json_t *vars, char *at, struct cz_report *rep)
     const char *name;
     json_t *v;
     if (!json_is_object(vars)) {
-        (void)cz_report_add(rep, at, "type", "must be an object {\"<name>\": {\"default\": …}}");
+        (void)cz_report_add(rep, at, "type",
+                            "must be an object {\"<name>\": {\"default\": …}}");
         return;
     }
     if (json_object_size(vars) > MAX_VARIABLES)
         (void)cz_report_add(rep, at, "range", "at most %d variables", MAX_VARIABLES);
-    json_object_foreach((json_t *)(uintptr_t)vars, name, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)vars, name, v) {
         size_t depth = strlen(at);
         cz_pointer_push(at, name);
         check_variable(name, v, at, rep);
@@ -162,7 +171,8 @@ static void check_variables(const json_t *vars, char *at, struct cz_report *rep)
     }
 }
 
-/** What holds for every value of the variables: unknown fields, types, what is not there yet. */
+/** What holds for every value of the variables: unknown fields, types, what is not there yet.
+ */
 static void check_raw_spec(const json_t *spec, const char *at, struct cz_report *rep)
 {
     struct cz_report all = CZ_REPORT_INIT;
@@ -171,8 +181,9 @@ static void check_raw_spec(const json_t *spec, const char *at, struct cz_report 
         cz_mapping_spec_free(s);
     for (size_t i = 0; i < all.len; i++) {
         const char *code = all.items[i].code;
-        if (cz_streq(code, "unknown-field") || cz_streq(code, "type") || cz_streq(code, "not-available") ||
-            cz_streq(code, "required") || cz_streq(code, "both"))
+        if (cz_streq(code, "unknown-field") || cz_streq(code, "type") ||
+            cz_streq(code, "not-available") || cz_streq(code, "required") ||
+            cz_streq(code, "both"))
             (void)cz_report_add(rep, all.items[i].pointer, code, "%s", all.items[i].message);
     }
     cz_report_done(&all);
@@ -184,19 +195,20 @@ static void check_entry(const json_t *entry, char *at, struct cz_report *rep)
     const char *key;
     json_t *v;
     if (!json_is_object(entry)) {
-        (void)cz_report_add(rep, at, "type", "must be an object {name, group, labels, description, spec}");
+        (void)cz_report_add(rep, at, "type",
+                            "must be an object {name, group, labels, description, spec}");
         return;
     }
     size_t depth = strlen(at);
-    json_object_foreach((json_t *)(uintptr_t)entry, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)entry, key, v) {
         bool found = false;
         for (size_t i = 0; i < 5; i++)
             found |= cz_streq(key, known[i]);
         cz_pointer_push(at, key);
         if (!found)
-            (void)cz_report_add(rep, at, "unknown-field",
-                                "unknown field; known are name, group, labels, description and spec");
+            (void)cz_report_add(
+                rep, at, "unknown-field",
+                "unknown field; known are name, group, labels, description and spec");
         at[depth] = '\0';
     }
     cz__check_meta(entry, at, rep);
@@ -213,14 +225,14 @@ static void check_entry(const json_t *entry, char *at, struct cz_report *rep)
     at[depth] = '\0';
 }
 
-/** Each placeholder must be declared: render with every variable given, to see which are not. */
+/** Each placeholder must be declared: render with every variable given, to see which are not.
+ */
 static void check_placeholders(const json_t *spec, const char *pointer, struct cz_report *rep)
 {
     json_t *vars = json_object();
     const char *name;
     json_t *v;
-    json_object_foreach(json_object_get(spec, "variables"), name, v)
-    {
+    json_object_foreach (json_object_get(spec, "variables"), name, v) {
         (void)json_object_set_new(vars, name, json_string(""));
     }
     char at[CZ_POINTER_SIZE] = "";
@@ -231,13 +243,13 @@ static void check_placeholders(const json_t *spec, const char *pointer, struct c
     json_decref(vars);
 }
 
-static void check_fields(const json_t *spec, const char *const *known, char *at, struct cz_report *rep)
+static void
+check_fields(const json_t *spec, const char *const *known, char *at, struct cz_report *rep)
 {
     const char *key;
     json_t *v;
     size_t depth = strlen(at);
-    json_object_foreach((json_t *)(uintptr_t)spec, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)spec, key, v) {
         const char *const *k = known;
         while (*k && !cz_streq(*k, key))
             k++;
@@ -252,7 +264,8 @@ void cz__check_template(const json_t *spec, const char *pointer, struct cz_repor
 {
     static const char *const known[] = {"variables", "mappings", NULL};
     char at[CZ_POINTER_SIZE] = "";
-    const json_t *vars = json_object_get(spec, "variables"), *list = json_object_get(spec, "mappings"), *entry;
+    const json_t *vars = json_object_get(spec, "variables"),
+                 *list = json_object_get(spec, "mappings"), *entry;
     size_t i, depth = strnlen(pointer, sizeof at - 1), before = rep->len;
     memcpy(at, pointer, depth);
     if (!json_is_object(spec))
@@ -266,11 +279,11 @@ void cz__check_template(const json_t *spec, const char *pointer, struct cz_repor
     cz_pointer_push(at, "mappings");
     size_t inner = strlen(at);
     if (!json_is_array(list))
-        (void)cz_report_add(rep, at, list ? "type" : "required", "a list of mappings is required");
+        (void)cz_report_add(rep, at, list ? "type" : "required",
+                            "a list of mappings is required");
     else if (json_array_size(list) == 0 || json_array_size(list) > MAX_MAPPINGS)
         (void)cz_report_add(rep, at, "range", "1 to %d mappings", MAX_MAPPINGS);
-    json_array_foreach(list, i, entry)
-    {
+    json_array_foreach (list, i, entry) {
         cz_pointer_push_index(at, i);
         check_entry(entry, at, rep);
         at[inner] = '\0';
@@ -284,7 +297,8 @@ static void check_override(const char *name, const json_t *v, char *at, struct c
     (void)name;
     const json_t *enabled = json_object_get(v, "enabled");
     if (!json_is_object(v) || json_object_size(v) != 1 || !json_is_boolean(enabled))
-        (void)cz_report_add(rep, at, "type", "must be {\"enabled\": true} or {\"enabled\": false}");
+        (void)cz_report_add(rep, at, "type",
+                            "must be {\"enabled\": true} or {\"enabled\": false}");
 }
 
 static void check_var_value(const char *name, const json_t *v, char *at, struct cz_report *rep)
@@ -296,7 +310,10 @@ static void check_var_value(const char *name, const json_t *v, char *at, struct 
         (void)cz_report_add(rep, at, "range", "at most %d bytes", MAX_VALUE_BYTES);
 }
 
-static void check_each(const json_t *spec, const char *member, char *at, struct cz_report *rep,
+static void check_each(const json_t *spec,
+                       const char *member,
+                       char *at,
+                       struct cz_report *rep,
                        void (*check)(const char *, const json_t *, char *, struct cz_report *))
 {
     const json_t *obj = json_object_get(spec, member);
@@ -307,8 +324,7 @@ static void check_each(const json_t *spec, const char *member, char *at, struct 
     size_t depth = strlen(at);
     if (obj && !json_is_object(obj))
         (void)cz_report_add(rep, at, "type", "must be an object");
-    json_object_foreach((json_t *)(uintptr_t)obj, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)obj, key, v) {
         cz_pointer_push(at, key);
         check(key, v, at, rep);
         at[depth] = '\0';
@@ -330,10 +346,12 @@ void cz__check_instance(const json_t *spec, const char *pointer, struct cz_repor
     const json_t *template = json_object_get(spec, "template");
     cz_pointer_push(at, "template");
     if (!json_is_string(template) || json_string_length(template) == 0)
-        (void)cz_report_add(rep, at, template ? "type" : "required", "the name of a template is required");
+        (void)cz_report_add(rep, at, template ? "type" : "required",
+                            "the name of a template is required");
 }
 
-/* ---- rendering ----------------------------------------------------------------------------- */
+/* ---- rendering -----------------------------------------------------------------------------
+ */
 
 void cz__rendered_done(struct cz__rendered_list *l)
 {
@@ -350,54 +368,60 @@ static json_t *values(const json_t *template_spec, const json_t *given, struct c
 {
     json_t *out = json_object(), *declared = json_object_get(template_spec, "variables"), *v;
     const char *name;
-    json_object_foreach(declared, name, v)
-    {
+    json_object_foreach (declared, name, v) {
         json_t *value = json_object_get(given, name);
         if (!value)
             value = json_object_get(v, "default");
         if (value)
             (void)json_object_set(out, name, value);
     }
-    json_object_foreach((json_t *)(uintptr_t)given, name, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)given, name, v) {
         char at[CZ_POINTER_SIZE] = "/spec/vars";
         cz_pointer_push(at, name);
         if (!json_object_get(declared, name))
-            (void)cz_report_add(rep, at, "unknown-field", "the template has no variable \"%s\"", name);
+            (void)cz_report_add(rep, at, "unknown-field", "the template has no variable \"%s\"",
+                                name);
     }
     return out;
 }
 
-static void take_rendered(struct cz__rendered *out, json_t *doc, size_t index, const json_t *overrides)
+static void
+take_rendered(struct cz__rendered *out, json_t *doc, size_t index, const json_t *overrides)
 {
     const char *name = cz_json_str(doc, "name", "");
     const json_t *enabled = json_object_get(json_object_get(overrides, name), "enabled");
     out->name = cz_strdup(name);
     out->index = index;
     if (enabled)
-        (void)json_object_set_new(json_object_get(doc, "spec"), "enabled", json_boolean(json_is_true(enabled)));
+        (void)json_object_set_new(json_object_get(doc, "spec"), "enabled",
+                                  json_boolean(json_is_true(enabled)));
     (void)json_object_del(doc, "name");
     out->doc = doc;
 }
 
-static void check_overrides(const json_t *overrides, const struct cz__rendered_list *l, struct cz_report *rep)
+static void check_overrides(const json_t *overrides,
+                            const struct cz__rendered_list *l,
+                            struct cz_report *rep)
 {
     const char *name;
     json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)overrides, name, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)overrides, name, v) {
         size_t i = 0;
         while (i < l->len && !cz_streq(l->items[i].name, name))
             i++;
         char at[CZ_POINTER_SIZE] = "/spec/overrides";
         cz_pointer_push(at, name);
         if (i == l->len)
-            (void)cz_report_add(rep, at, "not-found", "the template makes no mapping \"%s\"", name);
+            (void)cz_report_add(rep, at, "not-found", "the template makes no mapping \"%s\"",
+                                name);
     }
 }
 
-void cz__render(const json_t *template_spec, const json_t *instance_spec, bool strict_overrides,
-                struct cz__rendered_list *ret, struct cz_report *rep)
+void cz__render(const json_t *template_spec,
+                const json_t *instance_spec,
+                bool strict_overrides,
+                struct cz__rendered_list *ret,
+                struct cz_report *rep)
 {
     const json_t *list = json_object_get(template_spec, "mappings"), *entry;
     const json_t *overrides = json_object_get(instance_spec, "overrides");
@@ -405,9 +429,9 @@ void cz__render(const json_t *template_spec, const json_t *instance_spec, bool s
     char at[CZ_POINTER_SIZE] = "";
     struct render r = {.vars = vars, .at = at, .budget = MAX_RENDERED, .rep = rep};
     size_t i;
-    *ret = (struct cz__rendered_list){.items = cz_alloc_array(json_array_size(list) + 1, sizeof *ret->items)};
-    json_array_foreach(list, i, entry)
-    {
+    *ret = (struct cz__rendered_list){
+        .items = cz_alloc_array(json_array_size(list) + 1, sizeof *ret->items)};
+    json_array_foreach (list, i, entry) {
         static const char base[] = "/spec/mappings";
         memcpy(at, base, sizeof base);
         cz_pointer_push_index(at, i);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Undoing a whole change: each object gets what it was before, in one new change that is checked
- *  as any other.  What was changed since is told and left alone.  Mappings of an instance follow
- *  from the instance and its template, which are undone before them. */
+/** Undoing a whole change: each object gets what it was before, in one new change that is
+ * checked as any other.  What was changed since is told and left alone.  Mappings of an
+ * instance follow from the instance and its template, which are undone before them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,34 +19,48 @@ struct plan {
     size_t len;
 };
 
-static void skip(struct cz__attempt *a, const struct cz_revision *rev, const char *reason, int64_t by)
+static void
+skip(struct cz__attempt *a, const struct cz_revision *rev, const char *reason, int64_t by)
 {
-    json_t *one = json_pack("{s:s,s:s,s:s}", "kind", cz_kind_name(rev->kind), "name", rev->name, "reason", reason);
+    json_t *one = json_pack("{s:s,s:s,s:s}", "kind", cz_kind_name(rev->kind), "name", rev->name,
+                            "reason", reason);
     if (by > 0)
         cz_json_set_i64(one, "version", by);
     (void)json_array_append_new(a->skipped, one);
 }
 
-static enum cz_err put_back(struct cz__attempt *a, const struct undo *u, const json_t *doc,
-                            const json_t *override, const char *managed_by, struct cz_error *err)
+static enum cz_err put_back(struct cz__attempt *a,
+                            const struct undo *u,
+                            const json_t *doc,
+                            const json_t *override,
+                            const char *managed_by,
+                            struct cz_error *err)
 {
     const struct cz_revision *rev = u->rev;
     CZ_CLEANUP(cz_freep) char *what = cz_strf("%s \"%s\"", cz_kind_name(rev->kind), rev->name);
-    struct cz__put p = {.team = rev->team, .name = rev->name, .kind = rev->kind, .doc = doc, .override = override,
-                        .managed_by = managed_by, .op = CZ_OP_RESTORE,
+    struct cz__put p = {.team = rev->team,
+                        .name = rev->name,
+                        .kind = rev->kind,
+                        .doc = doc,
+                        .override = override,
+                        .managed_by = managed_by,
+                        .op = CZ_OP_RESTORE,
                         .origin = {.base = "", .fixed = "", .what = what}};
     return cz__apply(a, &p, NULL, NULL, err);
 }
 
 /** The object is alive and as the change left it. */
-static enum cz_err undo_alive(struct cz__attempt *a, const struct undo *u, const struct cz_resource *cur,
+static enum cz_err undo_alive(struct cz__attempt *a,
+                              const struct undo *u,
+                              const struct cz_resource *cur,
                               struct cz_error *err)
 {
     const struct cz_revision *rev = u->rev;
     bool override_only = rev->op == CZ_OP_OVERRIDE;
     struct cz_resource put = {0};
     if (override_only) {
-        enum cz_err code = cz__apply_override(a, cur, u->has_before ? u->before.override : NULL, &put, err);
+        enum cz_err code =
+            cz__apply_override(a, cur, u->has_before ? u->before.override : NULL, &put, err);
         cz_resource_done(&put);
         return code;
     }
@@ -55,7 +69,9 @@ static enum cz_err undo_alive(struct cz__attempt *a, const struct undo *u, const
     return put_back(a, u, u->before.doc, cur->override, cur->managed_by, err);
 }
 
-static enum cz_err undo_one(struct cz__attempt *a, const struct plan *plan, const struct undo *u,
+static enum cz_err undo_one(struct cz__attempt *a,
+                            const struct plan *plan,
+                            const struct undo *u,
                             struct cz_error *err)
 {
     const struct cz_revision *rev = u->rev;
@@ -65,7 +81,8 @@ static enum cz_err undo_one(struct cz__attempt *a, const struct plan *plan, cons
     if (code)
         return code;
     bool managed = found && cur.managed_by;
-    bool redone = managed && cur.version == cz_tx_seq(a->tx); /* its instance was undone above */
+    bool redone =
+        managed && cur.version == cz_tx_seq(a->tx); /* its instance was undone above */
     bool derived = plan->derives && rev->kind == CZ_KIND_MAPPING;
     if (rev->op == CZ_OP_DELETE) {
         if (!found && derived)
@@ -92,10 +109,16 @@ static enum cz_err undo_one(struct cz__attempt *a, const struct plan *plan, cons
 /** Objects that come back before those that use them; objects that go, after their users. */
 static int rank(const struct undo *u)
 {
-    static const int comes[] = {[CZ_KIND_CLUSTER] = 0,  [CZ_KIND_VALUE_MAP] = 1, [CZ_KIND_TEMPLATE] = 2,
-                                [CZ_KIND_INSTANCE] = 3, [CZ_KIND_MAPPING] = 4};
-    static const int goes[] = {[CZ_KIND_INSTANCE] = 10, [CZ_KIND_MAPPING] = 11, [CZ_KIND_TEMPLATE] = 12,
-                               [CZ_KIND_VALUE_MAP] = 13, [CZ_KIND_CLUSTER] = 14};
+    static const int comes[] = {[CZ_KIND_CLUSTER] = 0,
+                                [CZ_KIND_VALUE_MAP] = 1,
+                                [CZ_KIND_TEMPLATE] = 2,
+                                [CZ_KIND_INSTANCE] = 3,
+                                [CZ_KIND_MAPPING] = 4};
+    static const int goes[] = {[CZ_KIND_INSTANCE] = 10,
+                               [CZ_KIND_MAPPING] = 11,
+                               [CZ_KIND_TEMPLATE] = 12,
+                               [CZ_KIND_VALUE_MAP] = 13,
+                               [CZ_KIND_CLUSTER] = 14};
     bool away = u->rev->op != CZ_OP_DELETE && u->rev->op != CZ_OP_OVERRIDE && !u->has_before;
     return away ? goes[u->rev->kind] : comes[u->rev->kind];
 }
@@ -114,21 +137,24 @@ static enum cz_err rollback_body(struct cz__attempt *a, void *arg, struct cz_err
     enum cz_err code = CZ_OK;
     for (size_t i = 0; code == CZ_OK && i < plan->len; i++)
         code = undo_one(a, plan, &plan->items[i], err);
-    if (code || json_array_size(a->changes) > 0 || !cz_report_ok(&a->rep) || cz__wants_any(&a->wants))
+    if (code || json_array_size(a->changes) > 0 || !cz_report_ok(&a->rep) ||
+        cz__wants_any(&a->wants))
         return code;
     const json_t *first = json_array_get(a->skipped, 0);
-    return cz_fail(err, CZ_E_CONFLICT, "nothing of change %lld can be undone%s%s%s%s", (long long)plan->seq,
-                   first ? ": " : "", cz_json_str(first, "name", ""), first ? ": " : "",
-                   cz_json_str(first, "reason", ""));
+    return cz_fail(err, CZ_E_CONFLICT, "nothing of change %lld can be undone%s%s%s%s",
+                   (long long)plan->seq, first ? ": " : "", cz_json_str(first, "name", ""),
+                   first ? ": " : "", cz_json_str(first, "reason", ""));
 }
 
 /** History never changes, so what was before is looked up outside of the transaction. */
-static enum cz_err find_before(struct cz_service *s, int64_t seq, struct undo *u, struct cz_error *err)
+static enum cz_err
+find_before(struct cz_service *s, int64_t seq, struct undo *u, struct cz_error *err)
 {
     const struct cz_revision *rev = u->rev;
     struct cz_revision_list l = {0};
     struct cz_error e = CZ_ERROR_INIT;
-    enum cz_err code = cz_store_revisions(s->store, rev->team, rev->kind, rev->name, seq, 1, &l, &e);
+    enum cz_err code =
+        cz_store_revisions(s->store, rev->team, rev->kind, rev->name, seq, 1, &l, &e);
     if (code == CZ_E_NOT_FOUND)
         return CZ_OK;
     if (code) {
@@ -145,8 +171,12 @@ static enum cz_err find_before(struct cz_service *s, int64_t seq, struct undo *u
     return CZ_OK;
 }
 
-enum cz_err cz_service_rollback(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                                int64_t seq, struct cz_write_result *ret, struct cz_report *rep,
+enum cz_err cz_service_rollback(struct cz_service *s,
+                                const struct cz_caller *who,
+                                const struct cz_write *w,
+                                int64_t seq,
+                                struct cz_write_result *ret,
+                                struct cz_report *rep,
                                 struct cz_error *err)
 {
     struct cz_change c = {0};
@@ -154,10 +184,12 @@ enum cz_err cz_service_rollback(struct cz_service *s, const struct cz_caller *wh
     enum cz_err code = cz_store_change(s->store, seq, &c, &revs, err);
     if (code)
         return code;
-    struct plan plan = {.seq = seq, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
+    struct plan plan = {
+        .seq = seq, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
     for (size_t i = 0; code == CZ_OK && i < revs.len; i++) {
         plan.items[i].rev = &revs.items[i];
-        plan.derives |= revs.items[i].kind == CZ_KIND_TEMPLATE || revs.items[i].kind == CZ_KIND_INSTANCE;
+        plan.derives |=
+            revs.items[i].kind == CZ_KIND_TEMPLATE || revs.items[i].kind == CZ_KIND_INSTANCE;
         code = find_before(s, seq, &plan.items[i], err);
     }
     if (code == CZ_OK) {
@@ -166,8 +198,14 @@ enum cz_err cz_service_rollback(struct cz_service *s, const struct cz_caller *wh
         struct cz_write mine = *w;
         if (!mine.comment)
             mine.comment = comment;
-        struct cz__job j = {.s = s, .who = who, .w = &mine, .team = c.team, .action = "change.rollback",
-                            .reverts = seq, .body = rollback_body, .arg = &plan};
+        struct cz__job j = {.s = s,
+                            .who = who,
+                            .w = &mine,
+                            .team = c.team,
+                            .action = "change.rollback",
+                            .reverts = seq,
+                            .body = rollback_body,
+                            .arg = &plan};
         code = cz__run(&j, ret, rep, err);
     }
     for (size_t i = 0; i < plan.len; i++)

@@ -48,8 +48,8 @@ void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, void *arg)
     s->view_arg = arg;
 }
 
-struct cz_change_meta cz__meta(const struct cz_caller *who, const char *team, const char *action,
-                               const char *comment)
+struct cz_change_meta
+cz__meta(const struct cz_caller *who, const char *team, const char *action, const char *comment)
 {
     struct cz_change_meta m = {.team = team, .action = action, .comment = comment};
     if (!who)
@@ -63,7 +63,8 @@ struct cz_change_meta cz__meta(const struct cz_caller *who, const char *team, co
     return m;
 }
 
-/* ---- teams -------------------------------------------------------------------------------- */
+/* ---- teams --------------------------------------------------------------------------------
+ */
 
 static bool team_cached(struct cz_service *s, const char *team)
 {
@@ -71,7 +72,8 @@ static bool team_cached(struct cz_service *s, const char *team)
     return cz_map_get(&s->teams, team) != NULL;
 }
 
-static enum cz_err team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *err)
+static enum cz_err
+team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *err)
 {
     enum cz_err code = cz_store_teams(s->store, ret, ret_len, err);
     if (code)
@@ -99,7 +101,8 @@ enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_err
     if (code)
         return code;
     free_names(names, n);
-    return team_cached(s, team) ? CZ_OK : cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", team);
+    return team_cached(s, team) ? CZ_OK
+                                : cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", team);
 }
 
 enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error *err)
@@ -117,8 +120,11 @@ enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error
     return CZ_OK;
 }
 
-enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *who, const char *team,
-                                json_t **ret, struct cz_error *err)
+enum cz_err cz_service_put_team(struct cz_service *s,
+                                const struct cz_caller *who,
+                                const char *team,
+                                json_t **ret,
+                                struct cz_error *err)
 {
     enum cz_err code = cz_name_check(team, err);
     if (code)
@@ -131,10 +137,14 @@ enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *wh
     return CZ_OK;
 }
 
-/* ---- waiting, readiness -------------------------------------------------------------------- */
+/* ---- waiting, readiness --------------------------------------------------------------------
+ */
 
-enum cz_err cz_service_wait_change(struct cz_service *s, int64_t after, cz_time deadline,
-                                   int64_t *ret_seq, struct cz_error *err)
+enum cz_err cz_service_wait_change(struct cz_service *s,
+                                   int64_t after,
+                                   cz_time deadline,
+                                   int64_t *ret_seq,
+                                   struct cz_error *err)
 {
     return cz_store_wait(s->store, after, deadline, ret_seq, err);
 }
@@ -146,11 +156,12 @@ bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline
 
 static void add_check(json_t *checks, const char *name, bool ok, const char *text)
 {
-    (void)json_array_append_new(
-        checks, json_pack("{s:s,s:b,s:s}", "name", name, "ok", ok, "message", ok ? "ok" : text));
+    (void)json_array_append_new(checks, json_pack("{s:s,s:b,s:s}", "name", name, "ok", ok,
+                                                  "message", ok ? "ok" : text));
 }
 
-enum cz_err cz_service_ready(struct cz_service *s, cz_time deadline, json_t **ret, struct cz_error *err)
+enum cz_err
+cz_service_ready(struct cz_service *s, cz_time deadline, json_t **ret, struct cz_error *err)
 {
     struct cz_error why = CZ_ERROR_INIT;
     json_t *checks = json_array();
@@ -165,32 +176,42 @@ enum cz_err cz_service_ready(struct cz_service *s, cz_time deadline, json_t **re
                          store ? "the status topic was not read to its end yet" : why.text);
 }
 
-/* ---- expressions --------------------------------------------------------------------------- */
+/* ---- expressions ---------------------------------------------------------------------------
+ */
 
-enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,
-                            struct cz_report *rep, struct cz_error *err)
+enum cz_err cz_service_eval(const char *expression,
+                            const json_t *document,
+                            json_t **ret,
+                            struct cz_report *rep,
+                            struct cz_error *err)
 {
     struct cz_jmespath *x = NULL;
     struct cz_error why = CZ_ERROR_INIT;
     if (strlen(expression) > CZ_MAX_EXPRESSION)
-        return cz_report_add(rep, "/expression", "range", "at most %d bytes", CZ_MAX_EXPRESSION);
+        return cz_report_add(rep, "/expression", "range", "at most %d bytes",
+                             CZ_MAX_EXPRESSION);
     if (cz_jmespath_compile(expression, strlen(expression), &x, &why) != CZ_OK) {
         (void)cz_report_add(rep, "/expression", "jmespath", "%s", why.text);
         return cz_fail(err, CZ_E_INVALID, "%s", why.text);
     }
     cz_jmespath_free(x);
-    CZ_CLEANUP(cz_freep) char *text = document ? cz_json_text(document, false) : cz_strdup("null");
+    CZ_CLEANUP(cz_freep)
+    char *text = document ? cz_json_text(document, false) : cz_strdup("null");
     CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(CZ_MAX_BODY);
-    enum cz_err code = cz_jmespath_eval_text(expression, strlen(expression), text, strlen(text), &out, &why);
+    enum cz_err code =
+        cz_jmespath_eval_text(expression, strlen(expression), text, strlen(text), &out, &why);
     if (code == CZ_OK && out.failed)
         code = cz_fail(&why, CZ_E_INVALID, "the result is larger than %d bytes", CZ_MAX_BODY);
     if (code) {
-        (void)cz_report_add(rep, "/expression", code == CZ_E_LIMIT ? "limit" : "evaluation", "%s", why.text);
+        (void)cz_report_add(rep, "/expression", code == CZ_E_LIMIT ? "limit" : "evaluation",
+                            "%s", why.text);
         return cz_fail(err, CZ_E_INVALID, "%s", why.text);
     }
-    json_t *value = json_loadb(cz_buf_str(&out), out.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    json_t *value =
+        json_loadb(cz_buf_str(&out), out.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
     if (!value) { /* a number that no 64 bits hold */
-        (void)cz_report_add(rep, "/expression", "evaluation", "the result holds a number that cannot be shown");
+        (void)cz_report_add(rep, "/expression", "evaluation",
+                            "the result holds a number that cannot be shown");
         return cz_fail(err, CZ_E_INVALID, "the result holds a number that cannot be shown");
     }
     *ret = json_pack("{s:o}", "result", value);

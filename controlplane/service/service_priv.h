@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Inside of the service layer.  A write runs as an `attempt` inside the store's transaction: it
- *  checks, puts and publishes, and only notes what it would have to ask Kafka.  Kafka is asked
- *  between attempts, never while the transaction holds the store's write lock; then the write runs
- *  again with the answers at hand (see cz__run). */
+/** Inside of the service layer.  A write runs as an `attempt` inside the store's transaction:
+ * it checks, puts and publishes, and only notes what it would have to ask Kafka.  Kafka is
+ * asked between attempts, never while the transaction holds the store's write lock; then the
+ * write runs again with the answers at hand (see cz__run). */
 #ifndef CZ_SERVICE_PRIV_H
 #define CZ_SERVICE_PRIV_H
 
@@ -40,9 +40,15 @@ struct cz_service {
     int64_t due_seq;          /* -1: not loaded */
 };
 
-/* ---- facts.c: what Kafka says about topics ------------------------------------------------ */
+/* ---- facts.c: what Kafka says about topics ------------------------------------------------
+ */
 
-enum cz__fact_state { CZ__FACT_EXISTS, CZ__FACT_MISSING, CZ__FACT_FORBIDDEN, CZ__FACT_UNREACHABLE };
+enum cz__fact_state {
+    CZ__FACT_EXISTS,
+    CZ__FACT_MISSING,
+    CZ__FACT_FORBIDDEN,
+    CZ__FACT_UNREACHABLE
+};
 struct cz__fact {
     enum cz__fact_state state;
     int32_t partitions;
@@ -58,20 +64,25 @@ void cz__wants_done(struct cz__wants *w);
 void cz__want(struct cz__wants *w, struct cz_cluster *c, const char *topic);
 bool cz__wants_any(const struct cz__wants *w);
 /** A fact learned at @since or later, or a good one that is a few seconds old. */
-bool cz__fact(struct cz_service *s, const struct cz_cluster *c, const char *topic, cz_time since,
+bool cz__fact(struct cz_service *s,
+              const struct cz_cluster *c,
+              const char *topic,
+              cz_time since,
               struct cz__fact *ret);
 /** Ask all clusters at once, at most @timeout_ms; afterwards every want is a fact. */
 void cz__facts_fetch(struct cz_service *s, const struct cz__wants *w, int timeout_ms);
 void cz__admins_sweep(struct cz_service *s);
 void cz__admins_done(struct cz_service *s);
 
-/* ---- write.c: attempts -------------------------------------------------------------------- */
+/* ---- write.c: attempts --------------------------------------------------------------------
+ */
 
 /** Where the problems of a document hang in the request's body. */
 struct cz__origin {
-    const char *base;  /* put in front of each pointer */
-    const char *fixed; /* else: every problem is at this place, its own pointer goes to the text */
-    const char *what;  /* NULL, or the object that the problem is about: `mapping "x"` */
+    const char *base; /* put in front of each pointer */
+    const char
+        *fixed; /* else: every problem is at this place, its own pointer goes to the text */
+    const char *what; /* NULL, or the object that the problem is about: `mapping "x"` */
 };
 struct cz__group_use {
     char *team, *name; /* of the mapping that was put */
@@ -84,8 +95,8 @@ struct cz__attempt {
     struct cz_report rep;
     json_t *warnings, *changes, *skipped;
     struct cz__wants wants;
-    cz_time since;              /* when the write began: facts learned later count */
-    struct cz_map clusters;     /* team "/" name → struct cz_cluster *, as of this transaction */
+    cz_time since;          /* when the write began: facts learned later count */
+    struct cz_map clusters; /* team "/" name → struct cz_cluster *, as of this transaction */
     struct cz__group_use *uses; /* consumer groups to compare before the end */
     size_t uses_len, uses_cap;
     int64_t stale_version; /* > 0: If-Match failed against this one */
@@ -103,32 +114,59 @@ struct cz__job {
     cz__body body;
     void *arg;
 };
-enum cz_err cz__run(const struct cz__job *j, struct cz_write_result *ret, struct cz_report *rep,
+enum cz_err cz__run(const struct cz__job *j,
+                    struct cz_write_result *ret,
+                    struct cz_report *rep,
                     struct cz_error *err);
 enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_error *err);
 /** *ret_found false instead of CZ_E_NOT_FOUND. */
-enum cz_err cz__tx_find(struct cz__attempt *a, const char *team, enum cz_kind kind, const char *name,
-                        struct cz_resource *ret, bool *ret_found, struct cz_error *err);
+enum cz_err cz__tx_find(struct cz__attempt *a,
+                        const char *team,
+                        enum cz_kind kind,
+                        const char *name,
+                        struct cz_resource *ret,
+                        bool *ret_found,
+                        struct cz_error *err);
 /** If-Match and If-None-Match against @cur (NULL: there is none). */
-enum cz_err cz__precondition(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err);
-void cz__note_change(struct cz__attempt *a, const char *op, enum cz_kind kind, const char *name);
-void cz__warn(struct cz__attempt *a, const char *pointer, const char *code, const char *fmt, ...)
-    CZ_PRINTF(4, 5);
+enum cz_err
+cz__precondition(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err);
+void cz__note_change(struct cz__attempt *a,
+                     const char *op,
+                     enum cz_kind kind,
+                     const char *name);
+void cz__warn(struct cz__attempt *a,
+              const char *pointer,
+              const char *code,
+              const char *fmt,
+              ...) CZ_PRINTF(4, 5);
 /** Move problems of a part into the attempt's report as @o says. */
-void cz__move_problems(struct cz__attempt *a, const struct cz__origin *o, struct cz_report *from);
-void cz__origin_problem(struct cz__attempt *a, const struct cz__origin *o, const char *below,
-                        const char *code, const char *fmt, ...) CZ_PRINTF(5, 6);
+void cz__move_problems(struct cz__attempt *a,
+                       const struct cz__origin *o,
+                       struct cz_report *from);
+void cz__origin_problem(struct cz__attempt *a,
+                        const struct cz__origin *o,
+                        const char *below,
+                        const char *code,
+                        const char *fmt,
+                        ...) CZ_PRINTF(5, 6);
 
-/* ---- document.c --------------------------------------------------------------------------- */
+/* ---- document.c ---------------------------------------------------------------------------
+ */
 
 /** The stored form {group, labels, description, spec} of a request's body; problems to @rep.
- *  @cur what is stored (NULL: nothing), for the read-only members. New reference, never NULL. */
-json_t *cz__document(const json_t *body, const char *team, enum cz_kind kind, const char *name,
-                     const struct cz_resource *cur, struct cz_report *rep);
+ *  @cur what is stored (NULL: nothing), for the read-only members. New reference, never NULL.
+ */
+json_t *cz__document(const json_t *body,
+                     const char *team,
+                     enum cz_kind kind,
+                     const char *name,
+                     const struct cz_resource *cur,
+                     struct cz_report *rep);
 /** group, labels, description of any object of ours (a template's entries too). */
 void cz__check_meta(const json_t *obj, const char *pointer, struct cz_report *rep);
 
-/* ---- apply.c: one object and what follows from it ----------------------------------------- */
+/* ---- apply.c: one object and what follows from it -----------------------------------------
+ */
 
 struct cz__put {
     const char *team, *name;
@@ -141,35 +179,57 @@ struct cz__put {
 /** Check, store, publish, and redo what depends on it (instances of a template, mappings of a
  *  value map). Problems go to the attempt's report, and then nothing will be stored.
  *  @ret may be NULL; set only when the put was made. */
-enum cz_err cz__apply(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                      bool *ret_put, struct cz_error *err);
+enum cz_err cz__apply(struct cz__attempt *a,
+                      const struct cz__put *p,
+                      struct cz_resource *ret,
+                      bool *ret_put,
+                      struct cz_error *err);
 /** Delete and tombstone; CZ_E_CONFLICT naming the users when it is in use. */
-enum cz_err cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err);
+enum cz_err
+cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err);
 /** Put the override of an existing object; a mapping is published again. */
-enum cz_err cz__apply_override(struct cz__attempt *a, const struct cz_resource *cur, json_t *override,
-                               struct cz_resource *ret, struct cz_error *err);
+enum cz_err cz__apply_override(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               json_t *override,
+                               struct cz_resource *ret,
+                               struct cz_error *err);
 /** After cz_tx_put() of @op: history line and the result's created flag. true: it differed. */
 bool cz__noted(struct cz__attempt *a, const struct cz_resource *r, enum cz_op op);
 
 /* apply_mapping.c */
-enum cz_err cz__apply_mapping(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                              bool *ret_put, struct cz_error *err);
-enum cz_err cz__republish_mapping(struct cz__attempt *a, const struct cz_resource *r,
-                                  const struct cz__origin *o, struct cz_error *err);
+enum cz_err cz__apply_mapping(struct cz__attempt *a,
+                              const struct cz__put *p,
+                              struct cz_resource *ret,
+                              bool *ret_put,
+                              struct cz_error *err);
+enum cz_err cz__republish_mapping(struct cz__attempt *a,
+                                  const struct cz_resource *r,
+                                  const struct cz__origin *o,
+                                  struct cz_error *err);
 enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct cz_error *err);
 /* groups.c */
-enum cz_err cz__group_concerned(struct cz__attempt *a, const struct cz__put *p, bool *ret,
+enum cz_err cz__group_concerned(struct cz__attempt *a,
+                                const struct cz__put *p,
+                                bool *ret,
                                 struct cz_error *err);
 void cz__group_note(struct cz__attempt *a, const struct cz__put *p);
 enum cz_err cz__groups_check(struct cz__attempt *a, struct cz_error *err);
 /* clusters of the team as of this transaction; *ret NULL: there is none (borrowed) */
-enum cz_err cz__tx_cluster(struct cz__attempt *a, const char *team, const char *name,
-                           struct cz_cluster **ret, struct cz_error *err);
+enum cz_err cz__tx_cluster(struct cz__attempt *a,
+                           const char *team,
+                           const char *name,
+                           struct cz_cluster **ret,
+                           struct cz_error *err);
 /* usage: names of up to a few objects of @team that refer to (kind, name); "" none. cz_free */
-enum cz_err cz__users(struct cz__attempt *a, const char *team, enum cz_kind kind, const char *name,
-                      char **ret, struct cz_error *err);
+enum cz_err cz__users(struct cz__attempt *a,
+                      const char *team,
+                      enum cz_kind kind,
+                      const char *name,
+                      char **ret,
+                      struct cz_error *err);
 
-/* ---- render.c: templates ------------------------------------------------------------------ */
+/* ---- render.c: templates ------------------------------------------------------------------
+ */
 
 void cz__check_template(const json_t *spec, const char *pointer, struct cz_report *rep);
 void cz__check_instance(const json_t *spec, const char *pointer, struct cz_report *rep);
@@ -186,16 +246,23 @@ void cz__rendered_done(struct cz__rendered_list *l);
 /** @rep pointers: into the template ("/spec/mappings/0/name") for what is undefined there, with
  *  the code "undefined-variable"; into the instance ("/spec/vars/X", "/spec/overrides/n") else.
  *  @strict_overrides an override of a mapping that is not rendered is a problem. */
-void cz__render(const json_t *template_spec, const json_t *instance_spec, bool strict_overrides,
-                struct cz__rendered_list *ret, struct cz_report *rep);
+void cz__render(const json_t *template_spec,
+                const json_t *instance_spec,
+                bool strict_overrides,
+                struct cz__rendered_list *ret,
+                struct cz_report *rep);
 /* instances.c */
-enum cz_err cz__apply_instance(struct cz__attempt *a, const struct cz__put *p, struct cz_resource *ret,
-                               bool *ret_put, struct cz_error *err);
-enum cz_err cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl,
-                                   struct cz_error *err);
+enum cz_err cz__apply_instance(struct cz__attempt *a,
+                               const struct cz__put *p,
+                               struct cz_resource *ret,
+                               bool *ret_put,
+                               struct cz_error *err);
+enum cz_err
+cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl, struct cz_error *err);
 char *cz__manager(const char *instance); /* "instance:<name>" */
 
-/* ---- reading ------------------------------------------------------------------------------ */
+/* ---- reading ------------------------------------------------------------------------------
+ */
 
 json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool with_status);
 json_t *cz__override_json(const json_t *override);
@@ -220,13 +287,16 @@ struct cz__subject { /* of a status: the few facts of a resource that it needs *
 };
 void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__state *ret);
 void cz__state_done(struct cz__state *st);
-json_t *cz__conditions(struct cz_service *s, const struct cz__subject *m, const struct cz__state *st,
+json_t *cz__conditions(struct cz_service *s,
+                       const struct cz__subject *m,
+                       const struct cz__state *st,
                        const struct cz_mapping_stats *stats);
 struct cz__subject cz__subject_of(const struct cz_resource *r);
 json_t *cz__short_status(struct cz_service *s, const struct cz_resource *r);
 json_t *cz__dropped_json(const int64_t *dropped);
 
-/** All mappings, as subjects, as of the store's newest change; read again only after a change. */
+/** All mappings, as subjects, as of the store's newest change; read again only after a change.
+ */
 struct cz__snapshot_item {
     struct cz__subject m;
     char *text[4]; /* what m points to */
@@ -238,12 +308,15 @@ struct cz__snapshot {
     struct cz__snapshot_item *items;
     size_t len;
 };
-enum cz_err cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
+enum cz_err
+cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
 void cz__snapshot_give(struct cz_service *s, struct cz__snapshot *sn);
 void cz__snapshot_free(struct cz__snapshot *sn);
 /** Changes from @from to @to as a list of {"op","pointer","from","to"} (json_diff.c). */
 json_t *cz__json_diff(const json_t *from, const json_t *to);
-struct cz_change_meta cz__meta(const struct cz_caller *who, const char *team, const char *action,
+struct cz_change_meta cz__meta(const struct cz_caller *who,
+                               const char *team,
+                               const char *action,
                                const char *comment);
 
 #endif

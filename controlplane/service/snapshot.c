@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The few facts of every mapping that polls need (statistics, metrics), read from the store only
- *  when a change has happened since: a poll every two seconds must not read all documents. */
+/** The few facts of every mapping that polls need (statistics, metrics), read from the store
+ * only when a change has happened since: a poll every two seconds must not read all documents.
+ */
 #include "service_priv.h"
 
 static void fill(struct cz__snapshot_item *it, const struct cz_resource *r)
@@ -48,7 +49,8 @@ static struct cz__snapshot *current(struct cz_service *s, int64_t seq)
     return s->snapshot;
 }
 
-enum cz_err cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err)
+enum cz_err
+cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err)
 {
     struct cz_list_filter f = {.kind = CZ_KIND_MAPPING};
     struct cz_resource_list l = {0};
@@ -63,7 +65,8 @@ enum cz_err cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, s
     if (code)
         return code;
     struct cz__snapshot *sn = cz_alloc(sizeof *sn);
-    *sn = (struct cz__snapshot){.refs = 2, .seq = seq, .len = l.len}; /* the service's and the caller's */
+    *sn = (struct cz__snapshot){
+        .refs = 2, .seq = seq, .len = l.len}; /* the service's and the caller's */
     sn->items = cz_alloc_array(l.len + 1, sizeof *sn->items);
     for (size_t i = 0; i < l.len; i++)
         fill(&sn->items[i], &l.items[i]);

@@ -21,7 +21,8 @@ static json_t *delay_json(const struct cz_histogram *h)
 {
     if (h->total == 0)
         return json_pack("{s:n,s:n}", "p50", "p99");
-    return json_pack("{s:f,s:f}", "p50", cz_histogram_quantile(h, 0.5), "p99", cz_histogram_quantile(h, 0.99));
+    return json_pack("{s:f,s:f}", "p50", cz_histogram_quantile(h, 0.5), "p99",
+                     cz_histogram_quantile(h, 0.99));
 }
 
 static void add_totals(json_t *o, const struct cz_mapping_stats *st)
@@ -40,7 +41,8 @@ static void add_rates(json_t *o, const struct cz_mapping_stats *st)
     (void)json_object_set_new(o, "bytes_per_second", json_real(st->bytes_per_second));
 }
 
-/* ---- the full status of one mapping --------------------------------------------------------- */
+/* ---- the full status of one mapping ---------------------------------------------------------
+ */
 
 static json_t *task_json(const struct cz_task_info *t)
 {
@@ -113,7 +115,9 @@ static int64_t known_lag(const struct cz_mapping_stats *st, int *ret_unknown)
     return lag;
 }
 
-static json_t *status_json(struct cz_service *s, const struct cz__subject *m, const struct cz_mapping_stats *stats)
+static json_t *status_json(struct cz_service *s,
+                           const struct cz__subject *m,
+                           const struct cz_mapping_stats *stats)
 {
     static const struct cz_mapping_stats nothing = {.lag = -1};
     const struct cz_mapping_stats *st = stats ? stats : &nothing;
@@ -140,7 +144,10 @@ static json_t *status_json(struct cz_service *s, const struct cz__subject *m, co
     return o;
 }
 
-enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name, json_t **ret,
+enum cz_err cz_service_status(struct cz_service *s,
+                              const char *team,
+                              const char *name,
+                              json_t **ret,
                               struct cz_error *err)
 {
     struct cz_resource r = {0};
@@ -157,7 +164,8 @@ enum cz_err cz_service_status(struct cz_service *s, const char *team, const char
     return CZ_OK;
 }
 
-/* ---- workers ------------------------------------------------------------------------------- */
+/* ---- workers -------------------------------------------------------------------------------
+ */
 
 static json_t *worker_json(const struct cz_worker_info *w)
 {
@@ -195,7 +203,8 @@ enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_err
     return CZ_OK;
 }
 
-/* ---- counters of all mappings --------------------------------------------------------------- */
+/* ---- counters of all mappings ---------------------------------------------------------------
+ */
 
 struct sums {
     struct cz_mapping_stats st; /* partitions unused */
@@ -221,7 +230,8 @@ static void add_sums(struct sums *t, const struct cz_mapping_stats *st)
     cz_histogram_merge(&t->st.delay, &st->delay);
 }
 
-static json_t *item_json(struct cz_service *s, const struct cz__snapshot_item *it, struct sums *sums)
+static json_t *
+item_json(struct cz_service *s, const struct cz__snapshot_item *it, struct sums *sums)
 {
     struct cz_mapping_stats st = {.lag = -1};
     struct cz__state state;
@@ -254,7 +264,8 @@ static json_t *sums_json(const struct sums *t)
     json_t *o = json_object(), *states = json_object();
     (void)json_object_set_new(o, "mappings", json_integer(t->mappings));
     for (int i = 0; i < CZ_TASK_STATE_COUNT_; i++)
-        (void)json_object_set_new(states, cz_task_state_name((enum cz_task_state)i), json_integer(t->states[i]));
+        (void)json_object_set_new(states, cz_task_state_name((enum cz_task_state)i),
+                                  json_integer(t->states[i]));
     (void)json_object_set_new(o, "states", states);
     add_totals(o, &t->st);
     cz_json_set_i64(o, "lag", t->st.lag);
@@ -264,7 +275,8 @@ static json_t *sums_json(const struct sums *t)
     return o;
 }
 
-enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret, struct cz_error *err)
+enum cz_err
+cz_service_stats(struct cz_service *s, const char *team, json_t **ret, struct cz_error *err)
 {
     struct cz__snapshot *sn = NULL;
     struct sums sums = {0};

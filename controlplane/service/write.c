@@ -85,7 +85,9 @@ static void explain_stale(struct cz_service *s, struct cz__attempt *a, struct cz
     cz_revision_list_done(&revisions);
 }
 
-static void give_result(const struct cz__job *j, struct cz__attempt *a, int64_t seq,
+static void give_result(const struct cz__job *j,
+                        struct cz__attempt *a,
+                        int64_t seq,
                         struct cz_write_result *ret)
 {
     *ret = (struct cz_write_result){.warnings = json_incref(a->warnings),
@@ -112,7 +114,9 @@ static void give_problems(struct cz__attempt *a, struct cz_report *rep, struct c
     (void)cz_report_error(&a->rep, err);
 }
 
-static enum cz_err run_attempts(struct run *r, struct cz_write_result *ret, struct cz_report *rep,
+static enum cz_err run_attempts(struct run *r,
+                                struct cz_write_result *ret,
+                                struct cz_report *rep,
                                 struct cz_error *err)
 {
     const struct cz__job *j = r->job;
@@ -122,7 +126,8 @@ static enum cz_err run_attempts(struct run *r, struct cz_write_result *ret, stru
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
         struct cz_error e = CZ_ERROR_INIT;
         int64_t seq = 0;
-        enum cz_err code = cz_store_write(j->s->store, &meta, j->w->dry_run, attempt, r, &seq, &e);
+        enum cz_err code =
+            cz_store_write(j->s->store, &meta, j->w->dry_run, attempt, r, &seq, &e);
         if (code == CZ_OK) {
             give_result(j, a, seq, ret);
             return CZ_OK;
@@ -146,7 +151,9 @@ static enum cz_err run_attempts(struct run *r, struct cz_write_result *ret, stru
     return cz_fail(err, CZ_E_INTERNAL, "not reached");
 }
 
-enum cz_err cz__run(const struct cz__job *j, struct cz_write_result *ret, struct cz_report *rep,
+enum cz_err cz__run(const struct cz__job *j,
+                    struct cz_write_result *ret,
+                    struct cz_report *rep,
                     struct cz_error *err)
 {
     enum cz_err code = j->team ? cz__team_known(j->s, j->team, err) : CZ_OK;
@@ -171,10 +178,16 @@ void cz_write_result_done(struct cz_write_result *r)
     *r = (struct cz_write_result){0};
 }
 
-/* ---- what bodies use ----------------------------------------------------------------------- */
+/* ---- what bodies use -----------------------------------------------------------------------
+ */
 
-enum cz_err cz__tx_find(struct cz__attempt *a, const char *team, enum cz_kind kind, const char *name,
-                        struct cz_resource *ret, bool *ret_found, struct cz_error *err)
+enum cz_err cz__tx_find(struct cz__attempt *a,
+                        const char *team,
+                        enum cz_kind kind,
+                        const char *name,
+                        struct cz_resource *ret,
+                        bool *ret_found,
+                        struct cz_error *err)
 {
     struct cz_error e = CZ_ERROR_INIT;
     enum cz_err code = cz_tx_get(a->tx, team, kind, name, ret, &e);
@@ -186,12 +199,14 @@ enum cz_err cz__tx_find(struct cz__attempt *a, const char *team, enum cz_kind ki
     return code;
 }
 
-enum cz_err cz__precondition(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
+enum cz_err
+cz__precondition(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
 {
     const struct cz_write *w = a->w;
     if (!cur) {
         if (w->if_match != CZ_IF_MATCH_NONE)
-            return cz_fail(err, CZ_E_STALE, "If-Match was given, but the object does not exist");
+            return cz_fail(err, CZ_E_STALE,
+                           "If-Match was given, but the object does not exist");
         return CZ_OK;
     }
     if (w->create_only) {
@@ -200,23 +215,26 @@ enum cz_err cz__precondition(struct cz__attempt *a, const struct cz_resource *cu
                        cz_kind_name(cur->kind), cur->name, (long long)cur->version);
     }
     if (w->if_match == CZ_IF_MATCH_NONE)
-        return cz_fail(err, CZ_E_PRECONDITION,
-                       "%s '%s' exists: send its version in If-Match, or If-None-Match: * to create only",
-                       cz_kind_name(cur->kind), cur->name);
+        return cz_fail(
+            err, CZ_E_PRECONDITION,
+            "%s '%s' exists: send its version in If-Match, or If-None-Match: * to create only",
+            cz_kind_name(cur->kind), cur->name);
     if (w->if_match == CZ_IF_MATCH_ANY || w->if_match == cur->version)
         return CZ_OK;
     a->stale_version = cur->version;
-    return cz_fail(err, CZ_E_STALE, "%s '%s' is in version %lld now, not %lld", cz_kind_name(cur->kind),
-                   cur->name, (long long)cur->version, (long long)w->if_match);
+    return cz_fail(err, CZ_E_STALE, "%s '%s' is in version %lld now, not %lld",
+                   cz_kind_name(cur->kind), cur->name, (long long)cur->version,
+                   (long long)w->if_match);
 }
 
 void cz__note_change(struct cz__attempt *a, const char *op, enum cz_kind kind, const char *name)
 {
-    (void)json_array_append_new(
-        a->changes, json_pack("{s:s,s:s,s:s}", "op", op, "kind", cz_kind_name(kind), "name", name));
+    (void)json_array_append_new(a->changes, json_pack("{s:s,s:s,s:s}", "op", op, "kind",
+                                                      cz_kind_name(kind), "name", name));
 }
 
-void cz__warn(struct cz__attempt *a, const char *pointer, const char *code, const char *fmt, ...)
+void cz__warn(
+    struct cz__attempt *a, const char *pointer, const char *code, const char *fmt, ...)
 {
     char text[500];
     va_list ap;
@@ -225,9 +243,9 @@ void cz__warn(struct cz__attempt *a, const char *pointer, const char *code, cons
     va_end(ap);
     size_t i;
     json_t *w;
-    json_array_foreach(a->warnings, i, w)
-    {
-        if (cz_streq(cz_json_str(w, "message", ""), text) && cz_streq(cz_json_str(w, "pointer", ""), pointer))
+    json_array_foreach (a->warnings, i, w) {
+        if (cz_streq(cz_json_str(w, "message", ""), text) &&
+            cz_streq(cz_json_str(w, "pointer", ""), pointer))
             return;
     }
     json_t *one = json_object();
@@ -240,10 +258,14 @@ void cz__warn(struct cz__attempt *a, const char *pointer, const char *code, cons
     (void)json_array_append_new(a->warnings, one);
 }
 
-static void add_problem(struct cz__attempt *a, const struct cz__origin *o, const char *below,
-                        const char *code, const char *text)
+static void add_problem(struct cz__attempt *a,
+                        const struct cz__origin *o,
+                        const char *below,
+                        const char *code,
+                        const char *text)
 {
-    CZ_CLEANUP(cz_freep) char *at = o->fixed ? cz_strdup(o->fixed) : cz_strf("%s%s", o->base, below);
+    CZ_CLEANUP(cz_freep)
+    char *at = o->fixed ? cz_strdup(o->fixed) : cz_strf("%s%s", o->base, below);
     if (!o->what)
         (void)cz_report_add(&a->rep, at, code, "%s", text);
     else if (o->fixed && *below)
@@ -252,8 +274,12 @@ static void add_problem(struct cz__attempt *a, const struct cz__origin *o, const
         (void)cz_report_add(&a->rep, at, code, "%s: %s", o->what, text);
 }
 
-void cz__origin_problem(struct cz__attempt *a, const struct cz__origin *o, const char *below,
-                        const char *code, const char *fmt, ...)
+void cz__origin_problem(struct cz__attempt *a,
+                        const struct cz__origin *o,
+                        const char *below,
+                        const char *code,
+                        const char *fmt,
+                        ...)
 {
     char text[800];
     va_list ap;
@@ -263,7 +289,9 @@ void cz__origin_problem(struct cz__attempt *a, const struct cz__origin *o, const
     add_problem(a, o, below, code, text);
 }
 
-void cz__move_problems(struct cz__attempt *a, const struct cz__origin *o, struct cz_report *from)
+void cz__move_problems(struct cz__attempt *a,
+                       const struct cz__origin *o,
+                       struct cz_report *from)
 {
     for (size_t i = 0; i < from->len; i++)
         add_problem(a, o, from->items[i].pointer, from->items[i].code, from->items[i].message);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIBS: cz_mapping */
-/** Mapping documents: whatever parses must resolve, and the resolved form must parse to itself. */
+/** Mapping documents: whatever parses must resolve, and the resolved form must parse to itself.
+ */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>

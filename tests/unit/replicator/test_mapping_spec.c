@@ -13,7 +13,9 @@
 #include "cz/mapping_spec.h"
 #include "cz/util.h"
 
-#define ENDS "\"source\":{\"cluster\":\"a\",\"topic\":\"in\"},\"target\":{\"cluster\":\"b\",\"topic\":\"out\"}"
+#define ENDS                                                                                   \
+    "\"source\":{\"cluster\":\"a\",\"topic\":\"in\"},\"target\":{\"cluster\":\"b\",\"topic\":" \
+    "\"out\"}"
 
 static json_t *json(const char *text)
 {
@@ -74,7 +76,8 @@ static const struct {
     {"\"on_change\":{\"ofset\":\"keep\"}", "/spec/on_change/ofset", "unknown-field"},
     {"\"consumer_group\":5", "/spec/consumer_group", "type"},
     {"\"consumer_group\":\"a\\nb\"", "/spec/consumer_group", "value"},
-    {"\"target_service_consumer_group\":\"g\"", "/spec/target_service_consumer_group", "not-available"},
+    {"\"target_service_consumer_group\":\"g\"", "/spec/target_service_consumer_group",
+     "not-available"},
     {"\"delivery\":\"exactly_once\"", "/spec/delivery", "not-available"},
     {"\"delivery\":\"maybe\"", "/spec/delivery", "value"},
     {"\"isolation\":\"none\"", "/spec/isolation", "value"},
@@ -83,7 +86,8 @@ static const struct {
     {"\"value_format\":\"avro\"", "/spec/value_format", "not-available"},
     {"\"value_format\":1", "/spec/value_format", "type"},
     {"\"validate\":\"some\"", "/spec/validate", "value"},
-    {"\"validate\":\"full\",\"key_format\":\"raw\",\"value_format\":\"raw\"", "/spec/validate", "value"},
+    {"\"validate\":\"full\",\"key_format\":\"raw\",\"value_format\":\"raw\"", "/spec/validate",
+     "value"},
     {"\"valid_jmespath\":\"value.[\"", "/spec/valid_jmespath", "jmespath"},
     {"\"valid_jmespath\":\"\"", "/spec/valid_jmespath", "range"},
     {"\"valid_jmespath\":7", "/spec/valid_jmespath", "type"},
@@ -96,8 +100,10 @@ static const struct {
     {"\"value_map\":{\"value.a..b\":{}}", "/spec/value_map/value.a..b", "value"},
     {"\"value_map\":{\"key\":7}", "/spec/value_map/key", "type"},
     {"\"value_map\":{\"key\":{\"1\":[]}}", "/spec/value_map/key/1", "type"},
-    {"\"value_map\":{\"key:partition\":{\"1\":-1}}", "/spec/value_map/key:partition/1", "range"},
-    {"\"value_map\":{\"key:partition\":{\"1\":\"0\"}}", "/spec/value_map/key:partition/1", "range"},
+    {"\"value_map\":{\"key:partition\":{\"1\":-1}}", "/spec/value_map/key:partition/1",
+     "range"},
+    {"\"value_map\":{\"key:partition\":{\"1\":\"0\"}}", "/spec/value_map/key:partition/1",
+     "range"},
     {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}]", "/spec/mask", "not-available"},
     {"\"transform_jmespath\":\"value\"", "/spec/transform_jmespath", "not-available"},
     {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
@@ -143,27 +149,38 @@ static void test_wrong_ends(void **state)
     bad("{\"source\":" A "}", "/spec/target", "required");
     bad("{\"source\":{\"topic\":\"in\"},\"target\":" A "}", "/spec/source/cluster", "required");
     bad("{\"source\":{\"cluster\":\"b\"},\"target\":" A "}", "/spec/source/topic", "required");
-    bad("{\"source\":{\"cluster\":\"b\",\"topic\":\"a b\"},\"target\":" A "}", "/spec/source/topic", "topic-name");
-    bad("{\"source\":{\"cluster\":\"b\",\"topic\":7},\"target\":" A "}", "/spec/source/topic", "type");
+    bad("{\"source\":{\"cluster\":\"b\",\"topic\":\"a b\"},\"target\":" A "}",
+        "/spec/source/topic", "topic-name");
+    bad("{\"source\":{\"cluster\":\"b\",\"topic\":7},\"target\":" A "}", "/spec/source/topic",
+        "type");
     bad("{\"source\":{\"file\":\"x\"},\"target\":" A "}", "/spec/source/file", "not-available");
-    bad("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^x\"},\"target\":" A "}", "/spec/source/pattern", "not-available");
-    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"x{{y}}\"}}", "/spec/target/topic", "topic-name");
-    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"..\"}}", "/spec/target/topic", "topic-name");
+    bad("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^x\"},\"target\":" A "}",
+        "/spec/source/pattern", "not-available");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"x{{y}}\"}}",
+        "/spec/target/topic", "topic-name");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"..\"}}",
+        "/spec/target/topic", "topic-name");
     bad("{\"source\":" A ",\"target\":{\"file\":\"x\"}}", "/spec/target/file", "not-available");
     bad("{\"source\":" A ",\"target\":" A "}", "/spec/target/topic", "loop");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\"}}", "/spec/target/topic", "loop");
-    bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\",\"topic\":\"o\"},\"on_error\":{\"dead_letter\":\"in\"}}",
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\",\"topic\":\"o\"},\"on_error\":{\"dead_"
+                         "letter\":\"in\"}}",
         "/spec/on_error/dead_letter", "loop");
-#define P(pairs) "{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"a\"},\"topics\":[" pairs "]}"
+#define P(pairs)                                                                               \
+    "{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"a\"},\"topics\":[" pairs "]}"
     bad(P(""), "/spec/source/topic", "required");
     bad(P("{\"target\":\"x\"}"), "/spec/topics/0/source", "required");
-    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"x\",\"target\":\"z\"}"), "/spec/topics/1/source", "duplicate");
-    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"y\",\"target\":\"z\"}"), "/spec/topics/0/target", "loop");
+    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"x\",\"target\":\"z\"}"),
+        "/spec/topics/1/source", "duplicate");
+    bad(P("{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"y\",\"target\":\"z\"}"),
+        "/spec/topics/0/target", "loop");
     bad(P("{\"source\":\"x\",\"target\":\"y\",\"z\":1}"), "/spec/topics/0/z", "unknown-field");
     bad(P("\"x\""), "/spec/topics/0", "type");
-    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\",\"topic\":\"one\"},\"topics\":[{\"source\":\"x\"}]}",
+    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\",\"topic\":\"one\"},"
+        "\"topics\":[{\"source\":\"x\"}]}",
         "/spec/target/topic", "both");
-    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\"},\"start\":{\"offsets\":{\"0\":\"1\"}},"
+    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\"},\"start\":{\"offsets\":"
+        "{\"0\":\"1\"}},"
         "\"topics\":[{\"source\":\"x\"},{\"source\":\"y\"}]}",
         "/spec/start/offsets", "value");
 }
@@ -192,16 +209,22 @@ static void test_defaults(void **state)
 static void test_all_fields(void **state)
 {
     (void)state;
-    struct cz_mapping_spec *s = good(
-        "{\"enabled\":false,\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\",\"topic\":\"s.{{topic}}\"},"
-        "\"topics\":[{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"z\"}],"
-        "\"start\":{\"timestamp\":\"2026-01-01T00:00:00Z\"},\"on_change\":{\"offset\":\"latest\"},\"consumer_group\":\"\","
-        "\"isolation\":\"read_uncommitted\",\"key_format\":\"raw\",\"value_format\":\"json\",\"validate\":\"full\","
-        "\"valid_jmespath\":\"value.event.type == 'sale'\",\"value_map\":{\"key\":{\"1\":10},\"value.a.b\":{\"1\":{}},"
-        "\"key:partition\":{\"1\":0,\"3\":-1000}},\"partitioning\":\"round_robin\",\"on_error\":{\"dead_letter\":\"dlq\"},"
-        "\"tasks\":3,\"producer\":{\"compression\":\"zstd\",\"linger_ms\":0},"
-        /* fields to come, at their defaults, do no harm */
-        "\"end\":\"none\",\"mask\":[],\"transform_jmespath\":null,\"on_gap\":\"stop\",\"tests\":[],\"delivery\":\"at_least_once\"}");
+    struct cz_mapping_spec *s =
+        good("{\"enabled\":false,\"source\":{\"cluster\":\"a\"},\"target\":{\"cluster\":\"b\","
+             "\"topic\":\"s.{{topic}}\"},"
+             "\"topics\":[{\"source\":\"x\",\"target\":\"y\"},{\"source\":\"z\"}],"
+             "\"start\":{\"timestamp\":\"2026-01-01T00:00:00Z\"},\"on_change\":{\"offset\":"
+             "\"latest\"},\"consumer_group\":\"\","
+             "\"isolation\":\"read_uncommitted\",\"key_format\":\"raw\",\"value_format\":"
+             "\"json\",\"validate\":\"full\","
+             "\"valid_jmespath\":\"value.event.type == "
+             "'sale'\",\"value_map\":{\"key\":{\"1\":10},\"value.a.b\":{\"1\":{}},"
+             "\"key:partition\":{\"1\":0,\"3\":-1000}},\"partitioning\":\"round_robin\",\"on_"
+             "error\":{\"dead_letter\":\"dlq\"},"
+             "\"tasks\":3,\"producer\":{\"compression\":\"zstd\",\"linger_ms\":0},"
+             /* fields to come, at their defaults, do no harm */
+             "\"end\":\"none\",\"mask\":[],\"transform_jmespath\":null,\"on_gap\":\"stop\","
+             "\"tests\":[],\"delivery\":\"at_least_once\"}");
     assert_false(s->enabled);
     assert_int_equal(s->pairs_len, 2);
     assert_string_equal(s->pairs[0].target, "y");
@@ -229,7 +252,8 @@ static void test_all_fields(void **state)
 static void test_resolve(void **state)
 {
     (void)state;
-    json_t *spec = json("{" ENDS ",\"value_map\":\"ids\",\"start\":{\"offsets\":{\"0\":\"42\"}},\"mask\":[]}");
+    json_t *spec = json(
+        "{" ENDS ",\"value_map\":\"ids\",\"start\":{\"offsets\":{\"0\":\"42\"}},\"mask\":[]}");
     json_t *map = json("{\"key\":{\"1\":10}}");
     struct cz_mapping_spec *s = NULL, *again = NULL;
     struct cz_report rep = CZ_REPORT_INIT;
@@ -239,7 +263,8 @@ static void test_resolve(void **state)
     assert_true(json_equal(json_object_get(r, "value_map"), map));
     assert_null(json_object_get(json_object_get(r, "source"), "topic"));
     assert_null(json_object_get(r, "mask"));
-    assert_string_equal(cz_json_str(json_array_get(json_object_get(r, "topics"), 0), "target", ""), "out");
+    assert_string_equal(
+        cz_json_str(json_array_get(json_object_get(r, "topics"), 0), "target", ""), "out");
     assert_string_equal(cz_json_str(json_object_get(r, "producer"), "compression", ""), "lz4");
     assert_int_equal(cz_mapping_spec_parse(r, "", &again, &rep), CZ_OK);
     assert_int_equal(again->pairs_len, 1);

@@ -3,8 +3,13 @@
 
 const struct cz_caller caller = {.actor = "alice", .via = "api", .request_id = "req-1"};
 
-static enum cz_err topics(void *arg, struct cz_cluster *c, const char *const *names, size_t n, cz_time deadline,
-                          struct cz_topic_info **ret, struct cz_error *err)
+static enum cz_err topics(void *arg,
+                          struct cz_cluster *c,
+                          const char *const *names,
+                          size_t n,
+                          cz_time deadline,
+                          struct cz_topic_info **ret,
+                          struct cz_error *err)
 {
     struct fixture *f = arg;
     (void)deadline;
@@ -29,7 +34,8 @@ int setup(void **state)
     f->store = cz_store_memory_new();
     if (cz_status_view_new(NULL, "test", &f->view, &f->err) != CZ_OK)
         fail_msg("%s", f->err.text);
-    struct cz_service_options o = {.store = f->store, .status = f->view, .topics = topics, .topics_arg = f};
+    struct cz_service_options o = {
+        .store = f->store, .status = f->view, .topics = topics, .topics_arg = f};
     f->s = cz_service_new(&o);
     *state = f;
     must(f, put(f, CZ_KIND_CLUSTER, "source", CLUSTER("h:1")));
@@ -65,13 +71,15 @@ json_t *js(const char *text)
     return j;
 }
 
-enum cz_err put_with(struct fixture *f, enum cz_kind kind, const char *name, const char *doc, struct cz_write w)
+enum cz_err put_with(
+    struct fixture *f, enum cz_kind kind, const char *name, const char *doc, struct cz_write w)
 {
     json_t *j = js(doc);
     cz_write_result_done(&f->r);
     cz_report_done(&f->rep);
     cz_error_reset(&f->err);
-    enum cz_err code = cz_service_put(f->s, &caller, &w, "default", kind, name, j, &f->r, &f->rep, &f->err);
+    enum cz_err code =
+        cz_service_put(f->s, &caller, &w, "default", kind, name, j, &f->r, &f->rep, &f->err);
     json_decref(j);
     assert_int_equal(code, f->err.code);
     return code;
@@ -88,7 +96,8 @@ enum cz_err put(struct fixture *f, enum cz_kind kind, const char *name, const ch
 void must(struct fixture *f, enum cz_err code)
 {
     for (size_t i = 0; code && i < f->rep.len; i++)
-        print_error("%s [%s] %s\n", f->rep.items[i].pointer, f->rep.items[i].code, f->rep.items[i].message);
+        print_error("%s [%s] %s\n", f->rep.items[i].pointer, f->rep.items[i].code,
+                    f->rep.items[i].message);
     if (code)
         fail_msg("%s: %s", cz_err_name(code), f->err.text);
 }
@@ -98,10 +107,12 @@ void problem(struct fixture *f, enum cz_err code, const char *pointer, const cha
     bool found = false;
     assert_int_equal(code, CZ_E_INVALID);
     for (size_t i = 0; i < f->rep.len; i++)
-        found |= cz_streq(f->rep.items[i].pointer, pointer) && cz_streq(f->rep.items[i].code, slug);
+        found |=
+            cz_streq(f->rep.items[i].pointer, pointer) && cz_streq(f->rep.items[i].code, slug);
     if (!found)
         fail_msg("want %s [%s]; first of %zu is %s [%s] %s", pointer, slug, f->rep.len,
-                 f->rep.len ? f->rep.items[0].pointer : "-", f->rep.len ? f->rep.items[0].code : "-",
+                 f->rep.len ? f->rep.items[0].pointer : "-",
+                 f->rep.len ? f->rep.items[0].code : "-",
                  f->rep.len ? f->rep.items[0].message : f->err.text);
 }
 
@@ -166,8 +177,7 @@ bool has_warning(struct fixture *f, const char *code)
 {
     size_t i;
     json_t *w;
-    json_array_foreach(f->r.warnings, i, w)
-    {
+    json_array_foreach (f->r.warnings, i, w) {
         if (cz_streq(cz_json_str(w, "code", NULL), code))
             return true;
     }

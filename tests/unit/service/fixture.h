@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** A service on the store in memory, with Kafka played by names: topics that begin with "missing"
- *  do not exist, "secret" is forbidden, a cluster whose bootstrap begins with "dead" does not
- *  answer. */
+/** A service on the store in memory, with Kafka played by names: topics that begin with
+ * "missing" do not exist, "secret" is forbidden, a cluster whose bootstrap begins with "dead"
+ * does not answer. */
 #ifndef FIXTURE_H
 #define FIXTURE_H
 
@@ -32,8 +32,12 @@ int teardown(void **state);
 
 /** Text → JSON, with ' read as ". */
 json_t *js(const char *text);
-enum cz_err put_with(struct fixture *f, enum cz_kind kind, const char *name, const char *doc, struct cz_write w);
-enum cz_err put(struct fixture *f, enum cz_kind kind, const char *name, const char *doc); /* If-Match: * when it exists */
+enum cz_err put_with(
+    struct fixture *f, enum cz_kind kind, const char *name, const char *doc, struct cz_write w);
+enum cz_err put(struct fixture *f,
+                enum cz_kind kind,
+                const char *name,
+                const char *doc); /* If-Match: * when it exists */
 void must(struct fixture *f, enum cz_err code);
 /** The last write was refused with this problem. */
 void problem(struct fixture *f, enum cz_err code, const char *pointer, const char *slug);
@@ -47,8 +51,8 @@ size_t published_count(struct fixture *f);
 bool has_warning(struct fixture *f, const char *code);
 
 #define CLUSTER(bootstrap) "{'spec':{'bootstrap_servers':'" bootstrap "'}}"
-#define MAPPING(extra)                                                                                \
-    "{'spec':{'source':{'cluster':'source','topic':'orders'},"                                        \
+#define MAPPING(extra)                                                                         \
+    "{'spec':{'source':{'cluster':'source','topic':'orders'},"                                 \
     "'target':{'cluster':'target','topic':'orders'}" extra "}}"
 
 extern const struct cz_caller caller;

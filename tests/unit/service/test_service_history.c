@@ -20,7 +20,8 @@ static enum cz_err restore(struct fixture *f, const char *name, int64_t generati
     cz_write_result_done(&f->r);
     cz_report_done(&f->rep);
     cz_error_reset(&f->err);
-    return cz_service_restore(f->s, &caller, &any, "default", CZ_KIND_MAPPING, name, generation, &f->r, &f->rep, &f->err);
+    return cz_service_restore(f->s, &caller, &any, "default", CZ_KIND_MAPPING, name, generation,
+                              &f->r, &f->rep, &f->err);
 }
 
 static enum cz_err drop(struct fixture *f, enum cz_kind kind, const char *name)
@@ -57,22 +58,27 @@ static void test_history(void **state)
     json_decref(j);
     must(f, cz_service_change(f->s, seq, &j, &f->err));
     json_t *o = json_array_get(json_object_get(j, "objects"), 0);
-    assert_int_equal(cz_json_int(json_object_get(json_object_get(o, "before"), "spec"), "tasks", 0), 1);
-    assert_string_equal(cz_json_str(json_array_get(json_object_get(o, "changes"), 0), "pointer", ""), "/spec/tasks");
+    assert_int_equal(
+        cz_json_int(json_object_get(json_object_get(o, "before"), "spec"), "tasks", 0), 1);
+    assert_string_equal(
+        cz_json_str(json_array_get(json_object_get(o, "changes"), 0), "pointer", ""),
+        "/spec/tasks");
     json_decref(j);
     must(f, cz_service_diff(f->s, "default", CZ_KIND_MAPPING, "m", 1, 2, &j, &f->err));
     o = json_array_get(json_object_get(j, "changes"), 0);
     assert_string_equal(cz_json_str(o, "op", ""), "replace");
     assert_int_equal(json_integer_value(json_object_get(o, "to")), 2);
     json_decref(j);
-    assert_int_equal(cz_service_diff(f->s, "default", CZ_KIND_MAPPING, "m", 1, 9, &j, NULL), CZ_E_NOT_FOUND);
+    assert_int_equal(cz_service_diff(f->s, "default", CZ_KIND_MAPPING, "m", 1, 9, &j, NULL),
+                     CZ_E_NOT_FOUND);
     struct cz_change_filter cf = {.team = "default", .kind = CZ_KIND_COUNT_, .limit = 2};
     must(f, cz_service_changes(f->s, &cf, &j, &f->err));
     assert_int_equal(json_array_size(json_object_get(j, "items")), 2);
     cf.before = cz_json_int(j, "next", 0);
     json_decref(j);
     must(f, cz_service_changes(f->s, &cf, &j, &f->err));
-    assert_true(cz_json_int(json_array_get(json_object_get(j, "items"), 0), "seq", 0) < cf.before);
+    assert_true(cz_json_int(json_array_get(json_object_get(j, "items"), 0), "seq", 0) <
+                cf.before);
     json_decref(j);
 }
 
@@ -86,7 +92,8 @@ static void test_restore(void **state)
     assert_int_equal(tasks_of(f, "m"), 1);
     assert_string_equal(cz_json_str(f->r.resource, "generation", ""), "3");
     assert_int_equal(restore(f, "m", 77), CZ_E_NOT_FOUND);
-    assert_int_equal(cz_service_restore(f->s, &caller, &plain, "default", CZ_KIND_MAPPING, "m", 2, &f->r, &f->rep, NULL),
+    assert_int_equal(cz_service_restore(f->s, &caller, &plain, "default", CZ_KIND_MAPPING, "m",
+                                        2, &f->r, &f->rep, NULL),
                      CZ_E_PRECONDITION);
     /* checked as any other write: the value map is gone */
     must(f, restore(f, "m", 2));
@@ -96,7 +103,8 @@ static void test_restore(void **state)
     /* a deleted one comes back */
     must(f, drop(f, CZ_KIND_MAPPING, "m"));
     cz_write_result_done(&f->r);
-    must(f, cz_service_restore(f->s, &caller, &plain, "default", CZ_KIND_MAPPING, "m", 2, &f->r, &f->rep, &f->err));
+    must(f, cz_service_restore(f->s, &caller, &plain, "default", CZ_KIND_MAPPING, "m", 2, &f->r,
+                               &f->rep, &f->err));
     assert_int_equal(tasks_of(f, "m"), 2);
     json_t *p = published_mapping(f, "m");
     assert_non_null(p);
@@ -139,8 +147,9 @@ static void test_rollback_create_and_delete(void **state)
     assert_int_equal(tasks_of(f, "m"), 4);
 }
 
-#define TEMPLATE(extra)                                                                                    \
-    "{'spec':{'variables':{'T':{}},'mappings':[{'name':'{{T}} copy','spec':{'source':{'cluster':'source'," \
+#define TEMPLATE(extra)                                                                        \
+    "{'spec':{'variables':{'T':{}},'mappings':[{'name':'{{T}} "                                \
+    "copy','spec':{'source':{'cluster':'source',"                                              \
     "'topic':'{{T}}'},'target':{'cluster':'target'}" extra "}}]}}"
 
 static void test_rollback_template(void **state)
@@ -184,7 +193,8 @@ static void test_rollback_dry_run(void **state)
     assert_int_equal(seq_of(f), bad);
 }
 
-/* ---- overrides ----------------------------------------------------------------------------- */
+/* ---- overrides -----------------------------------------------------------------------------
+ */
 
 static const char *published_state(struct fixture *f)
 {
@@ -199,7 +209,8 @@ static enum cz_err pause_m(struct fixture *f, int64_t until)
 {
     cz_write_result_done(&f->r);
     cz_error_reset(&f->err);
-    return cz_service_pause(f->s, &caller, &plain, "default", "m", "maintenance", until, &f->r, &f->err);
+    return cz_service_pause(f->s, &caller, &plain, "default", "m", "maintenance", until, &f->r,
+                            &f->err);
 }
 
 static void test_pause_resume(void **state)
@@ -211,7 +222,8 @@ static void test_pause_resume(void **state)
     assert_string_equal(cz_json_str(f->r.resource, "generation", ""), "1");
     json_t *o = json_object_get(f->r.resource, "override");
     assert_string_equal(cz_json_str(o, "reason", ""), "maintenance");
-    assert_string_equal(cz_json_str(json_object_get(f->r.resource, "status"), "state", ""), "PAUSED");
+    assert_string_equal(cz_json_str(json_object_get(f->r.resource, "status"), "state", ""),
+                        "PAUSED");
     must(f, pause_m(f, 0));
     assert_true(f->r.unchanged);
     /* an edit keeps the pause */
@@ -224,10 +236,12 @@ static void test_pause_resume(void **state)
     cz_write_result_done(&f->r);
     must(f, cz_service_resume(f->s, &caller, &plain, "default", "m", &f->r, &f->err));
     assert_true(f->r.unchanged);
-    assert_int_equal(cz_service_resume(f->s, &caller, &plain, "default", "nope", &f->r, NULL), CZ_E_NOT_FOUND);
+    assert_int_equal(cz_service_resume(f->s, &caller, &plain, "default", "nope", &f->r, NULL),
+                     CZ_E_NOT_FOUND);
     assert_int_equal(pause_m(f, cz_wall_ms() - 1), CZ_E_INVALID);
     cz_error_reset(&f->err);
-    assert_int_equal(cz_service_pause(f->s, &caller, &(struct cz_write){.if_match = 1}, "default", "m", NULL, 0, &f->r, &f->err),
+    assert_int_equal(cz_service_pause(f->s, &caller, &(struct cz_write){.if_match = 1},
+                                      "default", "m", NULL, 0, &f->r, &f->err),
                      CZ_E_STALE);
 }
 
@@ -307,8 +321,10 @@ int main(void)
 {
     cz_json_init();
     const struct CMUnitTest tests[] = {
-        T(test_history),           T(test_restore),          T(test_rollback_update), T(test_rollback_create_and_delete),
-        T(test_rollback_template), T(test_rollback_dry_run), T(test_pause_resume),    T(test_restart),
+        T(test_history),           T(test_restore),
+        T(test_rollback_update),   T(test_rollback_create_and_delete),
+        T(test_rollback_template), T(test_rollback_dry_run),
+        T(test_pause_resume),      T(test_restart),
         T(test_pause_ends),        T(test_rollback_pause),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

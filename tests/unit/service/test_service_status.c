@@ -17,7 +17,8 @@ static bool view(void *arg, const char *uid, struct cz_mapping_view *ret)
 
 static void feed(struct fixture *f, const char *key, const char *value)
 {
-    struct cz_channel_record r = {.key = cz_strdup(key), .value = value ? js(value) : NULL, .timestamp_ms = cz_wall_ms()};
+    struct cz_channel_record r = {
+        .key = cz_strdup(key), .value = value ? js(value) : NULL, .timestamp_ms = cz_wall_ms()};
     cz_status_view_feed(f->view, &r);
     cz_channel_record_done(&r);
 }
@@ -27,26 +28,40 @@ static char *make(struct fixture *f)
     must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING("")));
     cz_service_set_view(f->s, view, NULL);
     have_view = true;
-    the_view = (struct cz_mapping_view){.topics_exist = CZ_COND_TRUE, .topics_reason = "TopicsExist", .assigned = CZ_COND_TRUE,
-                                        .assigned_reason = "Assigned", .assignment_generation = 5, .tasks = 2, .partitions = 4};
+    the_view = (struct cz_mapping_view){.topics_exist = CZ_COND_TRUE,
+                                        .topics_reason = "TopicsExist",
+                                        .assigned = CZ_COND_TRUE,
+                                        .assigned_reason = "Assigned",
+                                        .assignment_generation = 5,
+                                        .tasks = 2,
+                                        .partitions = 4};
     return cz_strdup(cz_json_str(f->r.resource, "uid", ""));
 }
 
 static void worker(struct fixture *f, const char *id, int lease_ms)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_strf("worker/%s", id);
-    CZ_CLEANUP(cz_freep) char *value =
-        cz_strf("{'id':'%s','incarnation':'1','host':'h','version':'0','started_ms':1,'rest':'r','capacity':100,'lease_ms':%d,"
-                "'applied':'7','epoch':'3','tasks':1,'at_ms':1}", id, lease_ms);
+    CZ_CLEANUP(cz_freep)
+    char *value = cz_strf("{'id':'%s','incarnation':'1','host':'h','version':'0','started_ms':"
+                          "1,'rest':'r','capacity':100,'lease_ms':%d,"
+                          "'applied':'7','epoch':'3','tasks':1,'at_ms':1}",
+                          id, lease_ms);
     feed(f, key, value);
 }
 
-static void task(struct fixture *f, const char *uid, int n, const char *who, const char *task_state, int generation)
+static void task(struct fixture *f,
+                 const char *uid,
+                 int n,
+                 const char *who,
+                 const char *task_state,
+                 int generation)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_strf("task/%s/%d", uid, n);
-    CZ_CLEANUP(cz_freep) char *value =
-        cz_strf("{'uid':'%s','task':%d,'state':'%s','worker':'%s','incarnation':'1','generation':'%d','mapping_generation':'1',"
-                "'error':{'code':'kafka','text':'it broke'},'since_ms':5,'at_ms':6}", uid, n, task_state, who, generation);
+    CZ_CLEANUP(cz_freep)
+    char *value = cz_strf("{'uid':'%s','task':%d,'state':'%s','worker':'%s','incarnation':'1','"
+                          "generation':'%d','mapping_generation':'1',"
+                          "'error':{'code':'kafka','text':'it broke'},'since_ms':5,'at_ms':6}",
+                          uid, n, task_state, who, generation);
     feed(f, key, value);
 }
 
@@ -57,14 +72,17 @@ static json_t *status(struct fixture *f)
     return j;
 }
 
-static void expect(struct fixture *f, const char *want_state, const char *type, const char *want, const char *reason)
+static void expect(struct fixture *f,
+                   const char *want_state,
+                   const char *type,
+                   const char *want,
+                   const char *reason)
 {
     json_t *j = status(f), *c;
     size_t i;
     bool seen = false;
     assert_string_equal(cz_json_str(j, "state", ""), want_state);
-    json_array_foreach(json_object_get(j, "conditions"), i, c)
-    {
+    json_array_foreach (json_object_get(j, "conditions"), i, c) {
         if (!cz_streq(cz_json_str(c, "type", NULL), type))
             continue;
         seen = true;
@@ -103,7 +121,8 @@ static void test_states(void **state)
     expect(f, "RUNNING", "TopicsExist", "False", "TopicMissing");
     expect(f, "RUNNING", "Ready", "False", "TopicMissing");
     cz_write_result_done(&f->r);
-    must(f, cz_service_pause(f->s, &caller, &(struct cz_write){0}, "default", "m", "x", 0, &f->r, &f->err));
+    must(f, cz_service_pause(f->s, &caller, &(struct cz_write){0}, "default", "m", "x", 0,
+                             &f->r, &f->err));
     expect(f, "PAUSED", "Progressing", "False", "Paused");
     must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'enabled':false")));
     expect(f, "STOPPED", "Progressing", "False", "Stopped");
@@ -132,11 +151,17 @@ static void test_stats(void **state)
     CZ_CLEANUP(cz_freep) char *key = cz_strf("stats/w1/%s", uid);
     worker(f, "w1", 10000);
     feed(f, key,
-         "{'worker':'w1','uid':'x','at_ms':1,'partitions':[{'topic':'orders','partition':0,'in':10,'out':7,'bytes_in':100,'bytes_out':70,"
-         "'dropped':{'filter':3},'position':10,'end':15,'lag':5}],'delay':{'counts':[0,0,0,10,0,0,0,0,0,0,0,0,0,0,0,0,0],'sum_ms':80,'total':10}}");
-    CZ_CLEANUP(cz_freep) char *value = cz_strf(
-        "{'worker':'w1','uid':'%s','at_ms':1,'partitions':[{'topic':'orders','partition':0,'in':10,'out':7,'bytes_in':100,'bytes_out':70,"
-        "'dropped':{'filter':3},'position':10,'end':15,'lag':5}],'delay':{'counts':[0,0,0,10,0,0,0,0,0,0,0,0,0,0,0,0,0],'sum_ms':80,'total':10}}", uid);
+         "{'worker':'w1','uid':'x','at_ms':1,'partitions':[{'topic':'orders','partition':0,'in'"
+         ":10,'out':7,'bytes_in':100,'bytes_out':70,"
+         "'dropped':{'filter':3},'position':10,'end':15,'lag':5}],'delay':{'counts':[0,0,0,10,"
+         "0,0,0,0,0,0,0,0,0,0,0,0,0],'sum_ms':80,'total':10}}");
+    CZ_CLEANUP(cz_freep)
+    char *value =
+        cz_strf("{'worker':'w1','uid':'%s','at_ms':1,'partitions':[{'topic':'orders','"
+                "partition':0,'in':10,'out':7,'bytes_in':100,'bytes_out':70,"
+                "'dropped':{'filter':3},'position':10,'end':15,'lag':5}],'delay':{'counts':[0,"
+                "0,0,10,0,0,0,0,0,0,0,0,0,0,0,0,0],'sum_ms':80,'total':10}}",
+                uid);
     feed(f, key, value);
     json_t *j = status(f);
     assert_string_equal(cz_json_str(j, "lag", ""), "5");
@@ -156,9 +181,13 @@ static void test_stats(void **state)
     json_decref(j);
     struct cz_buf b = CZ_BUF_INIT(1 << 20);
     must(f, cz_service_metrics(f->s, &b, &f->err));
-    assert_non_null(strstr(cz_buf_str(&b), "citizenk_mapping_records_in_total{team=\"default\",mapping=\"m\"} 10"));
-    assert_non_null(strstr(cz_buf_str(&b), "citizenk_mapping_records_dropped_total{team=\"default\",mapping=\"m\",reason=\"filter\"} 3"));
-    assert_non_null(strstr(cz_buf_str(&b), "citizenk_mapping_lag_records{team=\"default\",mapping=\"m\"} 5"));
+    assert_non_null(
+        strstr(cz_buf_str(&b),
+               "citizenk_mapping_records_in_total{team=\"default\",mapping=\"m\"} 10"));
+    assert_non_null(strstr(cz_buf_str(&b), "citizenk_mapping_records_dropped_total{team="
+                                           "\"default\",mapping=\"m\",reason=\"filter\"} 3"));
+    assert_non_null(strstr(cz_buf_str(&b),
+                           "citizenk_mapping_lag_records{team=\"default\",mapping=\"m\"} 5"));
     cz_buf_done(&b);
     assert_int_equal(cz_service_status(f->s, "default", "nope", &j, NULL), CZ_E_NOT_FOUND);
 }
@@ -168,7 +197,8 @@ static void test_list(void **state)
     struct fixture *f = *state;
     for (int i = 0; i < 25; i++) {
         CZ_CLEANUP(cz_freep) char *name = cz_strf("m%02d", i);
-        must(f, put(f, CZ_KIND_MAPPING, name, i % 5 ? MAPPING("") : MAPPING(",'enabled':false")));
+        must(f,
+             put(f, CZ_KIND_MAPPING, name, i % 5 ? MAPPING("") : MAPPING(",'enabled':false")));
     }
     struct cz_list_filter lf = {.team = "default", .kind = CZ_KIND_MAPPING, .limit = 10};
     char team[64] = "", name[64] = "";
@@ -223,6 +253,7 @@ static void test_teams(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_stats), T(test_list), T(test_teams)};
+    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_stats),
+                                       T(test_list), T(test_teams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,14 +26,21 @@ static const struct {
     {"{'spec':{" SRC "," DST "},'name':'other'}", "/name", "read-only"},
     {"{'spec':{" SRC "," DST "},'kind':'cluster'}", "/kind", "read-only"},
     /* what the spec names */
-    {"{'spec':{'source':{'cluster':'nope','topic':'orders'}," DST "}}", "/spec/source/cluster", "not-found"},
-    {"{'spec':{" SRC ",'target':{'cluster':'nope','topic':'orders'}}}", "/spec/target/cluster", "not-found"},
-    {"{'spec':{'source':{'cluster':'source','topic':'missing1'}," DST "}}", "/spec/source/topic", "topic-missing"},
-    {"{'spec':{" SRC ",'target':{'cluster':'target','topic':'missing1'}}}", "/spec/target/topic", "topic-missing"},
-    {"{'spec':{'source':{'cluster':'source','topic':'secret'}," DST "}}", "/spec/source/topic", "topic-forbidden"},
-    {"{'spec':{'source':{'cluster':'source'},'target':{'cluster':'target'},'topics':[{'source':'a'},{'source':'b','target':'missing2'}]}}",
+    {"{'spec':{'source':{'cluster':'nope','topic':'orders'}," DST "}}", "/spec/source/cluster",
+     "not-found"},
+    {"{'spec':{" SRC ",'target':{'cluster':'nope','topic':'orders'}}}", "/spec/target/cluster",
+     "not-found"},
+    {"{'spec':{'source':{'cluster':'source','topic':'missing1'}," DST "}}",
+     "/spec/source/topic", "topic-missing"},
+    {"{'spec':{" SRC ",'target':{'cluster':'target','topic':'missing1'}}}",
+     "/spec/target/topic", "topic-missing"},
+    {"{'spec':{'source':{'cluster':'source','topic':'secret'}," DST "}}", "/spec/source/topic",
+     "topic-forbidden"},
+    {"{'spec':{'source':{'cluster':'source'},'target':{'cluster':'target'},'topics':[{'source':"
+     "'a'},{'source':'b','target':'missing2'}]}}",
      "/spec/topics/1/target", "topic-missing"},
-    {MAPPING(",'on_error':{'dead_letter':'missing3'}"), "/spec/on_error/dead_letter", "topic-missing"},
+    {MAPPING(",'on_error':{'dead_letter':'missing3'}"), "/spec/on_error/dead_letter",
+     "topic-missing"},
     {MAPPING(",'value_map':'nope'"), "/spec/value_map", "not-found"},
     /* one wrong value for each field that works */
     {MAPPING(",'enabled':1"), "/spec/enabled", "type"},
@@ -51,7 +58,8 @@ static const struct {
     {MAPPING(",'on_error':'x'"), "/spec/on_error", "value"},
     {MAPPING(",'tasks':-1"), "/spec/tasks", "range"},
     {MAPPING(",'producer':{'compression':'x'}"), "/spec/producer/compression", "value"},
-    {MAPPING(",'producer':{'plugin.library.paths':'x'}"), "/spec/producer/plugin.library.paths", "unknown-field"},
+    {MAPPING(",'producer':{'plugin.library.paths':'x'}"), "/spec/producer/plugin.library.paths",
+     "unknown-field"},
     {MAPPING(",'delivery':'exactly_once'"), "/spec/delivery", "not-available"},
     {MAPPING(",'sample':{'percent':5}"), "/spec/sample", "not-available"},
 };
@@ -61,7 +69,8 @@ static void test_refused(void **state)
     struct fixture *f = *state;
     int64_t before = seq_of(f);
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
-        problem(f, put(f, CZ_KIND_MAPPING, "m", refused[i].doc), refused[i].pointer, refused[i].slug);
+        problem(f, put(f, CZ_KIND_MAPPING, "m", refused[i].doc), refused[i].pointer,
+                refused[i].slug);
         json_t *e = get(f, CZ_KIND_MAPPING, "m");
         assert_null(e);
     }
@@ -73,7 +82,8 @@ static void test_all_problems_at_once(void **state)
 {
     struct fixture *f = *state;
     enum cz_err code = put(f, CZ_KIND_MAPPING, "m",
-                           "{'colour':1,'spec':{'source':{'cluster':'nope','topic':'a'},'target':{'cluster':'target','topic':'missing'},"
+                           "{'colour':1,'spec':{'source':{'cluster':'nope','topic':'a'},'"
+                           "target':{'cluster':'target','topic':'missing'},"
                            "'valid_jmespath':'[','value_map':'nope','x':1}}");
     problem(f, code, "/colour", "unknown-field");
     problem(f, code, "/spec/x", "unknown-field");
@@ -103,7 +113,8 @@ static void test_life(void **state)
     json_t *p = published_mapping(f, "m");
     assert_string_equal(cz_json_str(p, "state", ""), "RUNNING");
     assert_string_equal(cz_json_str(p, "team", ""), "default");
-    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "consumer_group", ""), "citizenk.default.m");
+    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "consumer_group", ""),
+                        "citizenk.default.m");
     json_decref(p);
 
     /* an identical write is none */
@@ -112,7 +123,8 @@ static void test_life(void **state)
     assert_int_equal(f->r.seq, v1);
     assert_false(f->r.created);
 
-    must(f, put_with(f, CZ_KIND_MAPPING, "m", MAPPING(",'enabled':false"), (struct cz_write){.if_match = v1}));
+    must(f, put_with(f, CZ_KIND_MAPPING, "m", MAPPING(",'enabled':false"),
+                     (struct cz_write){.if_match = v1}));
     assert_false(f->r.created);
     assert_string_equal(cz_json_str(f->r.resource, "generation", ""), "2");
     p = published_mapping(f, "m");
@@ -124,19 +136,29 @@ static void test_life(void **state)
 static void test_preconditions(void **state)
 {
     struct fixture *f = *state;
-    must(f, put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){.create_only = true}));
+    must(f, put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""),
+                     (struct cz_write){.create_only = true}));
     int64_t v = f->r.version;
-    assert_int_equal(put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){0}), CZ_E_PRECONDITION);
-    assert_int_equal(put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){.create_only = true}), CZ_E_STALE);
-    assert_int_equal(put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){.if_match = v - 1}), CZ_E_STALE);
+    assert_int_equal(put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){0}),
+                     CZ_E_PRECONDITION);
+    assert_int_equal(
+        put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){.create_only = true}),
+        CZ_E_STALE);
+    assert_int_equal(
+        put_with(f, CZ_KIND_MAPPING, "m", MAPPING(""), (struct cz_write){.if_match = v - 1}),
+        CZ_E_STALE);
     assert_non_null(strstr(f->err.text, "alice"));
     assert_non_null(strstr(f->err.text, "Z")); /* and when */
-    assert_int_equal(put_with(f, CZ_KIND_MAPPING, "new", MAPPING(""), (struct cz_write){.if_match = 3}), CZ_E_STALE);
+    assert_int_equal(
+        put_with(f, CZ_KIND_MAPPING, "new", MAPPING(""), (struct cz_write){.if_match = 3}),
+        CZ_E_STALE);
     cz_error_reset(&f->err);
-    assert_int_equal(cz_service_delete(f->s, &caller, &(struct cz_write){0}, "default", CZ_KIND_MAPPING, "m", &f->r, &f->err),
+    assert_int_equal(cz_service_delete(f->s, &caller, &(struct cz_write){0}, "default",
+                                       CZ_KIND_MAPPING, "m", &f->r, &f->err),
                      CZ_E_PRECONDITION);
     cz_error_reset(&f->err);
-    assert_int_equal(cz_service_put(f->s, &caller, &(struct cz_write){0}, "nobody", CZ_KIND_MAPPING, "m", NULL, &f->r, &f->rep, &f->err),
+    assert_int_equal(cz_service_put(f->s, &caller, &(struct cz_write){0}, "nobody",
+                                    CZ_KIND_MAPPING, "m", NULL, &f->r, &f->rep, &f->err),
                      CZ_E_NOT_FOUND);
 }
 
@@ -147,8 +169,8 @@ static void test_get_edit_put(void **state)
     json_t *e = get(f, CZ_KIND_MAPPING, "m");
     (void)json_object_set_new(e, "group", json_string("first"));
     cz_write_result_done(&f->r);
-    must(f, cz_service_put(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY}, "default", CZ_KIND_MAPPING, "m", e,
-                           &f->r, &f->rep, &f->err));
+    must(f, cz_service_put(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY},
+                           "default", CZ_KIND_MAPPING, "m", e, &f->r, &f->rep, &f->err));
     assert_string_equal(cz_json_str(f->r.resource, "group", ""), "first");
     assert_string_equal(cz_json_str(f->r.resource, "generation", ""), "1");
     json_decref(e);
@@ -161,14 +183,16 @@ static void test_patch(void **state)
     json_t *patch = js("{'labels':{'env':'qa'},'spec':{'valid_jmespath':null,'tasks':2}}");
     struct cz_write w = {.if_match = f->r.version};
     cz_write_result_done(&f->r);
-    must(f, cz_service_patch(f->s, &caller, &w, "default", CZ_KIND_MAPPING, "m", patch, &f->r, &f->rep, &f->err));
+    must(f, cz_service_patch(f->s, &caller, &w, "default", CZ_KIND_MAPPING, "m", patch, &f->r,
+                             &f->rep, &f->err));
     json_decref(patch);
     json_t *spec = json_object_get(f->r.resource, "spec");
     assert_null(json_object_get(spec, "valid_jmespath"));
     assert_int_equal(json_integer_value(json_object_get(spec, "tasks")), 2);
     patch = js("{'spec':{'tasks':0},'uid':'x'}");
-    enum cz_err code = cz_service_patch(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY}, "default", CZ_KIND_MAPPING,
-                                        "m", patch, &f->r, &f->rep, &f->err);
+    enum cz_err code =
+        cz_service_patch(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY},
+                         "default", CZ_KIND_MAPPING, "m", patch, &f->r, &f->rep, &f->err);
     problem(f, code, "/spec/tasks", "range");
     problem(f, code, "/uid", "read-only");
     json_decref(patch);
@@ -185,7 +209,10 @@ static void test_dry_run(void **state)
     assert_int_equal(seq_of(f), before);
     assert_null(get(f, CZ_KIND_MAPPING, "m"));
     assert_int_equal(published_count(f), 2);
-    problem(f, put_with(f, CZ_KIND_MAPPING, "m", MAPPING(",'x':1"), (struct cz_write){.dry_run = true}), "/spec/x", "unknown-field");
+    problem(f,
+            put_with(f, CZ_KIND_MAPPING, "m", MAPPING(",'x':1"),
+                     (struct cz_write){.dry_run = true}),
+            "/spec/x", "unknown-field");
 }
 
 static void test_unreachable_cluster_warns(void **state)
@@ -193,11 +220,15 @@ static void test_unreachable_cluster_warns(void **state)
     struct fixture *f = *state;
     must(f, put(f, CZ_KIND_CLUSTER, "far", CLUSTER("dead:1")));
     assert_true(has_warning(f, "cluster-unreachable"));
-    must(f, put(f, CZ_KIND_MAPPING, "m", "{'spec':{" SRC ",'target':{'cluster':'far','topic':'missing'}}}"));
+    must(f, put(f, CZ_KIND_MAPPING, "m",
+                "{'spec':{" SRC ",'target':{'cluster':'far','topic':'missing'}}}"));
     assert_true(has_warning(f, "cluster-unreachable"));
     assert_int_equal(json_array_size(f->r.warnings), 1);
     /* what can be checked is checked all the same */
-    problem(f, put(f, CZ_KIND_MAPPING, "m2", "{'spec':{'source':{'cluster':'source','topic':'missing'},'target':{'cluster':'far','topic':'x'}}}"),
+    problem(f,
+            put(f, CZ_KIND_MAPPING, "m2",
+                "{'spec':{'source':{'cluster':'source','topic':'missing'},'target':{'cluster':'"
+                "far','topic':'x'}}}"),
             "/spec/source/topic", "topic-missing");
 }
 
@@ -205,28 +236,40 @@ static void test_clusters(void **state)
 {
     struct fixture *f = *state;
     json_t *p = published(f, "cluster/default/source");
-    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "bootstrap_servers", ""), "h:1");
+    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "bootstrap_servers", ""),
+                        "h:1");
     json_decref(p);
-    problem(f, put(f, CZ_KIND_CLUSTER, "c", "{'spec':{}}"), "/spec/bootstrap_servers", "required");
-    problem(f, put(f, CZ_KIND_CLUSTER, "c", "{'spec':{'bootstrap_servers':'h:1','properties':{'plugin.library.paths':'x'}}}"),
-            "/spec/properties/plugin.library.paths", "forbidden-property");
+    problem(f, put(f, CZ_KIND_CLUSTER, "c", "{'spec':{}}"), "/spec/bootstrap_servers",
+            "required");
+    problem(
+        f,
+        put(f, CZ_KIND_CLUSTER, "c",
+            "{'spec':{'bootstrap_servers':'h:1','properties':{'plugin.library.paths':'x'}}}"),
+        "/spec/properties/plugin.library.paths", "forbidden-property");
     enum cz_err code = put(f, CZ_KIND_CLUSTER, "c",
-                           "{'spec':{'bootstrap_servers':'h:1','security_protocol':'sasl_ssl','sasl_mechanism':'PLAIN',"
+                           "{'spec':{'bootstrap_servers':'h:1','security_protocol':'sasl_ssl','"
+                           "sasl_mechanism':'PLAIN',"
                            "'sasl_username':'u','sasl_password':'plain text'}}");
     assert_int_equal(code, CZ_E_INVALID);
     assert_string_equal(f->rep.items[0].pointer, "/spec/sasl_password");
     assert_null(strstr(f->rep.items[0].message, "plain text"));
     must(f, put(f, CZ_KIND_CLUSTER, "source", CLUSTER("h:9")));
     p = published(f, "cluster/default/source");
-    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "bootstrap_servers", ""), "h:9");
+    assert_string_equal(cz_json_str(json_object_get(p, "spec"), "bootstrap_servers", ""),
+                        "h:9");
     json_decref(p);
 }
 
-static enum cz_err delete(struct fixture *f, enum cz_kind kind, const char *name)
-{
-    cz_write_result_done(&f->r);
-    cz_error_reset(&f->err);
-    return cz_service_delete(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY}, "default", kind, name, &f->r, &f->err);
+static enum cz_err delete (struct fixture *f, enum cz_kind kind, const char *name) {
+    cz_write_result_done(&f->r); cz_error_reset(&f->err);
+    return cz_service_delete(f->s,
+                             &caller,
+                             &(struct cz_write){.if_match = CZ_IF_MATCH_ANY},
+                             "default",
+                             kind,
+                             name,
+                             &f->r,
+                             &f->err);
 }
 
 static void test_delete(void **state)
@@ -250,7 +293,8 @@ static void test_delete(void **state)
 static void test_value_map(void **state)
 {
     struct fixture *f = *state;
-    problem(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key:partition':{'1':-5}}}"), "/spec/key:partition/1", "range");
+    problem(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key:partition':{'1':-5}}}"),
+            "/spec/key:partition/1", "range");
     must(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key':{'1':2}}}"));
     must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'value_map':'ids'")));
     must(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key':{'1':3}}}"));
@@ -265,21 +309,34 @@ static void test_groups(void **state)
 {
     struct fixture *f = *state;
     must(f, put(f, CZ_KIND_MAPPING, "one", MAPPING(",'consumer_group':'g'")));
-    problem(f, put(f, CZ_KIND_MAPPING, "two", MAPPING(",'consumer_group':'g'")), "/spec/consumer_group", "group-in-use");
+    problem(f, put(f, CZ_KIND_MAPPING, "two", MAPPING(",'consumer_group':'g'")),
+            "/spec/consumer_group", "group-in-use");
     assert_non_null(strstr(f->rep.items[0].message, "\"one\""));
     /* other topics, another cluster or no group: fine */
-    must(f, put(f, CZ_KIND_MAPPING, "three", "{'spec':{'source':{'cluster':'source','topic':'users'}," DST ",'consumer_group':'g'}}"));
-    must(f, put(f, CZ_KIND_MAPPING, "four", "{'spec':{'source':{'cluster':'target','topic':'orders'},'target':{'cluster':'source','topic':'x'},'consumer_group':'g'}}"));
+    must(f, put(f, CZ_KIND_MAPPING, "three",
+                "{'spec':{'source':{'cluster':'source','topic':'users'}," DST
+                ",'consumer_group':'g'}}"));
+    must(f, put(f, CZ_KIND_MAPPING, "four",
+                "{'spec':{'source':{'cluster':'target','topic':'orders'},'target':{'cluster':'"
+                "source','topic':'x'},'consumer_group':'g'}}"));
     must(f, put(f, CZ_KIND_MAPPING, "five", MAPPING(",'consumer_group':''")));
     must(f, put(f, CZ_KIND_MAPPING, "six", MAPPING(",'consumer_group':''")));
     /* another mapping's default group, from both sides */
     must(f, put(f, CZ_KIND_MAPPING, "seven", MAPPING("")));
-    problem(f, put(f, CZ_KIND_MAPPING, "eight", MAPPING(",'consumer_group':'citizenk.default.seven'")), "/spec/consumer_group", "group-in-use");
-    must(f, put(f, CZ_KIND_MAPPING, "eight", MAPPING(",'consumer_group':'citizenk.default.nine'")));
-    problem(f, put(f, CZ_KIND_MAPPING, "nine", MAPPING("")), "/spec/consumer_group", "group-in-use");
+    problem(
+        f,
+        put(f, CZ_KIND_MAPPING, "eight", MAPPING(",'consumer_group':'citizenk.default.seven'")),
+        "/spec/consumer_group", "group-in-use");
+    must(f, put(f, CZ_KIND_MAPPING, "eight",
+                MAPPING(",'consumer_group':'citizenk.default.nine'")));
+    problem(f, put(f, CZ_KIND_MAPPING, "nine", MAPPING("")), "/spec/consumer_group",
+            "group-in-use");
     /* two names for one cluster */
     must(f, put(f, CZ_KIND_CLUSTER, "alias", CLUSTER("h:1")));
-    problem(f, put(f, CZ_KIND_MAPPING, "ten", "{'spec':{'source':{'cluster':'alias','topic':'orders'}," DST ",'consumer_group':'g'}}"),
+    problem(f,
+            put(f, CZ_KIND_MAPPING, "ten",
+                "{'spec':{'source':{'cluster':'alias','topic':'orders'}," DST
+                ",'consumer_group':'g'}}"),
             "/spec/consumer_group", "group-in-use");
     /* an edit of something else is not disturbed */
     must(f, put(f, CZ_KIND_MAPPING, "one", MAPPING(",'consumer_group':'g','tasks':2")));
@@ -316,7 +373,8 @@ static void *edit(void *arg)
         (void)snprintf(text, sizeof text, "%p %d", arg, i);
         json_t *doc = js(MAPPING(""));
         (void)json_object_set_new(doc, "description", json_string(text));
-        enum cz_err code = cz_service_put(c->f->s, &caller, &w, "default", CZ_KIND_MAPPING, "m", doc, &r, &rep, &err);
+        enum cz_err code = cz_service_put(c->f->s, &caller, &w, "default", CZ_KIND_MAPPING, "m",
+                                          doc, &r, &rep, &err);
         c->won += code == CZ_OK;
         c->stale += code == CZ_E_STALE;
         json_decref(doc);
@@ -371,10 +429,22 @@ int main(void)
 {
     cz_json_init();
     const struct CMUnitTest tests[] = {
-        T(test_refused),       T(test_all_problems_at_once), T(test_bad_names), T(test_life),
-        T(test_preconditions), T(test_get_edit_put),         T(test_patch),     T(test_dry_run),
-        T(test_clusters),      T(test_unreachable_cluster_warns), T(test_delete), T(test_value_map),
-        T(test_groups),        T(test_asks_little),          T(test_concurrent_edits), T(test_eval),
+        T(test_refused),
+        T(test_all_problems_at_once),
+        T(test_bad_names),
+        T(test_life),
+        T(test_preconditions),
+        T(test_get_edit_put),
+        T(test_patch),
+        T(test_dry_run),
+        T(test_clusters),
+        T(test_unreachable_cluster_warns),
+        T(test_delete),
+        T(test_value_map),
+        T(test_groups),
+        T(test_asks_little),
+        T(test_concurrent_edits),
+        T(test_eval),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -14,7 +14,8 @@
  *  Errors of expressions are CZ_E_INVALID with the category in err->detail and a text
  *  "position N: reason" (N counts bytes from 0) for those found when compiling; a record that is
  *  not JSON is CZ_E_PARSE; an exceeded bound is CZ_E_LIMIT.
- *  Beyond the specification: < <= > >= also order two strings (by code point), as jmespath.py
+ *  As in every implementation of JMESPath `!` binds tighter than `.`: !a.b is (!a).b, which is null;
+ *  write !(a.b).  Beyond the specification: < <= > >= also order two strings (by code point), as jmespath.py
  *  does. @thread any for programs; one at a time for a cz_eval */
 #ifndef CZ_JMESPATH_H
 #define CZ_JMESPATH_H

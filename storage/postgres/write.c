@@ -9,7 +9,8 @@
 #include "cz/util.h"
 #include "pg_priv.h"
 
-enum { MAX_ATTEMPTS = 20 };
+/* The deadline ends the attempts; this only bounds a loop that would turn without waiting. */
+enum { MAX_ATTEMPTS = 1000 };
 
 enum outcome { DONE, FINAL, AGAIN, UNKNOWN };
 

@@ -6,14 +6,13 @@ import itertools
 import pathlib
 import time
 
-import confluent_kafka
-import confluent_kafka.admin
+from czdeploy import topics
 
-from .citizenk import ControlPlane, RestClient, Worker, api_path, write_token
+from .citizenk import ControlPlane, RestClient, RestError, Worker, api_path, write_token
 from .kafka import KafkaBroker
 from .ports import find_free
 from .postgres import Postgres
-from .procs import wait_until
+from .procs import ProcessError, wait_until
 
 
 class Servers:
@@ -61,13 +60,11 @@ class Servers:
     def admin(self, broker):
         """The admin client of @broker.  Kept: a client that is dropped ends its own requests."""
         if broker.port not in self._admins:
-            self._admins[broker.port] = confluent_kafka.admin.AdminClient(
-                {"bootstrap.servers": broker.bootstrap})
+            self._admins[broker.port] = topics.admin_client(broker.bootstrap)
         return self._admins[broker.port]
 
     def create_topic(self, broker, name, partitions=4, config=None):
-        topic = confluent_kafka.admin.NewTopic(name, partitions, 1, config=config or {})
-        self.admin(broker).create_topics([topic])[name].result(30)
+        topics.create(self.admin(broker), name, partitions, config)
 
     def delete_topic(self, broker, name):
         self.admin(broker).delete_topics([name])[name].result(30)
@@ -181,8 +178,8 @@ class Stack:
     def _wait(self, reached, timeout, what, now):
         try:
             wait_until(reached, timeout, what)
-        except Exception as error:
-            raise AssertionError(f"{error}; now: {now()}") from None
+        except (ProcessError, RestError) as error:
+            raise AssertionError(f"{what}: {error}; now: {now()}") from error
 
 
 _numbers = itertools.count(1)

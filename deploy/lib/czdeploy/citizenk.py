@@ -173,10 +173,9 @@ class RestClient:
         path = api_path("teams", team, "clusters", name)
         return self.save(path, {"spec": {"bootstrap_servers": bootstrap}})
 
-    def put_mapping(self, name, spec, *, team="default", group="", labels=None, description=""):
-        path = api_path("teams", team, "mappings", name)
-        return self.save(path, {"group": group, "labels": labels or {},
-                                "description": description, "spec": spec})
+    def put_mapping(self, name, spec, *, team="default", **fields):
+        """Creates or changes a mapping; @fields: group, labels, description."""
+        return self.save(api_path("teams", team, "mappings", name), {**fields, "spec": spec})
 
     def save(self, path, body):
         """PUT as a create, or with the present ETag as an update."""

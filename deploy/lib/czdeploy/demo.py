@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The demo of deploy/quickstart: clusters, topics, a feed of orders, one mapping with a filter."""
-import confluent_kafka
-import confluent_kafka.admin
-
+from . import topics
 from .citizenk import api_path
 from .quickstack import FEED_TOPIC
 
@@ -35,20 +33,10 @@ def create_clusters(stack, client):
 def start(stack, client):
     """Topics, feed and mapping, each only if it is not there: what a user changed stays changed."""
     for broker in (stack.source, stack.target):
-        _create_topic(broker.bootstrap)
+        topics.create(topics.admin_client(broker.bootstrap), FEED_TOPIC, config=_TOPIC_CONFIG,
+                      exist_ok=True)
     if not stack.feed.alive():
         stack.feed.start()
     path = api_path("teams", "default", "mappings", MAPPING)
     if client.call("GET", path).status == 404:
         client.put(path, _MAPPING, {"If-None-Match": "*"})
-
-
-def _create_topic(bootstrap):
-    admin = confluent_kafka.admin.AdminClient(
-        {"bootstrap.servers": bootstrap, "log_level": 4})   # no chatter when it is dropped
-    topic = confluent_kafka.admin.NewTopic(FEED_TOPIC, 4, 1, config=_TOPIC_CONFIG)
-    try:
-        admin.create_topics([topic])[FEED_TOPIC].result(30)
-    except confluent_kafka.KafkaException as error:
-        if error.args[0].code() != confluent_kafka.KafkaError.TOPIC_ALREADY_EXISTS:
-            raise

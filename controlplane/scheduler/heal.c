@@ -16,6 +16,7 @@
 struct heal {
     struct cz_lead *L;
     bool full; /* publish all: the topic is empty, whatever the view says */
+    cz_time began, ensured, opened, read; /* when these steps were done, for the log */
     int64_t seq;
     struct cz_model desired;
     struct cz_lead_writes writes;
@@ -134,8 +135,12 @@ static enum cz_err publish_difference(struct heal *h, struct cz_error *err)
     cz_mutex_lock(&L->s->view.lock);
     take_over_model(h);
     cz_mutex_unlock(&L->s->view.lock);
-    cz_log(CZ_LOG_INFO, "scheduler", "config topic compared%s: %zu of %zu records published epoch=%lld revision=%lld",
-           h->full ? " (it is new)" : "", differ, L->led.entries.len, (long long)L->stamp, (long long)h->seq);
+    cz_log(CZ_LOG_INFO, "scheduler",
+           "config topic compared%s: %zu of %zu records published epoch=%lld revision=%lld"
+           " ensure_ms=%d open_ms=%d read_ms=%d publish_ms=%d",
+           h->full ? " (it is new)" : "", differ, L->led.entries.len, (long long)L->stamp,
+           (long long)h->seq, (int)((h->ensured - h->began) / CZ_MS), (int)((h->opened - h->ensured) / CZ_MS),
+           (int)((h->read - h->opened) / CZ_MS), (int)((cz_now() - h->read) / CZ_MS));
     CZ_LOCKED(&L->s->lock);
     L->s->heals_total += differ > 0;
     return CZ_OK;
@@ -162,7 +167,7 @@ static enum cz_err prepare(struct heal *h, struct cz_error *err)
     enum cz_err rc = b->ensure(b->arg, cz_deadline_ms(ENSURE_TIMEOUT_MS), &created, err);
     if (rc != CZ_OK)
         return rc;
-    L->ensured_at = cz_now();
+    L->ensured_at = h->ensured = cz_now();
     L->full = h->full = L->full || created; /* remembered, should this try fail */
     if (!L->writer && !L->healed) {
         /* Fence the leader before us first: what is read after this is the last of it. */
@@ -173,13 +178,16 @@ static enum cz_err prepare(struct heal *h, struct cz_error *err)
             return rc;
         L->writer = true;
     }
+    h->opened = cz_now();
     L->resets = cz_view_resets(&L->s->view);
-    return h->full ? CZ_OK : read_to_end(L, err);
+    rc = h->full ? CZ_OK : read_to_end(L, err);
+    h->read = cz_now();
+    return rc;
 }
 
 enum cz_err cz__lead_heal(struct cz_lead *L, struct cz_error *err)
 {
-    struct heal h = {.L = L};
+    struct heal h = {.L = L, .began = cz_now()};
     cz_model_init(&h.desired);
     enum cz_err rc = prepare(&h, err);
     if (rc == CZ_OK)

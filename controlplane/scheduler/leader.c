@@ -7,7 +7,7 @@
  * stopped for a while and does not know may try what it likes.
  *
  * The leadership is renewed every second, by this thread between two steps or by the keeper while
- * a step takes long.  The lease is 3.5 s and the others look twice a second, so that a new leader
+ * a step takes long.  The lease is 3 s and the others look twice a second, so that a new leader
  * is at work within 5 s even when the old one was only stopped (a dead one is noticed at once). */
 #include <stdio.h>
 #include <string.h>
@@ -157,7 +157,7 @@ static enum cz_err renew_when_due(struct cz_scheduler *s, struct cz_error *err)
 static void lead_init(struct cz_lead *L, struct cz_scheduler *s, int64_t epoch)
 {
     *L = (struct cz_lead){.s = s, .epoch = epoch, .stamp = epoch, .heal_due = true, .plan_due = 0};
-    L->balance_at = cz_now() + 60 * CZ_SEC;
+    L->balance_at = cz_now() + 30 * CZ_SEC; /* three measurements */
     cz_model_init(&L->led);
     cz_map_init(&L->rates, cz__lead_rates_free);
 }

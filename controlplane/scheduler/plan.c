@@ -49,6 +49,7 @@ static char *describe(const struct cz_worker_infos *w)
     return cz_buf_steal(&b);
 }
 
+/* A new leader moves nothing at its first look: it has not measured what it would even out. */
 void cz__lead_look_at_workers(struct cz_lead *L)
 {
     if (!cz_status_view_ready(L->s->status))
@@ -63,7 +64,7 @@ void cz__lead_look_at_workers(struct cz_lead *L)
     }
     for (size_t i = 0; i < w.len; i++) {
         bool can = w.items[i].alive && !w.items[i].gone;
-        if (can && !listed(L->workers, w.items[i].id))
+        if (can && L->workers && !listed(L->workers, w.items[i].id))
             L->balance = true; /* a newcomer takes its share */
     }
     cz__lead_plan_soon(L, L->workers ? WORKER_PAUSE_MS : 0);

@@ -38,7 +38,7 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
     s->instance = cz_strdup(o->instance);
     s->config_topic = cz_channel_config_topic(o->group_id);
     s->status_topic = cz_channel_status_topic(o->group_id);
-    s->lease_ms = o->lease_ms > 0 ? o->lease_ms : 3500;
+    s->lease_ms = o->lease_ms > 0 ? o->lease_ms : 3000;
     s->verify_ms = 10000;
     cz_mutex_init(&s->lead_lock);
     cz_cond_init(&s->lead_cond);

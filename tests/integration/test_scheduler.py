@@ -165,12 +165,12 @@ def takeover(stack, stop):
 
 
 def test_kill9_of_the_leader(make_stack, topics):
-    stack = make_stack(controlplanes=2, workers=0)
     topic = topics("orders")
-    stack.put_mapping("m", spec_of(topic), wait=False)
+    stack = make_stack(controlplanes=2, workers=0)
+    stack.put_mapping("m", spec_of(topic), wait=False, group="g")
     old, seconds = takeover(stack, lambda leader: leader.process.kill9())
     assert seconds < TAKEOVER_SECONDS
-    stack.put_mapping("n", spec_of(topic, consumer_group="n"), wait=False)
+    stack.put_mapping("n", spec_of(topic, consumer_group="n"), wait=False, group="g")
     config = ConfigTopic(stack)
     key = f"mapping/{uid_of(stack, 'n')}"
     wait_until(lambda: key in config.content(), 3, "the change on the topic")
@@ -178,9 +178,9 @@ def test_kill9_of_the_leader(make_stack, topics):
 
 
 def test_stopped_leader_is_replaced_and_stays_out(make_stack, topics):
-    stack = make_stack(controlplanes=2, workers=0)
     topic = topics("orders")
-    stack.put_mapping("m", spec_of(topic), wait=False)
+    stack = make_stack(controlplanes=2, workers=0)
+    stack.put_mapping("m", spec_of(topic), wait=False, group="g")
     config = ConfigTopic(stack)
     old, seconds = takeover(stack, lambda leader: leader.process.suspend())
     assert seconds < TAKEOVER_SECONDS
@@ -189,7 +189,7 @@ def test_stopped_leader_is_replaced_and_stays_out(make_stack, topics):
     new = wait_leader(stack, other_than=old)
     client = stack.client(new)
     for i in range(10):
-        client.put_mapping(f"n{i}", spec_of(topic, consumer_group=f"n{i}"))
+        client.put_mapping(f"n{i}", spec_of(topic, consumer_group=f"n{i}"), group="g")
         time.sleep(0.1)
     keys = {f"mapping/{uid_of(stack, f'n{i}')}" for i in range(10)}
     wait_until(lambda: keys <= set(config.content()), 5, "all changes on the topic")
@@ -199,12 +199,12 @@ def test_stopped_leader_is_replaced_and_stays_out(make_stack, topics):
 
 
 def test_deleted_config_topic_heals(make_stack, topics, play):
+    topic = topics("orders")
     stack = make_stack(controlplanes=2, workers=0)
     played = play(stack)
-    topic = topics("orders")
     played.join("w1")
     for i in range(20):
-        stack.put_mapping(f"m{i}", spec_of(topic, consumer_group=f"g{i}"), wait=False)
+        stack.put_mapping(f"m{i}", spec_of(topic, consumer_group=f"g{i}"), wait=False, group="g")
     config = ConfigTopic(stack)
     wait_until(lambda: sum(key.startswith("assignment/") for key in config.content()) == 20, 15,
                "20 assignments")
@@ -231,18 +231,18 @@ def drop_stamps(value):
 
 
 def test_outbox_in_order_and_once_while_leaders_die(make_stack, topics):
-    stack = make_stack(controlplanes=3, workers=0)
     topic = topics("orders")
+    stack = make_stack(controlplanes=3, workers=0)
     names = [f"m{i}" for i in range(5)]
     for i, name in enumerate(names):
-        stack.put_mapping(name, spec_of(topic, consumer_group=f"g{i}"), wait=False)
+        stack.put_mapping(name, spec_of(topic, consumer_group=f"g{i}"), wait=False, group="g")
     for step in range(120):
         if step in (40, 80):
             wait_leader(stack).process.kill9()
         alive = [program for program in stack.controlplanes if program.alive()]
         client = stack.client(alive[step % len(alive)])
         client.put_mapping(names[step % 5], spec_of(topic, consumer_group=f"g{step % 5}",
-                                                    producer={"linger_ms": step + 1}))
+                                                    producer={"linger_ms": step + 1}), group="g")
     config = ConfigTopic(stack)
     final = {uid_of(stack, name): stack.rest.get(api_path("teams", "default", "mappings", name))
              for name in names}
@@ -263,12 +263,12 @@ def test_outbox_in_order_and_once_while_leaders_die(make_stack, topics):
 
 
 def test_workers_and_new_partitions(make_stack, topics, play):
+    topic = topics("orders", partitions=4)
     stack = make_stack(controlplanes=1, workers=0)
     played = play(stack)
-    topic = topics("orders", partitions=4)
     config = ConfigTopic(stack)
     played.join("w1", "w2")
-    stack.put_mapping("m", spec_of(topic), wait=False)
+    stack.put_mapping("m", spec_of(topic), wait=False, group="g")
     key = f"assignment/{uid_of(stack, 'm')}"
     wait_until(lambda: key in config.content() and workers_of(config.content()[key]) == ["w1", "w2"], 10,
                "both workers")
@@ -302,15 +302,15 @@ def test_workers_and_new_partitions(make_stack, topics, play):
 
 
 def test_dead_cluster_delays_nobody(make_stack, topics, play):
+    topic = topics("orders")
     stack = make_stack(controlplanes=1, workers=0)
     played = play(stack)
     played.join("w1")
-    topic = topics("orders")
     stack.rest.put_cluster("dead", "127.0.0.1:1")
     stack.put_mapping("dead", {"source": {"cluster": "dead", "topic": "x"},
-                               "target": {"cluster": "target", "topic": topic}}, wait=False)
+                               "target": {"cluster": "target", "topic": topic}}, wait=False, group="g")
     began = time.monotonic()
-    stack.put_mapping("m", spec_of(topic), wait=False)
+    stack.put_mapping("m", spec_of(topic), wait=False, group="g")
     config = ConfigTopic(stack)
     key = f"assignment/{uid_of(stack, 'm')}"
     wait_until(lambda: key in config.content(), 5, "the assignment of the other mapping")

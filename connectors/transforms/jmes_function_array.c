@@ -217,7 +217,7 @@ static enum cz_err keyed_elements(struct cz__call *c,
             return rc;
         bool sortable = p->key.type == CZ_J_NUMBER || p->key.type == CZ_J_STRING;
         if (!sortable || p->key.type != pairs[0].key.type)
-            return cz__type_error(c, expr ? "numbers or strings as keys" : "an array of numbers or of strings",
+            return cz__type_error(c, expr ? "keys that are all numbers or all strings" : "all numbers or all strings",
                                   p->key);
         if (p->key.type == CZ_J_STRING && cz__plain(c->e, &p->key) != CZ_OK)
             return CZ_E_LIMIT;

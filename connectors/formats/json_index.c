@@ -10,12 +10,13 @@
 
 enum { IS_OP = 1, IS_WHITE = 2, IS_QUOTE = 4, IS_BACKSLASH = 8 };
 
-/* 0x0c and 0x1a fold onto ',' and ':' in the SIMD engines' table look-up; they are marked here as
- * well, and the walk refuses them since no grammar has them. */
+/* 0x0c and 0x1a fold onto ',' and ':' in the SIMD engines' table look-up; they are marked here
+ * as well, and the walk refuses them since no grammar has them. */
 static const uint8_t kind[256] = {
-    ['{'] = IS_OP,   ['}'] = IS_OP,    ['['] = IS_OP,    [']'] = IS_OP,    [':'] = IS_OP,
-    [','] = IS_OP,   [0x0c] = IS_OP,   [0x1a] = IS_OP,   [' '] = IS_WHITE, ['\t'] = IS_WHITE,
-    ['\n'] = IS_WHITE, ['\r'] = IS_WHITE, ['"'] = IS_QUOTE, ['\\'] = IS_BACKSLASH,
+    ['{'] = IS_OP,    ['}'] = IS_OP,         ['['] = IS_OP,     [']'] = IS_OP,
+    [':'] = IS_OP,    [','] = IS_OP,         [0x0c] = IS_OP,    [0x1a] = IS_OP,
+    [' '] = IS_WHITE, ['\t'] = IS_WHITE,     ['\n'] = IS_WHITE, ['\r'] = IS_WHITE,
+    ['"'] = IS_QUOTE, ['\\'] = IS_BACKSLASH,
 };
 
 static uint64_t prefix_xor(uint64_t x)
@@ -42,7 +43,8 @@ static uint64_t block_portable(const uint8_t *p, uint32_t n, struct cz__carry *c
     return cz__starts(&m, quote, prefix_xor(quote), c);
 }
 
-uint32_t cz__index_portable(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c)
+uint32_t
+cz__index_portable(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c)
 {
     uint32_t *out = token;
     for (uint32_t at = 0; at < len; at += 64) {
@@ -117,10 +119,8 @@ static bool make_room(struct cz_json_doc *d, uint32_t len)
     return true;
 }
 
-enum cz_err cz_json_doc_index(struct cz_json_doc *d,
-                              const char *data,
-                              size_t len,
-                              struct cz_error *err)
+enum cz_err
+cz_json_doc_index(struct cz_json_doc *d, const char *data, size_t len, struct cz_error *err)
 {
     d->n = 0;
     d->data = data;
@@ -135,7 +135,8 @@ enum cz_err cz_json_doc_index(struct cz_json_doc *d,
     d->n = fn(data, (uint32_t)len, d->token, &carry);
     d->has_escape = carry.any_backslash != 0;
     d->open_string = carry.in_string != 0;
-    /* A walk that runs over the end meets the first token again, which nothing accepts there. */
+    /* A walk that runs over the end meets the first token again, which nothing accepts there.
+     */
     d->token[d->n] = d->token[d->n + 1] = d->n ? d->token[0] : 0;
     return CZ_OK;
 }

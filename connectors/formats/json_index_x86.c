@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The SIMD engines of the structural index: AVX2 + PCLMUL (by function attribute, called only when
- * the CPU has them) and SSE2, which every x86-64 has.  The method is simdjson's (Langdale and
- * Lemire, "Parsing gigabytes of JSON per second"): classify 64 bytes at a time into bit masks,
- * resolve escapes by carry arithmetic, and find what is inside strings by a prefix xor. */
+/* The SIMD engines of the structural index: AVX2 + PCLMUL (by function attribute, called only
+ * when the CPU has them) and SSE2, which every x86-64 has.  The method is simdjson's (Langdale
+ * and Lemire, "Parsing gigabytes of JSON per second"): classify 64 bytes at a time into bit
+ * masks, resolve escapes by carry arithmetic, and find what is inside strings by a prefix xor.
+ */
 #include "json_priv.h"
 
 #if defined(__x86_64__)
@@ -27,15 +28,15 @@ AVX2_INLINE uint64_t equal256(__m256i lo, __m256i hi, char c)
  * the operators bit 5 is set first, which makes [ and { one, and ] and }. */
 AVX2_INLINE __m256i white_table(void)
 {
-    return _mm256_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100, '\r',
-                            100, 100, ' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112,
-                            100, '\r', 100, 100);
+    return _mm256_setr_epi8(' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t', '\n', 112, 100,
+                            '\r', 100, 100, ' ', 100, 100, 100, 17, 100, 113, 2, 100, '\t',
+                            '\n', 112, 100, '\r', 100, 100);
 }
 
 AVX2_INLINE __m256i op_table(void)
 {
-    return _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0, 0, 0, 0, 0, 0,
-                            0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0);
+    return _mm256_setr_epi8(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0, 0, 0, 0, 0,
+                            0, 0, 0, 0, 0, 0, ':', '{', ',', '}', 0, 0);
 }
 
 AVX2_INLINE uint64_t block_avx2(const char *p, struct cz__carry *c)
@@ -62,7 +63,8 @@ AVX2_INLINE uint64_t block_avx2(const char *p, struct cz__carry *c)
     out[k] = base + (uint32_t)_tzcnt_u64(bits);                                                \
     bits = _blsr_u64(bits)
 
-/* Eight at a time without looking whether there are so many: the next block overwrites the rest. */
+/* Eight at a time without looking whether there are so many: the next block overwrites the
+ * rest. */
 AVX2_INLINE uint32_t *put_bits_avx2(uint32_t *out, uint32_t base, uint64_t bits)
 {
     uint32_t *end = out + __builtin_popcountll(bits);
@@ -81,7 +83,10 @@ AVX2_INLINE uint32_t *put_bits_avx2(uint32_t *out, uint32_t base, uint64_t bits)
 }
 #undef PUT
 
-AVX2 uint32_t cz__index_avx2(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c)
+AVX2 uint32_t cz__index_avx2(const char *data,
+                             uint32_t len,
+                             uint32_t *token,
+                             struct cz__carry *c)
 {
     struct cz__carry carry = *c;
     uint32_t *out = token;

@@ -10,7 +10,8 @@
 
 #include "cz/json_doc.h"
 
-/* Scratch that need not be zeroed by -ftrivial-auto-var-init: it is written before it is read. */
+/* Scratch that need not be zeroed by -ftrivial-auto-var-init: it is written before it is read.
+ */
 #if defined(__has_attribute)
 #if __has_attribute(uninitialized)
 #define CZ__SCRATCH __attribute__((uninitialized))
@@ -55,7 +56,8 @@ static inline uint64_t cz__starts(const struct cz__masks *m,
                                   uint64_t quote_prefix_xor,
                                   struct cz__carry *c)
 {
-    uint64_t in_string = quote_prefix_xor ^ c->in_string; /* opening quote in, closing one out */
+    uint64_t in_string =
+        quote_prefix_xor ^ c->in_string; /* opening quote in, closing one out */
     c->in_string = (uint64_t)((int64_t)in_string >> 63);
     uint64_t scalar = ~(m->op | m->white | quote | in_string);
     uint64_t scalar_start = scalar & ~((scalar << 1) | c->scalar);
@@ -77,7 +79,8 @@ typedef uint32_t (*cz__index_fn)(const char *data,
                                  uint32_t len,
                                  uint32_t *token,
                                  struct cz__carry *carry);
-uint32_t cz__index_portable(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c);
+uint32_t
+cz__index_portable(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c);
 #if defined(__x86_64__)
 uint32_t cz__index_sse2(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c);
 uint32_t cz__index_avx2(const char *data, uint32_t len, uint32_t *token, struct cz__carry *c);
@@ -143,7 +146,8 @@ static inline uint32_t cz__string_len(const struct cz__walk *w, uint32_t p)
     return cz__token_end(w->s, w->t[p] + 1, w->t[p + 1]) - w->t[p] - 2;
 }
 /* Does the key token equal @key, escapes decoded? */
-bool cz__key_is(const struct cz__walk *w, uint32_t p, uint32_t len, const char *key, uint32_t key_len);
+bool cz__key_is(
+    const struct cz__walk *w, uint32_t p, uint32_t len, const char *key, uint32_t key_len);
 /* Before any walk: is there anything, and is it closed? A root scalar is checked completely. */
 enum cz_err cz__walk_begin(const struct cz__walk *w);
 

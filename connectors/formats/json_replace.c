@@ -118,7 +118,8 @@ struct rewrite {
     enum cz_err rc;
 };
 
-static uint32_t rewrite_value(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth);
+static uint32_t
+rewrite_value(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth);
 
 /* Hand the value [p, end) to the callback. False: it failed, or kept the value. */
 static bool offer(struct rewrite *r, const struct node *n, uint32_t p, uint32_t end)
@@ -143,7 +144,8 @@ static bool offer(struct rewrite *r, const struct node *n, uint32_t p, uint32_t 
     return false;
 }
 
-static uint32_t rewrite_array(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
+static uint32_t
+rewrite_array(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
 {
     const struct cz__walk *w = &r->w;
     if (w->s[w->t[p]] == ']')
@@ -161,7 +163,8 @@ static uint32_t rewrite_array(struct rewrite *r, const struct node *n, uint32_t 
     }
 }
 
-static const struct node *member_node(const struct cz__walk *w, const struct node *n, uint32_t p)
+static const struct node *
+member_node(const struct cz__walk *w, const struct node *n, uint32_t p)
 {
     uint32_t len = cz__string_len(w, p);
     for (const struct node *c = n->child; c; c = c->next) {
@@ -171,7 +174,8 @@ static const struct node *member_node(const struct cz__walk *w, const struct nod
     return NULL;
 }
 
-static uint32_t rewrite_object(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
+static uint32_t
+rewrite_object(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
 {
     const struct cz__walk *w = &r->w;
     if (w->s[w->t[p]] == '}')
@@ -195,7 +199,8 @@ static uint32_t rewrite_object(struct rewrite *r, const struct node *n, uint32_t
     }
 }
 
-static uint32_t rewrite_value(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
+static uint32_t
+rewrite_value(struct rewrite *r, const struct node *n, uint32_t p, unsigned depth)
 {
     const struct cz__walk *w = &r->w;
     char c = w->s[w->t[p]];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Single tokens: the check of literals, numbers and strings by RFC 8259, and escapes.  An escape of
- * half a surrogate pair is an error: it stands for no character. */
+/* Single tokens: the check of literals, numbers and strings by RFC 8259, and escapes.  An
+ * escape of half a surrogate pair is an error: it stands for no character. */
 #include "cz/util.h"
 #include "json_priv.h"
 
@@ -186,11 +186,8 @@ const char *cz__string_check(const char *s, uint32_t n, uint32_t *ret_at, bool *
     return NULL;
 }
 
-static enum cz_err string_token(const char *s,
-                                uint32_t start,
-                                uint32_t end,
-                                struct cz_jval *ret,
-                                struct cz_error *err)
+static enum cz_err string_token(
+    const char *s, uint32_t start, uint32_t end, struct cz_jval *ret, struct cz_error *err)
 {
     bool escape = false;
     uint32_t at = 0, n = end - start - 2;
@@ -202,10 +199,8 @@ static enum cz_err string_token(const char *s,
     return CZ_OK;
 }
 
-enum cz_err cz__scalar(const struct cz_json_doc *d,
-                       uint32_t tok,
-                       struct cz_jval *ret,
-                       struct cz_error *err)
+enum cz_err
+cz__scalar(const struct cz_json_doc *d, uint32_t tok, struct cz_jval *ret, struct cz_error *err)
 {
     uint32_t start = d->token[tok];
     uint32_t end = cz__token_end(d->data, start, tok + 1 < d->n ? d->token[tok + 1] : d->len);

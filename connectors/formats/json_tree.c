@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Trees of a document's parts, in an arena, and the complete check.  The tokens have been walked,
- * so the brackets are known to match; what is checked here are the scalars. */
+/* Trees of a document's parts, in an arena, and the complete check.  The tokens have been
+ * walked, so the brackets are known to match; what is checked here are the scalars. */
 #include "cz/limits.h"
 #include "json_priv.h"
 

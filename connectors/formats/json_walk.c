@@ -3,17 +3,17 @@
  * where the values lie that a trie asks for.  Parts that no path can reach go through the tight
  * loop of skip_container(), which looks at no key.
  *
- * Two sentinels follow the last token; both repeat the first token, an opening bracket.  Nothing
- * but a value position accepts one, and opening a container checks for the end, so the loops need
- * no bounds check of their own. */
+ * Two sentinels follow the last token; both repeat the first token, an opening bracket. Nothing
+ * but a value position accepts one, and opening a container checks for the end, so the loops
+ * need no bounds check of their own. */
 #include "cz/limits.h"
 #include "json_priv.h"
 
 const uint8_t cz__class[256] = {
-    ['-'] = CZ__SCALAR, ['0'] = CZ__SCALAR, ['1'] = CZ__SCALAR, ['2'] = CZ__SCALAR,
-    ['3'] = CZ__SCALAR, ['4'] = CZ__SCALAR, ['5'] = CZ__SCALAR, ['6'] = CZ__SCALAR,
-    ['7'] = CZ__SCALAR, ['8'] = CZ__SCALAR, ['9'] = CZ__SCALAR, ['t'] = CZ__SCALAR,
-    ['f'] = CZ__SCALAR, ['n'] = CZ__SCALAR, ['"'] = CZ__QUOTE,  ['{'] = CZ__OPEN_OBJECT,
+    ['-'] = CZ__SCALAR,     ['0'] = CZ__SCALAR, ['1'] = CZ__SCALAR, ['2'] = CZ__SCALAR,
+    ['3'] = CZ__SCALAR,     ['4'] = CZ__SCALAR, ['5'] = CZ__SCALAR, ['6'] = CZ__SCALAR,
+    ['7'] = CZ__SCALAR,     ['8'] = CZ__SCALAR, ['9'] = CZ__SCALAR, ['t'] = CZ__SCALAR,
+    ['f'] = CZ__SCALAR,     ['n'] = CZ__SCALAR, ['"'] = CZ__QUOTE,  ['{'] = CZ__OPEN_OBJECT,
     ['['] = CZ__OPEN_ARRAY,
 };
 
@@ -105,7 +105,8 @@ static bool escaped_key_is(const char *s, uint32_t len, const char *key, uint32_
     return key_len == 0;
 }
 
-bool cz__key_is(const struct cz__walk *w, uint32_t p, uint32_t len, const char *key, uint32_t key_len)
+bool cz__key_is(
+    const struct cz__walk *w, uint32_t p, uint32_t len, const char *key, uint32_t key_len)
 {
     const char *s = w->s + w->t[p] + 1;
     if (len == key_len && memcmp(s, key, len) == 0)
@@ -121,9 +122,8 @@ static uint32_t walk_value(const struct cz__walk *w,
                            uint32_t p,
                            unsigned depth);
 
-static inline const struct cz_json_trie *child_by_key(const struct cz__walk *w,
-                                                      const struct cz_json_trie *node,
-                                                      uint32_t p)
+static inline const struct cz_json_trie *
+child_by_key(const struct cz__walk *w, const struct cz_json_trie *node, uint32_t p)
 {
     uint32_t len = cz__string_len(w, p);
     const char *s = w->s + w->t[p] + 1;
@@ -170,7 +170,8 @@ static uint32_t walk_object(const struct cz__walk *w,
     }
 }
 
-static const struct cz_json_trie *child_by_index(const struct cz_json_trie *node, uint32_t index)
+static const struct cz_json_trie *child_by_index(const struct cz_json_trie *node,
+                                                 uint32_t index)
 {
     for (const struct cz_json_trie *c = node->child; c; c = c->next) {
         if (!c->key && c->index == index)
@@ -219,10 +220,10 @@ static uint32_t walk_value(const struct cz__walk *w,
     uint32_t start = p;
     uint8_t class = class_at(w, p);
     if (node->slot_first < node->slot_end) /* an earlier duplicate of this key is forgotten */
-        memset(w->hits + node->slot_first,
-               0,
+        memset(w->hits + node->slot_first, 0,
                (size_t)(node->slot_end - node->slot_first) * sizeof(*w->hits));
-    if (p < w->n && depth < CZ_MAX_RECORD_JSON_DEPTH && class == CZ__OPEN_OBJECT && node->child) {
+    if (p < w->n && depth < CZ_MAX_RECORD_JSON_DEPTH && class == CZ__OPEN_OBJECT &&
+        node->child) {
         p = walk_object(w, node, p + 1, depth + 1);
     } else if (p < w->n && depth < CZ_MAX_RECORD_JSON_DEPTH && class == CZ__OPEN_ARRAY &&
                has_index_child(node)) {

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From the parsed tree to the fast program: every path that starts at the root becomes a slot,
- * which the walk over a record fills through the trie.  What is evaluated over elements (the right
- * side of a projection, a filter's condition, an expression reference) stays as it is, since its
- * current value is no path of the root. */
+ * which the walk over a record fills through the trie.  What is evaluated over elements (the
+ * right side of a projection, a filter's condition, an expression reference) stays as it is,
+ * since its current value is no path of the root. */
 #include <string.h>
 
 #include "cz/alloc.h"
 #include "jmes_priv.h"
 
-#define NAME(s) {s, sizeof(s) - 1}
+#define NAME(s)                                                                                \
+    {                                                                                          \
+        s, sizeof(s) - 1                                                                       \
+    }
 const struct cz_slice cz__member_names[CZ__M_COUNT] = {
     [CZ__M_KEY] = NAME("key"),
     [CZ__M_VALUE] = NAME("value"),
@@ -61,7 +64,8 @@ static path path_of(struct rewriter *r, const struct cz__node *n, path base)
     return base;
 }
 
-static struct cz__node *path_node(struct rewriter *r, enum cz__op op, uint32_t kids, path at, uint32_t pos)
+static struct cz__node *
+path_node(struct rewriter *r, enum cz__op op, uint32_t kids, path at, uint32_t pos)
 {
     struct cz__node *n = at ? cz__node_new(r->a, op, kids, pos) : NULL;
     if (!n)
@@ -76,7 +80,8 @@ static struct cz__node *path_node(struct rewriter *r, enum cz__op op, uint32_t k
 static struct cz__node *rewrite(struct rewriter *r, struct cz__node *n, path base);
 
 /* A copy of @n, its first @count kids rewritten. */
-static struct cz__node *rewrite_kids(struct rewriter *r, const struct cz__node *n, path base, uint32_t count)
+static struct cz__node *
+rewrite_kids(struct rewriter *r, const struct cz__node *n, path base, uint32_t count)
 {
     struct cz__node *copy = cz__node_new(r->a, (enum cz__op)n->op, n->n, n->pos);
     if (!copy)
@@ -201,7 +206,8 @@ bool cz__rewrite(struct cz_jmespath *x)
     for (const struct cz_json_trie *c = x->root.child; c; c = c->next) {
         enum cz__member m = member_of(c);
         if (c->slot_end > c->slot_first)
-            memset(x->slot_member + c->slot_first, (int)m, (size_t)(c->slot_end - c->slot_first));
+            memset(x->slot_member + c->slot_first, (int)m,
+                   (size_t)(c->slot_end - c->slot_first));
         if (m != CZ__M_OTHER)
             x->reads |= 1U << m;
     }
@@ -261,12 +267,8 @@ bool cz_jmespath_needs_tree(const struct cz_jmespath *x)
 
 const char *cz_jmespath_category_name(int64_t detail)
 {
-    static const char *const names[] = {"",
-                                        "syntax",
-                                        "invalid-type",
-                                        "invalid-arity",
-                                        "invalid-value",
-                                        "unknown-function",
-                                        "limit"};
+    static const char *const names[] = {
+        "",     "syntax", "invalid-type", "invalid-arity", "invalid-value", "unknown-function",
+        "limit"};
     return detail > 0 && detail <= CZ_JMESPATH_LIMIT ? names[detail] : "";
 }

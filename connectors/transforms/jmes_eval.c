@@ -47,7 +47,8 @@ int cz__order(struct cz_jval a, struct cz_jval b)
     return c ? c : (a.len > b.len) - (a.len < b.len);
 }
 
-static enum cz_err eval_field(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_field(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     *ret = cz_jval_get(cur, n->u.val.u.s, n->u.val.len);
     return cur.type == CZ_J_OBJECT ? cz__charge(e, cur.len / 16) : CZ_OK;
@@ -72,7 +73,8 @@ static int64_t clamp_end(int64_t at, bool given, int64_t len, int64_t step, bool
     return at < low ? low : at > high ? high : at;
 }
 
-static enum cz_err eval_slice(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_slice(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     const struct cz__slice_args *s = n->u.slice;
     *ret = CZ_JNULL;
@@ -90,7 +92,8 @@ static enum cz_err eval_slice(struct cz_eval *e, const struct cz__node *n, struc
     return cz__charge(e, count);
 }
 
-static enum cz_err eval_chain(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_chain(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     for (uint32_t i = 0; i < n->n; i++) {
         enum cz_err rc = cz__eval(e, n->kids[i], cur, &cur);
@@ -102,7 +105,8 @@ static enum cz_err eval_chain(struct cz_eval *e, const struct cz__node *n, struc
 }
 
 /* The first that decides, else the last. */
-static enum cz_err eval_logic(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_logic(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     bool decides = n->op == CZ__OR;
     for (uint32_t i = 0; i < n->n; i++) {
@@ -113,7 +117,8 @@ static enum cz_err eval_logic(struct cz_eval *e, const struct cz__node *n, struc
     return CZ_OK;
 }
 
-static enum cz_err compare(struct cz_eval *e, int op, struct cz_jval a, struct cz_jval b, struct cz_jval *ret)
+static enum cz_err
+compare(struct cz_eval *e, int op, struct cz_jval a, struct cz_jval b, struct cz_jval *ret)
 {
     *ret = CZ_JNULL;
     if (op == CZ__EQ || op == CZ__NE) {
@@ -132,7 +137,10 @@ static enum cz_err compare(struct cz_eval *e, int op, struct cz_jval a, struct c
     return CZ_OK;
 }
 
-static enum cz_err eval_comparison(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err eval_comparison(struct cz_eval *e,
+                                   const struct cz__node *n,
+                                   struct cz_jval cur,
+                                   struct cz_jval *ret)
 {
     struct cz_jval a, b;
     enum cz_err rc = cz__eval(e, n->kids[0], cur, &a);
@@ -141,7 +149,8 @@ static enum cz_err eval_comparison(struct cz_eval *e, const struct cz__node *n, 
     return rc == CZ_OK ? compare(e, n->op, a, b, ret) : rc;
 }
 
-static enum cz_err eval_list(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_list(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     struct cz_jval *items = cz_arena_array(&e->arena, n->n, sizeof(*items));
     if (!items)
@@ -155,7 +164,8 @@ static enum cz_err eval_list(struct cz_eval *e, const struct cz__node *n, struct
     return CZ_OK;
 }
 
-static enum cz_err eval_hash(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err
+eval_hash(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     struct cz_jmember *members = cz_arena_array(&e->arena, n->n, sizeof(*members));
     if (!members)
@@ -175,7 +185,10 @@ static enum cz_err eval_hash(struct cz_eval *e, const struct cz__node *n, struct
     return CZ_OK;
 }
 
-static enum cz_err eval_flatten(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err eval_flatten(struct cz_eval *e,
+                                const struct cz__node *n,
+                                struct cz_jval cur,
+                                struct cz_jval *ret)
 {
     struct cz_jval source;
     enum cz_err rc = cz__eval(e, n->kids[0], cur, &source);
@@ -231,7 +244,10 @@ static enum cz_err project_one(struct cz_eval *e,
     return rc;
 }
 
-static enum cz_err eval_project(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err eval_project(struct cz_eval *e,
+                                const struct cz__node *n,
+                                struct cz_jval cur,
+                                struct cz_jval *ret)
 {
     struct cz_jval source;
     enum cz_err rc = cz__eval(e, n->kids[0], cur, &source);
@@ -252,15 +268,18 @@ static enum cz_err eval_project(struct cz_eval *e, const struct cz__node *n, str
     return rc;
 }
 
-static enum cz_err check_argument(struct cz__call *c, const struct cz__function_def *def, uint32_t i)
+static enum cz_err
+check_argument(struct cz__call *c, const struct cz__function_def *def, uint32_t i)
 {
     uint16_t accepts = def->accepts[i < 2 ? i : 1];
     if (def->max == 255)
         accepts = def->accepts[0];
     if (accepts & (1U << c->args[i].type))
         return CZ_OK;
-    static const char *const names[] = {[CZ_J_NUMBER] = "number", [CZ_J_STRING] = "string",
-                                        [CZ_J_ARRAY] = "array",   [CZ_J_OBJECT] = "object",
+    static const char *const names[] = {[CZ_J_NUMBER] = "number",
+                                        [CZ_J_STRING] = "string",
+                                        [CZ_J_ARRAY] = "array",
+                                        [CZ_J_OBJECT] = "object",
                                         [CZ_J_EXPREF] = "&expression"};
     char wanted[64] = "";
     size_t at = 0;
@@ -277,7 +296,10 @@ static enum cz_err check_argument(struct cz__call *c, const struct cz__function_
     return cz__type_error(c, accepts == CZ__A_ANY ? "a value" : wanted, c->args[i]);
 }
 
-static enum cz_err eval_function(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+static enum cz_err eval_function(struct cz_eval *e,
+                                 const struct cz__node *n,
+                                 struct cz_jval cur,
+                                 struct cz_jval *ret)
 {
     const struct cz__function_def *def = &cz__functions[n->function];
     struct cz_jval few[4];
@@ -311,10 +333,12 @@ static enum cz_err eval_guard(struct cz_eval *e, const struct cz__node *n, struc
         if (rc != CZ_OK || ret->type == CZ_J_NULL)
             return rc;
     }
-    return list->op == CZ__LIST ? eval_list(e, list, CZ_JNULL, ret) : eval_hash(e, list, CZ_JNULL, ret);
+    return list->op == CZ__LIST ? eval_list(e, list, CZ_JNULL, ret)
+                                : eval_hash(e, list, CZ_JNULL, ret);
 }
 
-enum cz_err cz__eval(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
+enum cz_err
+cz__eval(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret)
 {
     if (++e->steps > CZ_MAX_EVAL_STEPS)
         return cz__charge(e, 0);

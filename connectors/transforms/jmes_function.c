@@ -8,17 +8,18 @@
 
 const char *cz__type_name(struct cz_jval v)
 {
-    static const char *const names[] = {[CZ_J_NULL] = "null",     [CZ_J_FALSE] = "boolean",
-                                        [CZ_J_TRUE] = "boolean",  [CZ_J_NUMBER] = "number",
-                                        [CZ_J_STRING] = "string", [CZ_J_ARRAY] = "array",
-                                        [CZ_J_OBJECT] = "object", [CZ_J_EXPREF] = "&expression"};
+    static const char *const names[] = {
+        [CZ_J_NULL] = "null",     [CZ_J_FALSE] = "boolean",     [CZ_J_TRUE] = "boolean",
+        [CZ_J_NUMBER] = "number", [CZ_J_STRING] = "string",     [CZ_J_ARRAY] = "array",
+        [CZ_J_OBJECT] = "object", [CZ_J_EXPREF] = "&expression"};
     return names[v.type];
 }
 
 enum cz_err cz__type_error(struct cz__call *c, const char *wanted, struct cz_jval got)
 {
-    return cz__jmes_fail(c->e->err, CZ_JMESPATH_INVALID_TYPE, c->node->pos, "%s() needs %s, not %s",
-                         cz__functions[c->node->function].name, wanted, cz__type_name(got));
+    return cz__jmes_fail(c->e->err, CZ_JMESPATH_INVALID_TYPE, c->node->pos,
+                         "%s() needs %s, not %s", cz__functions[c->node->function].name, wanted,
+                         cz__type_name(got));
 }
 
 static enum cz_err fn_abs(struct cz__call *c, struct cz_jval *ret)
@@ -28,7 +29,8 @@ static enum cz_err fn_abs(struct cz__call *c, struct cz_jval *ret)
         v.u.d = fabs(v.u.d);
     } else if (v.flags & CZ_J_INT) {
         if (v.u.i == INT64_MIN)
-            v = (struct cz_jval){.type = CZ_J_NUMBER, .flags = CZ_J_DBL, .u.d = -(double)INT64_MIN};
+            v = (struct cz_jval){
+                .type = CZ_J_NUMBER, .flags = CZ_J_DBL, .u.d = -(double)INT64_MIN};
         else if (v.u.i < 0)
             v.u.i = -v.u.i;
     } else if (v.u.s[0] == '-') {

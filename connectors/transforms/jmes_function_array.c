@@ -6,7 +6,8 @@
 #include "jmes_priv.h"
 
 /* All elements of one type, numbers or strings (made plain in @items, a copy or NULL)? */
-static enum cz_err check_elements(struct cz__call *c, struct cz_jval array, uint8_t type, const char *wanted)
+static enum cz_err
+check_elements(struct cz__call *c, struct cz_jval array, uint8_t type, const char *wanted)
 {
     for (uint32_t i = 0; i < array.len; i++) {
         if (array.u.items[i].type != type)
@@ -217,7 +218,9 @@ static enum cz_err keyed_elements(struct cz__call *c,
             return rc;
         bool sortable = p->key.type == CZ_J_NUMBER || p->key.type == CZ_J_STRING;
         if (!sortable || p->key.type != pairs[0].key.type)
-            return cz__type_error(c, expr ? "keys that are all numbers or all strings" : "all numbers or all strings",
+            return cz__type_error(c,
+                                  expr ? "keys that are all numbers or all strings"
+                                       : "all numbers or all strings",
                                   p->key);
         if (p->key.type == CZ_J_STRING && cz__plain(c->e, &p->key) != CZ_OK)
             return CZ_E_LIMIT;
@@ -255,7 +258,8 @@ enum cz_err cz__fn_sort_by(struct cz__call *c, struct cz_jval *ret)
 }
 
 /* The first of the extreme ones; of an empty array null. */
-static enum cz_err extreme(struct cz__call *c, const struct cz__node *expr, int sign, struct cz_jval *ret)
+static enum cz_err
+extreme(struct cz__call *c, const struct cz__node *expr, int sign, struct cz_jval *ret)
 {
     struct cz_jval array = c->args[0];
     struct keyed *pairs = NULL;

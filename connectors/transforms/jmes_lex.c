@@ -109,7 +109,8 @@ static enum cz_err quoted(struct cz__lexer *l, struct cz__lexeme *ret)
 }
 
 /* Copy without the backslash in front of @delimiter; other backslashes stay. */
-static char *without_escapes(struct cz__lexer *l, uint32_t from, uint32_t to, char delimiter, uint32_t *ret_len)
+static char *without_escapes(
+    struct cz__lexer *l, uint32_t from, uint32_t to, char delimiter, uint32_t *ret_len)
 {
     char *out = cz_arena_alloc(l->a, (size_t)(to - from) + 1);
     if (!out)
@@ -136,7 +137,8 @@ static enum cz_err literal(struct cz__lexer *l, struct cz__lexeme *ret)
     if (!text)
         return syntax(l, start, "the expression is too large");
     ret->type = CZ__T_LITERAL;
-    return parse_json(l, start, text, n, &ret->val, "a literal must be JSON; a string is 'text'");
+    return parse_json(l, start, text, n, &ret->val,
+                      "a literal must be JSON; a string is 'text'");
 }
 
 static enum cz_err raw_string(struct cz__lexer *l, struct cz__lexeme *ret)
@@ -153,7 +155,8 @@ static enum cz_err raw_string(struct cz__lexer *l, struct cz__lexeme *ret)
     return CZ_OK;
 }
 
-struct operator {
+struct operator
+{
     char text[3];
     enum cz__token type;
 };
@@ -162,12 +165,14 @@ static enum cz_err operator_token(struct cz__lexer *l, struct cz__lexeme *ret)
 {
     /* Two characters before one. */
     static const struct operator operators[] = {
-        {"[?", CZ__T_FILTER},  {"[]", CZ__T_FLATTEN}, {"||", CZ__T_OR},      {"&&", CZ__T_AND},
-        {"==", CZ__T_EQ},      {"!=", CZ__T_NE},      {"<=", CZ__T_LE},      {">=", CZ__T_GE},
-        {"<", CZ__T_LT},       {">", CZ__T_GT},       {"[", CZ__T_LBRACKET}, {"]", CZ__T_RBRACKET},
-        {"|", CZ__T_PIPE},     {"&", CZ__T_EXPREF},   {"!", CZ__T_NOT},      {".", CZ__T_DOT},
-        {"*", CZ__T_STAR},     {",", CZ__T_COMMA},    {":", CZ__T_COLON},    {"@", CZ__T_CURRENT},
-        {"(", CZ__T_LPAREN},   {")", CZ__T_RPAREN},   {"{", CZ__T_LBRACE},   {"}", CZ__T_RBRACE},
+        {"[?", CZ__T_FILTER}, {"[]", CZ__T_FLATTEN}, {"||", CZ__T_OR},
+        {"&&", CZ__T_AND},    {"==", CZ__T_EQ},      {"!=", CZ__T_NE},
+        {"<=", CZ__T_LE},     {">=", CZ__T_GE},      {"<", CZ__T_LT},
+        {">", CZ__T_GT},      {"[", CZ__T_LBRACKET}, {"]", CZ__T_RBRACKET},
+        {"|", CZ__T_PIPE},    {"&", CZ__T_EXPREF},   {"!", CZ__T_NOT},
+        {".", CZ__T_DOT},     {"*", CZ__T_STAR},     {",", CZ__T_COMMA},
+        {":", CZ__T_COLON},   {"@", CZ__T_CURRENT},  {"(", CZ__T_LPAREN},
+        {")", CZ__T_RPAREN},  {"{", CZ__T_LBRACE},   {"}", CZ__T_RBRACE},
     };
     for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
         size_t n = strlen(operators[i].text);

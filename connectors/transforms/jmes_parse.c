@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The parser: top-down operator precedence with the binding powers that all implementations of
- * JMESPath use.  A projection takes as its right side whatever follows that binds tighter than a
- * projection stop.  Chains of `.`, `|`, `||` and `&&` become flat nodes, so the depth of a program
- * is that of its brackets and projections. */
+ * JMESPath use.  A projection takes as its right side whatever follows that binds tighter than
+ * a projection stop.  Chains of `.`, `|`, `||` and `&&` become flat nodes, so the depth of a
+ * program is that of its brackets and projections. */
 #include <string.h>
 
 #include "jmes_priv.h"
@@ -21,10 +21,11 @@ struct parser {
 typedef struct cz__node *node;
 
 static const uint8_t power[CZ__T_COUNT] = {
-    [CZ__T_PIPE] = 1, [CZ__T_OR] = 2,       [CZ__T_AND] = 3,  [CZ__T_EQ] = 5,      [CZ__T_NE] = 5,
-    [CZ__T_LT] = 5,   [CZ__T_LE] = 5,       [CZ__T_GT] = 5,   [CZ__T_GE] = 5,      [CZ__T_FLATTEN] = 9,
-    [CZ__T_STAR] = 20, [CZ__T_FILTER] = 21, [CZ__T_DOT] = 40, [CZ__T_NOT] = 45,    [CZ__T_LBRACE] = 50,
-    [CZ__T_LBRACKET] = 55, [CZ__T_LPAREN] = 60,
+    [CZ__T_PIPE] = 1,    [CZ__T_OR] = 2,      [CZ__T_AND] = 3,     [CZ__T_EQ] = 5,
+    [CZ__T_NE] = 5,      [CZ__T_LT] = 5,      [CZ__T_LE] = 5,      [CZ__T_GT] = 5,
+    [CZ__T_GE] = 5,      [CZ__T_FLATTEN] = 9, [CZ__T_STAR] = 20,   [CZ__T_FILTER] = 21,
+    [CZ__T_DOT] = 40,    [CZ__T_NOT] = 45,    [CZ__T_LBRACE] = 50, [CZ__T_LBRACKET] = 55,
+    [CZ__T_LPAREN] = 60,
 };
 
 /* All parse functions return NULL after filling p->err. */
@@ -157,7 +158,8 @@ static node from_list(struct parser *p, enum cz__op op, uint32_t pos, struct lis
 }
 
 /* left op right, where left may already be such a chain that nobody else holds. */
-static node chain(struct parser *p, enum cz__op op, uint32_t pos, node left, struct list *l, node right)
+static node
+chain(struct parser *p, enum cz__op op, uint32_t pos, node left, struct list *l, node right)
 {
     if (!left || !right)
         return NULL;
@@ -280,7 +282,8 @@ static node index_or_slice(struct parser *p, node left, uint32_t pos)
         node slice = slice_args(p, pos);
         if (left)
             slice = two(p, CZ__CHAIN, pos, left, slice);
-        return slice ? two(p, CZ__PROJECT, pos, slice, projection_rhs(p, power[CZ__T_STAR])) : NULL;
+        return slice ? two(p, CZ__PROJECT, pos, slice, projection_rhs(p, power[CZ__T_STAR]))
+                     : NULL;
     }
     node n = leaf(p, CZ__INDEX, pos);
     if (!n)
@@ -311,7 +314,8 @@ static node filter(struct parser *p, node left, uint32_t pos)
 static node flatten(struct parser *p, node left, uint32_t pos)
 {
     node flat = left ? one(p, CZ__FLATTEN, pos, left) : NULL;
-    return flat ? two(p, CZ__PROJECT, pos, flat, projection_rhs(p, power[CZ__T_FLATTEN])) : NULL;
+    return flat ? two(p, CZ__PROJECT, pos, flat, projection_rhs(p, power[CZ__T_FLATTEN]))
+                : NULL;
 }
 
 static node argument(struct parser *p)
@@ -342,14 +346,16 @@ static node call(struct parser *p, struct cz_jval name, uint32_t pos)
         return NULL;
     int f = cz__function_find(name.u.s, name.len);
     if (f < 0) {
-        (void)cz__jmes_fail(p->err, CZ_JMESPATH_UNKNOWN_FUNCTION, pos, "there is no function %.*s()",
-                            (int)(name.len < 80 ? name.len : 80), name.u.s);
+        (void)cz__jmes_fail(p->err, CZ_JMESPATH_UNKNOWN_FUNCTION, pos,
+                            "there is no function %.*s()", (int)(name.len < 80 ? name.len : 80),
+                            name.u.s);
         return NULL;
     }
     const struct cz__function_def *def = &cz__functions[f];
     if (l.n < def->min || (def->max != 255 && l.n > def->max)) {
-        (void)cz__jmes_fail(p->err, CZ_JMESPATH_INVALID_ARITY, pos, "%s() takes %s%u argument%s, not %u",
-                            def->name, def->max == 255 ? "at least " : "", def->min,
+        (void)cz__jmes_fail(p->err, CZ_JMESPATH_INVALID_ARITY, pos,
+                            "%s() takes %s%u argument%s, not %u", def->name,
+                            def->max == 255 ? "at least " : "", def->min,
                             def->min == 1 ? "" : "s", l.n);
         return NULL;
     }
@@ -409,7 +415,8 @@ static node prefix(struct parser *p)
         return leaf(p, CZ__CURRENT, t.pos);
     case CZ__T_STAR:
         n = leaf(p, CZ__CURRENT, t.pos);
-        return n ? two(p, CZ__PROJECT_VALUES, t.pos, n, projection_rhs(p, power[CZ__T_STAR])) : NULL;
+        return n ? two(p, CZ__PROJECT_VALUES, t.pos, n, projection_rhs(p, power[CZ__T_STAR]))
+                 : NULL;
     case CZ__T_FILTER:
         return filter(p, leaf(p, CZ__CURRENT, t.pos), t.pos);
     case CZ__T_FLATTEN:
@@ -485,7 +492,8 @@ static node infix(struct parser *p, node left, int *last, struct list *l)
 static node expression(struct parser *p, unsigned min_power)
 {
     if (++p->recursion > MAX_RECURSION) {
-        (void)cz__jmes_fail(p->err, CZ_JMESPATH_LIMIT, p->tok.pos, "the expression nests too deeply");
+        (void)cz__jmes_fail(p->err, CZ_JMESPATH_LIMIT, p->tok.pos,
+                            "the expression nests too deeply");
         return NULL;
     }
     struct list l = {0};
@@ -497,7 +505,8 @@ static node expression(struct parser *p, unsigned min_power)
     return left;
 }
 
-enum cz_err cz__parse(struct cz_jmespath *x, const char *text, uint32_t len, struct cz_error *err)
+enum cz_err
+cz__parse(struct cz_jmespath *x, const char *text, uint32_t len, struct cz_error *err)
 {
     struct cz_error own = CZ_ERROR_INIT;
     struct parser p = {

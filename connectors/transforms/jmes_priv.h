@@ -7,7 +7,8 @@
 #include "cz/jmespath.h"
 #include "cz/limits.h"
 
-/* ---- lexer --------------------------------------------------------------------------------- */
+/* ---- lexer ---------------------------------------------------------------------------------
+ */
 
 enum cz__token {
     CZ__T_END,
@@ -62,7 +63,8 @@ enum cz_err cz__jmes_fail(struct cz_error *err,
                           const char *fmt,
                           ...) CZ_PRINTF(4, 5);
 
-/* ---- programs ------------------------------------------------------------------------------ */
+/* ---- programs ------------------------------------------------------------------------------
+ */
 
 enum cz__op {
     CZ__CURRENT,
@@ -105,8 +107,8 @@ struct cz__node {
     uint32_t pos;
     struct cz__node **kids;
     union {
-        struct cz_jval val;          /* FIELD: the name; LITERAL */
-        int64_t index;               /* INDEX */
+        struct cz_jval val; /* FIELD: the name; LITERAL */
+        int64_t index;      /* INDEX */
         struct cz__slice_args *slice;
         const struct cz_jval *names; /* HASH */
         struct cz_json_trie *path;   /* SLOT, GUARD */
@@ -142,11 +144,13 @@ struct cz_jmespath {
 
 struct cz__node *cz__node_new(struct cz_arena *a, enum cz__op op, uint32_t kids, uint32_t pos);
 void cz__node_depth(struct cz__node *n);
-enum cz_err cz__parse(struct cz_jmespath *x, const char *text, uint32_t len, struct cz_error *err);
+enum cz_err
+cz__parse(struct cz_jmespath *x, const char *text, uint32_t len, struct cz_error *err);
 /* Make `fast` and the trie from `tree`. False: out of memory. */
 bool cz__rewrite(struct cz_jmespath *x);
 
-/* ---- evaluation ---------------------------------------------------------------------------- */
+/* ---- evaluation ----------------------------------------------------------------------------
+ */
 
 enum cz__side_state { CZ__SIDE_NONE, CZ__SIDE_NULL, CZ__SIDE_TEXT, CZ__SIDE_DOC };
 struct cz__side {
@@ -175,10 +179,8 @@ struct cz_eval {
     struct cz_buf scratch;
 };
 
-enum cz_err cz__eval(struct cz_eval *e,
-                     const struct cz__node *n,
-                     struct cz_jval cur,
-                     struct cz_jval *ret);
+enum cz_err
+cz__eval(struct cz_eval *e, const struct cz__node *n, struct cz_jval cur, struct cz_jval *ret);
 enum cz_err cz__slot_value(struct cz_eval *e, int32_t slot, struct cz_jval *ret);
 bool cz__truthy(struct cz_jval v);
 enum cz_err cz__no_memory(struct cz_eval *e);
@@ -189,7 +191,8 @@ int cz__order(struct cz_jval a, struct cz_jval b);
 enum cz_err cz__plain(struct cz_eval *e, struct cz_jval *v);
 const char *cz__type_name(struct cz_jval v);
 
-/* ---- functions ----------------------------------------------------------------------------- */
+/* ---- functions -----------------------------------------------------------------------------
+ */
 
 struct cz__call {
     struct cz_eval *e;

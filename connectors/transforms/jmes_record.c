@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The lane's context: a record seen as {key, value, headers, topic, partition, offset, timestamp},
- * of which only what a program reads is decoded, and the entry points of the evaluation. */
+/* The lane's context: a record seen as {key, value, headers, topic, partition, offset,
+ * timestamp}, of which only what a program reads is decoded, and the entry points of the
+ * evaluation. */
 #include <string.h>
 
 #include "cz/alloc.h"
@@ -59,7 +60,8 @@ void cz_eval_force_tree(struct cz_eval *e, bool on)
     e->force_tree = on;
 }
 
-/* ---- the two sides ------------------------------------------------------------------------- */
+/* ---- the two sides -------------------------------------------------------------------------
+ */
 
 /* Where errors go: never NULL, and nothing is cleared that was not filled. */
 static struct cz_error *errors_to(struct cz_eval *e, struct cz_error *err)
@@ -71,7 +73,8 @@ static struct cz_error *errors_to(struct cz_eval *e, struct cz_error *err)
     return &e->own_err;
 }
 
-static enum cz_err side_text(struct cz__side *s, struct cz_slice bytes, const char *what, struct cz_error *err)
+static enum cz_err
+side_text(struct cz__side *s, struct cz_slice bytes, const char *what, struct cz_error *err)
 {
     if (!cz_utf8_valid(bytes.data, bytes.len))
         return cz_fail(err, CZ_E_PARSE, "the record's %s is not valid UTF-8", what);
@@ -111,7 +114,8 @@ static enum cz_err open_value(struct cz_eval *e, struct cz_error *err)
     return rc == CZ_OK ? rc : cz_fail_prefix(err, "value is not JSON");
 }
 
-/* Keys are short: a key is always checked completely, so that `auto` can tell text from JSON. */
+/* Keys are short: a key is always checked completely, so that `auto` can tell text from JSON.
+ */
 static enum cz_err open_key(struct cz_eval *e, struct cz_error *err)
 {
     struct cz__side *s = &e->key;
@@ -136,7 +140,10 @@ static enum cz_err open_key(struct cz_eval *e, struct cz_error *err)
     return rc == CZ_OK ? rc : cz_fail_prefix(err, "key is not JSON");
 }
 
-static enum cz_err side_doc(struct cz_eval *e, struct cz__side *s, const struct cz_json_doc **ret, struct cz_error *err)
+static enum cz_err side_doc(struct cz_eval *e,
+                            struct cz__side *s,
+                            const struct cz_json_doc **ret,
+                            struct cz_error *err)
 {
     *ret = NULL;
     if (s->state != CZ__SIDE_DOC)
@@ -147,21 +154,24 @@ static enum cz_err side_doc(struct cz_eval *e, struct cz__side *s, const struct 
     return rc;
 }
 
-enum cz_err cz_eval_value_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
+enum cz_err
+cz_eval_value_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
 {
     err = errors_to(e, err);
     enum cz_err rc = open_value(e, err);
     return rc == CZ_OK ? side_doc(e, &e->value, ret, err) : rc;
 }
 
-enum cz_err cz_eval_key_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
+enum cz_err
+cz_eval_key_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err)
 {
     err = errors_to(e, err);
     enum cz_err rc = open_key(e, err);
     return rc == CZ_OK ? side_doc(e, &e->key, ret, err) : rc;
 }
 
-/* ---- members as values ----------------------------------------------------------------------- */
+/* ---- members as values
+ * ----------------------------------------------------------------------- */
 
 static enum cz_err side_value(struct cz_eval *e, struct cz__side *s, struct cz_jval *ret)
 {
@@ -171,7 +181,8 @@ static enum cz_err side_value(struct cz_eval *e, struct cz__side *s, struct cz_j
     }
     enum cz_err rc = check_side(s, e->options.validate_full, e->err);
     if (rc == CZ_OK)
-        rc = cz_json_doc_value(&s->doc, (struct cz_json_hit){1, s->doc.n + 1}, &e->arena, ret, e->err);
+        rc = cz_json_doc_value(&s->doc, (struct cz_json_hit){1, s->doc.n + 1}, &e->arena, ret,
+                               e->err);
     return rc;
 }
 
@@ -193,9 +204,11 @@ static enum cz_err headers_value(struct cz_eval *e, struct cz_jval *ret)
     for (size_t i = 0; i < n; i++) {
         struct cz_slice name = h[i].name, v = h[i].value;
         if (!cz_utf8_valid(name.data, name.len) || (v.data && !cz_utf8_valid(v.data, v.len)))
-            return cz_fail(e->err, CZ_E_PARSE, "header %zu of the record is not valid UTF-8", i);
+            return cz_fail(e->err, CZ_E_PARSE, "header %zu of the record is not valid UTF-8",
+                           i);
         uint32_t at = 0;
-        while (at < count && (m[at].key.len != name.len || memcmp(m[at].key.u.s, name.data, name.len) != 0))
+        while (at < count &&
+               (m[at].key.len != name.len || memcmp(m[at].key.u.s, name.data, name.len) != 0))
             at++;
         m[at].key = cz_jval_str(name.data, name.len);
         m[at].val = v.data ? cz_jval_str(v.data, v.len) : CZ_JNULL;
@@ -255,7 +268,8 @@ static enum cz_err root_value(struct cz_eval *e, struct cz_jval *ret)
     return CZ_OK;
 }
 
-/* ---- slots ----------------------------------------------------------------------------------- */
+/* ---- slots
+ * ----------------------------------------------------------------------------------- */
 
 static void ready(struct cz_eval *e, int32_t slot, struct cz_jval v)
 {
@@ -278,7 +292,8 @@ static void fill_from_value(struct cz_eval *e, const struct cz_json_trie *t, str
     }
 }
 
-static enum cz_err fill_from_side(struct cz_eval *e, const struct cz_json_trie *t, struct cz__side *s)
+static enum cz_err
+fill_from_side(struct cz_eval *e, const struct cz_json_trie *t, struct cz__side *s)
 {
     if (s->state != CZ__SIDE_DOC) {
         fill_from_value(e, t, s->state == CZ__SIDE_TEXT ? s->text : CZ_JNULL);
@@ -344,7 +359,8 @@ enum cz_err cz__slot_value(struct cz_eval *e, int32_t slot, struct cz_jval *ret)
     return rc;
 }
 
-/* ---- entry points ------------------------------------------------------------------------------ */
+/* ---- entry points
+ * ------------------------------------------------------------------------------ */
 
 static enum cz_err run_tree(struct cz_eval *e, struct cz_jval *ret)
 {
@@ -353,7 +369,8 @@ static enum cz_err run_tree(struct cz_eval *e, struct cz_jval *ret)
     return rc == CZ_OK ? cz__eval(e, e->x->tree, root, ret) : rc;
 }
 
-static enum cz_err run(const struct cz_jmespath *x, struct cz_eval *e, struct cz_jval *ret, struct cz_error *err)
+static enum cz_err
+run(const struct cz_jmespath *x, struct cz_eval *e, struct cz_jval *ret, struct cz_error *err)
 {
     enum cz_err rc = CZ_OK;
     e->err = errors_to(e, err);
@@ -366,7 +383,8 @@ static enum cz_err run(const struct cz_jmespath *x, struct cz_eval *e, struct cz
             make_slots(e, (size_t)x->slots);
         if (e->search)
             rc = fill_from_side(e, &x->root, &e->value);
-        for (const struct cz_json_trie *c = e->search ? NULL : x->root.child; rc == CZ_OK && c; c = c->next)
+        for (const struct cz_json_trie *c = e->search ? NULL : x->root.child; rc == CZ_OK && c;
+             c = c->next)
             rc = fill_member(e, c);
         if (rc == CZ_OK)
             rc = cz__eval(e, x->fast, CZ_JNULL, ret);

@@ -25,7 +25,8 @@ static bool same_error(enum cz_err a, enum cz_err b)
     return a == CZ_E_LIMIT || b == CZ_E_LIMIT || (a == CZ_OK) == (b == CZ_OK);
 }
 
-static void over_document(const struct cz_jmespath *x, struct cz_eval *e, const char *json, size_t len)
+static void
+over_document(const struct cz_jmespath *x, struct cz_eval *e, const char *json, size_t len)
 {
     CZ_CLEANUP(cz_buf_done) struct cz_buf fast = CZ_BUF_INIT(CZ_MAX_EVAL_OUTPUT);
     CZ_CLEANUP(cz_buf_done) struct cz_buf tree = CZ_BUF_INIT(CZ_MAX_EVAL_OUTPUT);
@@ -38,10 +39,14 @@ static void over_document(const struct cz_jmespath *x, struct cz_eval *e, const 
         require(fast.len == tree.len && memcmp(fast.data, tree.data, fast.len) == 0);
 }
 
-static void over_record(const struct cz_jmespath *x, struct cz_eval *e, const char *json, size_t len)
+static void
+over_record(const struct cz_jmespath *x, struct cz_eval *e, const char *json, size_t len)
 {
-    struct cz_record r = {
-        .topic = "orders", .partition = 3, .offset = 42, .key = {json, len / 2}, .value = {json, len}};
+    struct cz_record r = {.topic = "orders",
+                          .partition = 3,
+                          .offset = 42,
+                          .key = {json, len / 2},
+                          .value = {json, len}};
     struct cz_eval_options options = {.validate_full = true};
     bool pass[2] = {false, false};
     enum cz_err rc[2];

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIBS: cz_formats dep::jansson */
-/** The JSON record reader against arbitrary bytes: all engines of the index agree; the full check
- *  accepts what jansson accepts; the tree written out reads as the same value; the replacer keeps
- *  a document valid. */
+/** The JSON record reader against arbitrary bytes: all engines of the index agree; the full
+ * check accepts what jansson accepts; the tree written out reads as the same value; the
+ * replacer keeps a document valid. */
 #include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -48,7 +48,8 @@ static bool known_difference(const json_error_t *e)
            code == json_error_stack_overflow;
 }
 
-static enum cz_err upper(void *arg, size_t path, struct cz_jval v, struct cz_buf *out, struct cz_error *err)
+static enum cz_err
+upper(void *arg, size_t path, struct cz_jval v, struct cz_buf *out, struct cz_error *err)
 {
     (void)err;
     ++*(size_t *)arg;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The index, the walk and the trie: what is accepted, what is seen, and that every engine of the
- * index gives the same answer for every position of a document in its 64-byte blocks. */
+/* The index, the walk and the trie: what is accepted, what is seen, and that every engine of
+ * the index gives the same answer for every position of a document in its 64-byte blocks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -185,7 +185,8 @@ static void positions(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct cz_error err = CZ_ERROR_INIT;
-        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), &err), CZ_OK);
+        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), &err),
+                         CZ_OK);
         assert_int_equal(cz_json_doc_walk(&d, NULL, NULL, &err), CZ_E_PARSE);
         assert_string_equal(err.text, cases[i].text);
     }
@@ -221,7 +222,8 @@ static void slots(void **state)
     static const struct {
         const char *json, *want[4];
     } cases[] = {
-        {"{\"a\":{\"b\":1,\"c\":[5,[6]]},\"x\":2}", {"{\"b\":1,\"c\":[5,[6]]}", "1", "[6]", "-"}},
+        {"{\"a\":{\"b\":1,\"c\":[5,[6]]},\"x\":2}",
+         {"{\"b\":1,\"c\":[5,[6]]}", "1", "[6]", "-"}},
         {"{\"a\":{\"b\":1},\"a\":{}}", {"{}", "-", "-", "-"}}, /* the last duplicate wins */
         {"{\"a\":{\"b\":1},\"a\":3}", {"3", "-", "-", "-"}},
         {"{\"a\":{\"b\":1,\"b\":\"z\"}}", {"{\"b\":\"z\"}", "\"z\"", "-", "-"}},
@@ -237,7 +239,8 @@ static void slots(void **state)
     make_paths(&p);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         memset(p.hits, 0, sizeof(p.hits));
-        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), NULL), CZ_OK);
+        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), NULL),
+                         CZ_OK);
         assert_int_equal(cz_json_doc_walk(&d, &p.root, p.hits, NULL), CZ_OK);
         for (int k = 0; k < 4; k++) {
             CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(1000);
@@ -257,9 +260,14 @@ static void broken_anywhere(void **state)
 {
     (void)state;
     static const char *const cases[] = {
-        "{\"a\":{\"b\":1},\"x\":[1 2]}", "{\"x\":{\"y\":[}]},\"a\":{\"b\":1}}",
-        "{\"a\":{\"b\":1,\"z\":{\"q\" 1}}}", "{\"a\":{\"c\":[1,2}}", "{\"a\":{\"b\":1}",
-        "{\"a\":{\"b\":1}}}", "{\"a\":nope}", "{\"a\":{\"b\":1,}}",
+        "{\"a\":{\"b\":1},\"x\":[1 2]}",
+        "{\"x\":{\"y\":[}]},\"a\":{\"b\":1}}",
+        "{\"a\":{\"b\":1,\"z\":{\"q\" 1}}}",
+        "{\"a\":{\"c\":[1,2}}",
+        "{\"a\":{\"b\":1}",
+        "{\"a\":{\"b\":1}}}",
+        "{\"a\":nope}",
+        "{\"a\":{\"b\":1,}}",
     };
     struct paths p;
     struct cz_json_doc d = CZ_JSON_DOC_INIT;
@@ -276,8 +284,9 @@ static void broken_anywhere(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(accepts),   cmocka_unit_test(any_position), cmocka_unit_test(backslashes),
-        cmocka_unit_test(depth),     cmocka_unit_test(positions),    cmocka_unit_test(slots),
+        cmocka_unit_test(accepts),         cmocka_unit_test(any_position),
+        cmocka_unit_test(backslashes),     cmocka_unit_test(depth),
+        cmocka_unit_test(positions),       cmocka_unit_test(slots),
         cmocka_unit_test(broken_anywhere),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

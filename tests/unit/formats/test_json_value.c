@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Values: exact numbers, trees with duplicate keys, equality, the arena's bound, and the replacer. */
+/* Values: exact numbers, trees with duplicate keys, equality, the arena's bound, and the
+ * replacer. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,10 +25,18 @@ static void numbers(void **state)
         const char *a, *b;
         int want;
     } cases[] = {
-        {"1", "1.0", 0},      {"1", "10e-1", 0},        {"100", "1e2", 0},
-        {"0", "-0", 0},       {"0.0", "0e99", 0},       {"-1", "1", -1},
-        {"2", "10", -1},      {"-2", "-10", 1},         {"0.1", "0.10", 0},
-        {"0.05", "0.5", -1},  {"0.05", "5e-2", 0},      {"1.5", "1.49999", 1},
+        {"1", "1.0", 0},
+        {"1", "10e-1", 0},
+        {"100", "1e2", 0},
+        {"0", "-0", 0},
+        {"0.0", "0e99", 0},
+        {"-1", "1", -1},
+        {"2", "10", -1},
+        {"-2", "-10", 1},
+        {"0.1", "0.10", 0},
+        {"0.05", "0.5", -1},
+        {"0.05", "5e-2", 0},
+        {"1.5", "1.49999", 1},
         {"9007199254740993", "9007199254740992", 1},
         {"9007199254740993", "9007199254740993.0", 0},
         {"123456789012345678901234567890", "123456789012345678901234567891", -1},
@@ -49,7 +58,8 @@ static void numbers(void **state)
 static void number_forms(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "-", "+1", "01", "1.", ".5", "1e", "1e+", "0x1", "1 ", "NaN", "-01"};
+    static const char *const bad[] = {"",   "-",   "+1",  "01", "1.",  ".5",
+                                      "1e", "1e+", "0x1", "1 ", "NaN", "-01"};
     int64_t i;
     for (size_t k = 0; k < sizeof(bad) / sizeof(bad[0]); k++)
         assert_false(cz_jnum_valid(bad[k], strlen(bad[k])));
@@ -73,9 +83,12 @@ static void trees(void **state)
         {"{\"a\":1,\"b\":2,\"a\":3}", "{\"a\":3,\"b\":2}"},
         {"{\"a\":1,\"\\u0061\":[]}", "{\"a\":[]}"},
         {"{\"a\":1,\"a\":2,\"a\":3}", "{\"a\":3}"},
-        {"{\"k1\":1,\"k2\":1,\"k3\":1,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,\"k9\":1,\"k10\":1,"
-         "\"k11\":1,\"k12\":1,\"k13\":1,\"k14\":1,\"k15\":1,\"k16\":1,\"k3\":7,\"k1\":8,\"k3\":9}",
-         "{\"k1\":8,\"k2\":1,\"k3\":9,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,\"k9\":1,\"k10\":1,"
+        {"{\"k1\":1,\"k2\":1,\"k3\":1,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,\"k9\":1,"
+         "\"k10\":1,"
+         "\"k11\":1,\"k12\":1,\"k13\":1,\"k14\":1,\"k15\":1,\"k16\":1,\"k3\":7,\"k1\":8,\"k3\":"
+         "9}",
+         "{\"k1\":8,\"k2\":1,\"k3\":9,\"k4\":1,\"k5\":1,\"k6\":1,\"k7\":1,\"k8\":1,\"k9\":1,"
+         "\"k10\":1,"
          "\"k11\":1,\"k12\":1,\"k13\":1,\"k14\":1,\"k15\":1,\"k16\":1}"},
         {"[[[]],{},{\"\":{\"\":null}}]", "[[[]],{},{\"\":{\"\":null}}]"},
         {"12345678901234567890.10", "12345678901234567890.10"},
@@ -86,7 +99,8 @@ static void trees(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(4096);
         struct cz_jval v;
-        assert_int_equal(cz_json_read(&d, &a, cases[i][0], strlen(cases[i][0]), &v, NULL), CZ_OK);
+        assert_int_equal(cz_json_read(&d, &a, cases[i][0], strlen(cases[i][0]), &v, NULL),
+                         CZ_OK);
         cz_jval_write(&out, v);
         assert_string_equal(cz_buf_str(&out), cases[i][1]);
         cz_arena_reset(&a);
@@ -155,7 +169,8 @@ static void arena_bound(void **state)
 
 /* ---- the replacer ---- */
 
-static enum cz_err replace(void *arg, size_t path, struct cz_jval v, struct cz_buf *out, struct cz_error *err)
+static enum cz_err
+replace(void *arg, size_t path, struct cz_jval v, struct cz_buf *out, struct cz_error *err)
 {
     (void)arg;
     if (v.type == CZ_J_STRING && v.len == 4 && memcmp(v.u.s, "fail", 4) == 0)
@@ -195,17 +210,21 @@ static void replacing(void **state)
     CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(4096);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         bool changed = false;
-        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), NULL), CZ_OK);
-        assert_int_equal(cz_json_doc_replace(&d, p, replace, NULL, &out, &changed, NULL), CZ_OK);
+        assert_int_equal(cz_json_doc_index(&d, cases[i].json, strlen(cases[i].json), NULL),
+                         CZ_OK);
+        assert_int_equal(cz_json_doc_replace(&d, p, replace, NULL, &out, &changed, NULL),
+                         CZ_OK);
         assert_int_equal(changed, cases[i].want != NULL);
         assert_string_equal(cz_buf_str(&out), cases[i].want ? cases[i].want : "");
     }
-    static const char *const broken[] = {"{\"a\":1", "{\"a\":1 2}", "{\"b\":{\"c\":1}]", "{\"a\":[1,]}",
-                                         "{\"a\":fail}", "{\"a\":\"fail\"}", "{} {}"};
+    static const char *const broken[] = {"{\"a\":1",     "{\"a\":1 2}",  "{\"b\":{\"c\":1}]",
+                                         "{\"a\":[1,]}", "{\"a\":fail}", "{\"a\":\"fail\"}",
+                                         "{} {}"};
     for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
         bool changed = false;
         assert_int_equal(cz_json_doc_index(&d, broken[i], strlen(broken[i]), NULL), CZ_OK);
-        assert_int_not_equal(cz_json_doc_replace(&d, p, replace, NULL, &out, &changed, NULL), CZ_OK);
+        assert_int_not_equal(cz_json_doc_replace(&d, p, replace, NULL, &out, &changed, NULL),
+                             CZ_OK);
         assert_false(changed);
     }
     cz_json_paths_free(p);
@@ -234,8 +253,12 @@ static void whole_document_and_bad_paths(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),     cmocka_unit_test(number_forms), cmocka_unit_test(trees),
-        cmocka_unit_test(equality),    cmocka_unit_test(arena_bound),  cmocka_unit_test(replacing),
+        cmocka_unit_test(numbers),
+        cmocka_unit_test(number_forms),
+        cmocka_unit_test(trees),
+        cmocka_unit_test(equality),
+        cmocka_unit_test(arena_bound),
+        cmocka_unit_test(replacing),
         cmocka_unit_test(whole_document_and_bad_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The expression language beyond the compliance suite: records as roots, what is decoded, exact
- * numbers, bounds, error texts, and the fast program against the tree for random expressions. */
+ * numbers, bounds, error texts, and the fast program against the tree for random expressions.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,7 +47,8 @@ static size_t no_headers(const struct cz_record *r, struct cz_header *out, size_
     return 0;
 }
 
-#define ORDER "{\"event\":{\"type\":\"sale\"},\"id\":9007199254740993,\"n\":[1,2],\"z\":0,\"e\":{}}"
+#define ORDER                                                                                  \
+    "{\"event\":{\"type\":\"sale\"},\"id\":9007199254740993,\"n\":[1,2],\"z\":0,\"e\":{}}"
 
 static const struct {
     const char *expr, *key, *value;
@@ -98,7 +100,8 @@ static const struct {
     {"headers.none == `null` && headers.other == `null`", NULL, NULL, 1},
     {"length(headers) == `2`", NULL, NULL, 1},
     {"topic.x || other || other.x[0]", NULL, NULL, 0},
-    {"sort(keys(@)) | join(',', @) == 'headers,key,offset,partition,timestamp,topic,value'", NULL, NULL, 1},
+    {"sort(keys(@)) | join(',', @) == 'headers,key,offset,partition,timestamp,topic,value'",
+     NULL, NULL, 1},
     {"@.value.event.type == 'sale' && @.topic == 'orders'", "k", ORDER, 1},
     {"[topic, value.z] == `[\"orders\", 0]`", NULL, ORDER, 1},
     {"{t: topic}.t == 'orders'", NULL, ORDER, 1},
@@ -108,7 +111,8 @@ static const struct {
     {"value.event < `1`", NULL, ORDER, 0},
 };
 
-static int outcome(struct cz_eval *e, const struct cz_jmespath *x, const char *key, const char *value)
+static int
+outcome(struct cz_eval *e, const struct cz_jmespath *x, const char *key, const char *value)
 {
     struct cz_record r = {.topic = "orders",
                           .partition = 3,
@@ -141,7 +145,8 @@ static void formats(void **state)
 {
     (void)state;
     CZ_CLEANUP(cz_eval_freep) struct cz_eval *e = cz_eval_new();
-    CZ_CLEANUP(cz_jmespath_freep) struct cz_jmespath *x = compile("key == '123' && value == '{}'");
+    CZ_CLEANUP(cz_jmespath_freep)
+    struct cz_jmespath *x = compile("key == '123' && value == '{}'");
     CZ_CLEANUP(cz_jmespath_freep) struct cz_jmespath *a = compile("value.a");
     struct cz_record r = {.topic = "t", .key = slice("123"), .value = slice("{}")};
     struct cz_eval_options o = {.key_format = CZ_SIDE_RAW, .value_format = CZ_SIDE_RAW};
@@ -229,12 +234,14 @@ static void error_texts(void **state)
         {"a.length()", "position 2: length() takes 1 argument, not 0", "invalid-arity"},
         {"a[::0]", "position 1: a slice step of 0", "invalid-value"},
         {"abs('x')", "position 0: abs() needs number, not string", "invalid-type"},
-        {"a || to_number(&a)", "position 5: to_number() needs a value, not &expression", "invalid-type"},
+        {"a || to_number(&a)", "position 5: to_number() needs a value, not &expression",
+         "invalid-type"},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct cz_error err = CZ_ERROR_INIT;
         CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(100);
-        enum cz_err rc = cz_jmespath_eval_text(cases[i].expr, strlen(cases[i].expr), "{}", 2, &out, &err);
+        enum cz_err rc =
+            cz_jmespath_eval_text(cases[i].expr, strlen(cases[i].expr), "{}", 2, &out, &err);
         assert_int_equal(rc, CZ_E_INVALID);
         assert_int_equal(strncmp(err.text, cases[i].text, strlen(cases[i].text)), 0);
         assert_string_equal(cz_jmespath_category_name(err.detail), cases[i].category);
@@ -259,10 +266,14 @@ static void exact_text(void **state)
         {"ceil(@)", "1.2", "2"},
         {"floor(@)", "-1.2", "-2"},
         {"floor(@)", "1e300", "1e300"},
-        {"sort(@)", "[9007199254740993,9007199254740992,1.5]", "[1.5,9007199254740992,9007199254740993]"},
-        {"reverse(@)", "\"a\xc3\xa9z\"", "\"z\xc3\xa9" "a\""},
+        {"sort(@)", "[9007199254740993,9007199254740992,1.5]",
+         "[1.5,9007199254740992,9007199254740993]"},
+        {"reverse(@)", "\"a\xc3\xa9z\"",
+         "\"z\xc3\xa9"
+         "a\""},
         {"length(@)", "\"\\ud83d\\ude00x\"", "2"},
-        {"sort_by(@, &a)[].b", "[{\"a\":2,\"b\":1},{\"a\":1,\"b\":2},{\"a\":2,\"b\":3}]", "[2,1,3]"},
+        {"sort_by(@, &a)[].b", "[{\"a\":2,\"b\":1},{\"a\":1,\"b\":2},{\"a\":2,\"b\":3}]",
+         "[2,1,3]"},
         {"{a: `1`, a: `2`}", "{}", "{\"a\":2}"},
         {"to_string(@)", "{\"a\" : \"x\\u00e9\"}", "\"{\\\"a\\\":\\\"x\\\\u00e9\\\"}\""},
     };
@@ -292,21 +303,16 @@ static void bounds(void **state)
         size_t n;
         enum cz_err want;
     } cases[] = {
-        {"a", "||a", "", 1300, CZ_OK},
-        {"a", ".a", "", 2000, CZ_OK},
-        {"a", "|a", "", 2000, CZ_OK},
-        {"a", "[0]", "", 1300, CZ_OK},
-        {"a", "[*].b", "", 104, CZ_OK},
-        {"a", " ", "", 5000, CZ_E_LIMIT},
-        {"", "(", "", 4000, CZ_E_LIMIT},
-        {"", "!", "a", 4000, CZ_E_LIMIT},
-        {"", "[", "", 4000, CZ_E_LIMIT},
-        {"a", "[*]", "", 1300, CZ_E_LIMIT},
-        {"a", "[]", "", 2000, CZ_E_LIMIT},
-        {"a", "<a", "", 2000, CZ_E_LIMIT},
+        {"a", "||a", "", 1300, CZ_OK},     {"a", ".a", "", 2000, CZ_OK},
+        {"a", "|a", "", 2000, CZ_OK},      {"a", "[0]", "", 1300, CZ_OK},
+        {"a", "[*].b", "", 104, CZ_OK},    {"a", " ", "", 5000, CZ_E_LIMIT},
+        {"", "(", "", 4000, CZ_E_LIMIT},   {"", "!", "a", 4000, CZ_E_LIMIT},
+        {"", "[", "", 4000, CZ_E_LIMIT},   {"a", "[*]", "", 1300, CZ_E_LIMIT},
+        {"a", "[]", "", 2000, CZ_E_LIMIT}, {"a", "<a", "", 2000, CZ_E_LIMIT},
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        CZ_CLEANUP(cz_freep) char *expr = repeated(cases[i].begin, cases[i].part, cases[i].n, cases[i].end);
+        CZ_CLEANUP(cz_freep)
+        char *expr = repeated(cases[i].begin, cases[i].part, cases[i].n, cases[i].end);
         CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(1000);
         if (eval(expr, "{}", &out) != cases[i].want)
             fail_msg("%s%s...: %s", cases[i].begin, cases[i].part, cz_buf_str(&out));
@@ -314,7 +320,8 @@ static void bounds(void **state)
     CZ_CLEANUP(cz_freep) char *big = repeated("[0", ",0", 60000, "]");
     CZ_CLEANUP(cz_buf_done) struct cz_buf out = CZ_BUF_INIT(CZ_MAX_EVAL_OUTPUT);
     /* each step is harmless, together they exceed the steps or the memory */
-    assert_int_equal(eval("map(&[@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@], @)", big, &out), CZ_E_LIMIT);
+    assert_int_equal(eval("map(&[@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@,@], @)", big, &out),
+                     CZ_E_LIMIT);
     CZ_CLEANUP(cz_freep) char *twice = repeated("@", "|[@,@]", 40, "|to_string(@)");
     assert_int_equal(eval(twice, "1", &out), CZ_E_LIMIT);
     struct cz_buf small = CZ_BUF_INIT(1000);
@@ -322,12 +329,39 @@ static void bounds(void **state)
     cz_buf_done(&small);
 }
 
+/* Every allocation that may fail fails once: an error, nothing worse. */
+static void out_of_memory(void **state)
+{
+    (void)state;
+    CZ_CLEANUP(cz_jmespath_freep)
+    struct cz_jmespath *x =
+        compile("sort_by(value.n, &@)[0] == `1` && to_string(value) != key && headers.trace");
+    long n = 0;
+    for (int got = -1; got < 0; n++) {
+        CZ_CLEANUP(cz_eval_freep) struct cz_eval *e = cz_eval_new();
+        cz_alloc_fail_after(n);
+        got = outcome(e, x, "k", ORDER);
+        cz_alloc_fail_after(-1);
+    }
+    assert_true(n > 2);
+    static const char text[] = "a[?b == `{\"c\":1}`] | [0]";
+    for (n = 0; n < 20; n++) {
+        struct cz_jmespath *y = NULL;
+        cz_alloc_fail_after(n);
+        enum cz_err rc = cz_jmespath_compile(text, strlen(text), &y, NULL);
+        cz_alloc_fail_after(-1);
+        assert_int_equal(rc == CZ_OK, y != NULL);
+        cz_jmespath_free(y);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(over_records), cmocka_unit_test(formats),    cmocka_unit_test(documents),
-        cmocka_unit_test(reads),        cmocka_unit_test(error_texts), cmocka_unit_test(exact_text),
-        cmocka_unit_test(bounds),
+        cmocka_unit_test(over_records), cmocka_unit_test(formats),
+        cmocka_unit_test(documents),    cmocka_unit_test(reads),
+        cmocka_unit_test(error_texts),  cmocka_unit_test(exact_text),
+        cmocka_unit_test(bounds),       cmocka_unit_test(out_of_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

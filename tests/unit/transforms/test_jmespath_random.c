@@ -32,10 +32,22 @@ static void blank(struct cz_buf *b)
 
 static void random_json(struct cz_buf *b, int depth)
 {
-    static const char *const scalars[] = {"null", "true", "false", "0", "-1.50", "3", "1e2",
-                                          "9007199254740993", "\"\"", "\"a\"", "\"b\"",
-                                          "\"\\u0061\"", "\"x\\\\\\\"{[\"", "\"\xc3\xa9\""};
-    static const char *const keys[] = {"\"a\"", "\"b\"", "\"c\"", "\"\\u0061\"", "\"value\"", "\"d e\""};
+    static const char *const scalars[] = {"null",
+                                          "true",
+                                          "false",
+                                          "0",
+                                          "-1.50",
+                                          "3",
+                                          "1e2",
+                                          "9007199254740993",
+                                          "\"\"",
+                                          "\"a\"",
+                                          "\"b\"",
+                                          "\"\\u0061\"",
+                                          "\"x\\\\\\\"{[\"",
+                                          "\"\xc3\xa9\""};
+    static const char *const keys[] = {"\"a\"",       "\"b\"",     "\"c\"",
+                                       "\"\\u0061\"", "\"value\"", "\"d e\""};
     unsigned kind = depth > 0 ? pick(3) : 0;
     unsigned n = pick(5);
     blank(b);
@@ -63,14 +75,42 @@ static void random_json(struct cz_buf *b, int depth)
 /* %: a random expression in its place. */
 static void random_expression(struct cz_buf *b, int depth)
 {
-    static const char *const leaves[] = {"a", "b", "c", "@", "a.b", "a[0]", "b[-1]", "\"d e\"", "`3`",
-                                         "'a'", "a.b.c", "value", "a[1:]", "c[*].a", "[1]", "`[1,\"a\"]`"};
+    static const char *const leaves[] = {
+        "a",   "b",   "c",     "@",     "a.b",   "a[0]",   "b[-1]", "\"d e\"",
+        "`3`", "'a'", "a.b.c", "value", "a[1:]", "c[*].a", "[1]",   "`[1,\"a\"]`"};
     static const char *const forms[] = {
-        "% == %", "% < %", "% || %", "% && %", "!%", "(%)", "% | %", "[%, %]", "{x: %, y: %}", "%[*]",
-        "%[]", "%[?% == %]", "%[?a].b", "%.*", "*.%", "length(%)", "type(%)", "to_string(%)",
-        "to_array(%)[0]", "not_null(%, %)", "keys(%)", "values(%)", "sort(%)", "map(&%, to_array(%))",
-        "contains(to_array(%), %)", "sort_by(to_array(%), &to_string(@))[::-1]", "to_number(%)",
-        "a.[%, b]", "a.{z: %}", "%[-1]", "max_by(to_array(%), &length(to_string(@)))", "reverse(to_array(%))",
+        "% == %",
+        "% < %",
+        "% || %",
+        "% && %",
+        "!%",
+        "(%)",
+        "% | %",
+        "[%, %]",
+        "{x: %, y: %}",
+        "%[*]",
+        "%[]",
+        "%[?% == %]",
+        "%[?a].b",
+        "%.*",
+        "*.%",
+        "length(%)",
+        "type(%)",
+        "to_string(%)",
+        "to_array(%)[0]",
+        "not_null(%, %)",
+        "keys(%)",
+        "values(%)",
+        "sort(%)",
+        "map(&%, to_array(%))",
+        "contains(to_array(%), %)",
+        "sort_by(to_array(%), &to_string(@))[::-1]",
+        "to_number(%)",
+        "a.[%, b]",
+        "a.{z: %}",
+        "%[-1]",
+        "max_by(to_array(%), &length(to_string(@)))",
+        "reverse(to_array(%))",
     };
     if (depth == 0) {
         cz_buf_adds(b, leaves[pick(16)]);
@@ -84,7 +124,11 @@ static void random_expression(struct cz_buf *b, int depth)
     }
 }
 
-static enum cz_err search(struct cz_eval *e, const struct cz_jmespath *x, bool tree, const struct cz_buf *doc, struct cz_buf *out)
+static enum cz_err search(struct cz_eval *e,
+                          const struct cz_jmespath *x,
+                          bool tree,
+                          const struct cz_buf *doc,
+                          struct cz_buf *out)
 {
     cz_eval_force_tree(e, tree);
     return cz_jmespath_search(x, e, doc->data, doc->len, out, NULL);
@@ -96,7 +140,9 @@ static void agree(void **state)
     CZ_CLEANUP(cz_eval_freep) struct cz_eval *e = cz_eval_new();
     unsigned good = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        CZ_CLEANUP(cz_buf_done) struct cz_buf expr = CZ_BUF_INIT(4096), doc = CZ_BUF_INIT(1 << 20);
+        CZ_CLEANUP(cz_buf_done)
+        struct cz_buf expr = CZ_BUF_INIT(4096),
+                      doc = CZ_BUF_INIT(1 << 20);
         CZ_CLEANUP(cz_buf_done) struct cz_buf tree = CZ_BUF_INIT(1 << 20);
         CZ_CLEANUP(cz_jmespath_freep) struct cz_jmespath *x = NULL;
         random_expression(&expr, 4);
@@ -108,8 +154,10 @@ static void agree(void **state)
         for (enum cz_json_engine g = CZ_JSON_AVX2; g <= CZ_JSON_PORTABLE; g++) {
             CZ_CLEANUP(cz_buf_done) struct cz_buf fast = CZ_BUF_INIT(1 << 20);
             (void)cz_json_use_engine(g);
-            if (search(e, x, false, &doc, &fast) != want || strcmp(cz_buf_str(&fast), cz_buf_str(&tree)) != 0)
-                fail_msg("%s over %s: %s, not %s", expr.data, doc.data, cz_buf_str(&fast), cz_buf_str(&tree));
+            if (search(e, x, false, &doc, &fast) != want ||
+                strcmp(cz_buf_str(&fast), cz_buf_str(&tree)) != 0)
+                fail_msg("%s over %s: %s, not %s", expr.data, doc.data, cz_buf_str(&fast),
+                         cz_buf_str(&tree));
         }
     }
     cz_json_use_engine(CZ_JSON_BEST);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* JMESPath's compliance suite: every case with a result or an error, over the fast program and over
- * the whole tree.  The directory with the suite's JSON files comes from CITIZENK_JMESPATH_SUITE
- * (tests/support/jmespath_suite fetches it); without it the test is skipped. */
+/* JMESPath's compliance suite: every case with a result or an error, over the fast program and
+ * over the whole tree.  The directory with the suite's JSON files comes from
+ * CITIZENK_JMESPATH_SUITE (tests/support/jmespath_suite fetches it); without it the test is
+ * skipped. */
 #include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,13 +23,19 @@ struct counts {
 };
 
 /* Does the outcome of a case agree with what the suite wants? @why: filled when not. */
-static bool agrees(struct cz_jval wanted, struct cz_jval error, enum cz_err rc,
-                   const struct cz_error *err, const struct cz_buf *out, char why[600])
+static bool agrees(struct cz_jval wanted,
+                   struct cz_jval error,
+                   enum cz_err rc,
+                   const struct cz_error *err,
+                   const struct cz_buf *out,
+                   char why[600])
 {
     if (error.type == CZ_J_STRING) {
         const char *name = cz_jmespath_category_name(err->detail);
-        bool same = rc != CZ_OK && strlen(name) == error.len && memcmp(name, error.u.s, error.len) == 0;
-        snprintf(why, 600, "wanted error %.*s, got %s %s", (int)error.len, error.u.s, name, cz_buf_str(out));
+        bool same =
+            rc != CZ_OK && strlen(name) == error.len && memcmp(name, error.u.s, error.len) == 0;
+        snprintf(why, 600, "wanted error %.*s, got %s %s", (int)error.len, error.u.s, name,
+                 cz_buf_str(out));
         return same;
     }
     snprintf(why, 600, "got %.300s %.200s", cz_buf_str(out), err->text);
@@ -45,7 +52,8 @@ static bool agrees(struct cz_jval wanted, struct cz_jval error, enum cz_err rc,
     return same;
 }
 
-static void run_case(const char *file, const struct cz_buf *given, struct cz_jval c, struct counts *n)
+static void
+run_case(const char *file, const struct cz_buf *given, struct cz_jval c, struct counts *n)
 {
     struct cz_jval expr = cz_jval_get(c, "expression", 10);
     struct cz_arena a;
@@ -66,9 +74,11 @@ static void run_case(const char *file, const struct cz_buf *given, struct cz_jva
             n->failed += rc != CZ_OK;
             continue;
         }
-        bool good = agrees(cz_jval_get(c, "result", 6), cz_jval_get(c, "error", 5), rc, &err, &out, why);
+        bool good = agrees(cz_jval_get(c, "result", 6), cz_jval_get(c, "error", 5), rc, &err,
+                           &out, why);
         if (!good)
-            print_error("%s %s: %.*s: %s\n", file, tree ? "tree" : "fast", (int)expr.len, expr.u.s, why);
+            print_error("%s %s: %.*s: %s\n", file, tree ? "tree" : "fast", (int)expr.len,
+                        expr.u.s, why);
         n->failed += !good;
         n->passed += good && tree;
     }
@@ -114,7 +124,8 @@ static void suite(void **state)
             run_file(path, d->d_name, &n);
     }
     closedir(dir);
-    print_message("%u cases and %u benchmarks passed, %u failed\n", n.passed, n.bench, n.failed);
+    print_message("%u cases and %u benchmarks passed, %u failed\n", n.passed, n.bench,
+                  n.failed);
     assert_int_equal(n.failed, 0);
     assert_true(n.passed > 700);
 }

@@ -7,13 +7,13 @@
  *  paths, where the wanted values are.  Values are then read one by one: a scalar as a
  *  `struct cz_jval` that points into the record, a subtree as a tree in an arena.
  *
- *  What is always seen: brackets balanced and of the right kind, strings closed, commas and colons
- *  in place, one document, nothing behind it, nesting up to CZ_MAX_RECORD_JSON_DEPTH.
+ *  What is always seen: brackets balanced and of the right kind, strings closed, commas and
+ * colons in place, one document, nothing behind it, nesting up to CZ_MAX_RECORD_JSON_DEPTH.
  *  What is seen only for values that are read, or by cz_json_doc_check_full(): literals, number
  *  grammar, escapes, UTF-8, control characters.  Of duplicate keys the last one wins.
- *  Numbers keep their text.  The bytes need no padding and no terminator, and must stay in place
- *  as long as the doc and its values are used.
- *  Errors are CZ_E_PARSE with "position N: reason" (N counts bytes from 0) or CZ_E_LIMIT.
+ *  Numbers keep their text.  The bytes need no padding and no terminator, and must stay in
+ * place as long as the doc and its values are used. Errors are CZ_E_PARSE with "position N:
+ * reason" (N counts bytes from 0) or CZ_E_LIMIT.
  *  @thread one at a time per doc, arena; tries and path sets are immutable and may be shared */
 #ifndef CZ_JSON_DOC_H
 #define CZ_JSON_DOC_H
@@ -92,22 +92,23 @@ void cz_jval_write(struct cz_buf *out, struct cz_jval v);
 struct cz_json_doc {
     const char *data;
     uint32_t len;
-    uint32_t n;        /* tokens; token[n] and token[n + 1] are sentinels */
-    uint32_t *token;   /* where each token begins: { } [ ] : , opening quotes, scalars */
+    uint32_t n;      /* tokens; token[n] and token[n + 1] are sentinels */
+    uint32_t *token; /* where each token begins: { } [ ] : , opening quotes, scalars */
     uint32_t cap;
-    bool has_escape;   /* a backslash occurs somewhere */
-    bool open_string;  /* a string is not closed */
+    bool has_escape;  /* a backslash occurs somewhere */
+    bool open_string; /* a string is not closed */
 };
 
-#define CZ_JSON_DOC_INIT {0}
+#define CZ_JSON_DOC_INIT                                                                       \
+    {                                                                                          \
+        0                                                                                      \
+    }
 
 void cz_json_doc_init(struct cz_json_doc *d);
 void cz_json_doc_done(struct cz_json_doc *d);
 /** Find the tokens of @data (borrowed). Must be followed by a walk before values are read. */
-CZ_MUST_USE enum cz_err cz_json_doc_index(struct cz_json_doc *d,
-                                          const char *data,
-                                          size_t len,
-                                          struct cz_error *err);
+CZ_MUST_USE enum cz_err
+cz_json_doc_index(struct cz_json_doc *d, const char *data, size_t len, struct cz_error *err);
 
 /** Which way to find tokens; the default is the best one of this CPU, or what the environment
  *  variable CZ_JSON_INDEX (avx2 | sse2 | portable) says at the first use. For tests. */
@@ -116,8 +117,9 @@ bool cz_json_use_engine(enum cz_json_engine e); /* false: this CPU does not have
 
 /* ---- a trie of wanted paths ------------------------------------------------------------ */
 
-/** Lives in an arena (of a program). `slot` >= 0: the value at this node is wanted. Children are
- *  numbered after their parent, so that [slot_first, slot_end) are the slots below and at it. */
+/** Lives in an arena (of a program). `slot` >= 0: the value at this node is wanted. Children
+ * are numbered after their parent, so that [slot_first, slot_end) are the slots below and at
+ * it. */
 struct cz_json_trie {
     struct cz_json_trie *child, *next; /* first child; next sibling */
     const char *key;                   /* NULL: an array element */
@@ -147,8 +149,10 @@ CZ_MUST_USE enum cz_err cz_json_doc_walk(const struct cz_json_doc *d,
                                          const struct cz_json_trie *trie,
                                          struct cz_json_hit *hits,
                                          struct cz_error *err);
-/** `validate: full`: every literal, number, string and the UTF-8 by RFC 8259. After the walk. */
-CZ_MUST_USE enum cz_err cz_json_doc_check_full(const struct cz_json_doc *d, struct cz_error *err);
+/** `validate: full`: every literal, number, string and the UTF-8 by RFC 8259. After the walk.
+ */
+CZ_MUST_USE enum cz_err cz_json_doc_check_full(const struct cz_json_doc *d,
+                                               struct cz_error *err);
 /** The value at a hit: a scalar is checked and points into the record; an array or object is
  *  built in the arena. An absent hit is null. */
 CZ_MUST_USE enum cz_err cz_json_doc_value(const struct cz_json_doc *d,
@@ -175,23 +179,19 @@ struct cz_json_paths;
 struct cz_json_paths *cz_json_paths_new(void);
 void cz_json_paths_free(struct cz_json_paths *p);
 /** Add a path, which gets the number of paths added before it. CZ_E_INVALID: bad path. */
-CZ_MUST_USE enum cz_err cz_json_paths_add(struct cz_json_paths *p,
-                                          const char *path,
-                                          struct cz_error *err);
+CZ_MUST_USE enum cz_err
+cz_json_paths_add(struct cz_json_paths *p, const char *path, struct cz_error *err);
 
 /** Called for each value at a path (of any type; an array at the end of a path is handed out
- *  element by element), in document order. Append the replacement as JSON text to @out, or append
- *  nothing to keep the value. @v is a checked scalar (or, for objects, only its type: u.s/len are
- *  then its text). Not CZ_OK stops the rewrite with that error. */
-typedef enum cz_err (*cz_json_replace_fn)(void *arg,
-                                          size_t path,
-                                          struct cz_jval v,
-                                          struct cz_buf *out,
-                                          struct cz_error *err);
-/** Copy the indexed document into @out (cleared first) with the values at the paths replaced; all
- *  other bytes are kept exactly. With nothing replaced, *ret_changed is false and @out is empty:
- *  go on with the record's own bytes. Does not need a walk before; checks the structure itself.
- *  Of duplicate keys every one is handed out. */
+ *  element by element), in document order. Append the replacement as JSON text to @out, or
+ * append nothing to keep the value. @v is a checked scalar (or, for objects, only its type:
+ * u.s/len are then its text). Not CZ_OK stops the rewrite with that error. */
+typedef enum cz_err (*cz_json_replace_fn)(
+    void *arg, size_t path, struct cz_jval v, struct cz_buf *out, struct cz_error *err);
+/** Copy the indexed document into @out (cleared first) with the values at the paths replaced;
+ * all other bytes are kept exactly. With nothing replaced, *ret_changed is false and @out is
+ * empty: go on with the record's own bytes. Does not need a walk before; checks the structure
+ * itself. Of duplicate keys every one is handed out. */
 CZ_MUST_USE enum cz_err cz_json_doc_replace(const struct cz_json_doc *d,
                                             const struct cz_json_paths *paths,
                                             cz_json_replace_fn fn,

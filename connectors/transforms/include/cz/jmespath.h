@@ -9,14 +9,14 @@
  *      cz_jmespath_match(expr, e, &pass, &err);        any number of expressions
  *      cz_eval_value_doc(e, &doc, &err);               the same index for a value map
  *
- *  A record is seen as the object {key, value, headers, topic, partition, offset, timestamp}; only
- *  the members that the expression reads are decoded.
- *  Errors of expressions are CZ_E_INVALID with the category in err->detail and a text
- *  "position N: reason" (N counts bytes from 0) for those found when compiling; a record that is
- *  not JSON is CZ_E_PARSE; an exceeded bound is CZ_E_LIMIT.
- *  As in every implementation of JMESPath `!` binds tighter than `.`: !a.b is (!a).b, which is null;
- *  write !(a.b).  Beyond the specification: < <= > >= also order two strings (by code point), as jmespath.py
- *  does. @thread any for programs; one at a time for a cz_eval */
+ *  A record is seen as the object {key, value, headers, topic, partition, offset, timestamp};
+ * only the members that the expression reads are decoded. Errors of expressions are
+ * CZ_E_INVALID with the category in err->detail and a text "position N: reason" (N counts bytes
+ * from 0) for those found when compiling; a record that is not JSON is CZ_E_PARSE; an exceeded
+ * bound is CZ_E_LIMIT. As in every implementation of JMESPath `!` binds tighter than `.`: !a.b
+ * is (!a).b, which is null; write !(a.b).  Beyond the specification: < <= > >= also order two
+ * strings (by code point), as jmespath.py does. @thread any for programs; one at a time for a
+ * cz_eval */
 #ifndef CZ_JMESPATH_H
 #define CZ_JMESPATH_H
 
@@ -53,20 +53,22 @@ enum cz_reads {
 };
 
 struct cz_jmespath;
-/** Compile @text (UTF-8). Arity, unknown functions and a slice step of 0 are found here, types at
- *  evaluation. @param ret owned by the caller, cz_jmespath_free()
+/** Compile @text (UTF-8). Arity, unknown functions and a slice step of 0 are found here, types
+ * at evaluation. @param ret owned by the caller, cz_jmespath_free()
  *  @return CZ_OK · CZ_E_INVALID (detail = category) */
 CZ_MUST_USE enum cz_err cz_jmespath_compile(const char *text,
                                             size_t len,
                                             struct cz_jmespath **ret,
                                             struct cz_error *err);
 void cz_jmespath_free(struct cz_jmespath *x);
-void cz_jmespath_freep(struct cz_jmespath **x); /* for CZ_CLEANUP */
+void cz_jmespath_freep(struct cz_jmespath **x);          /* for CZ_CLEANUP */
 uint32_t cz_jmespath_reads(const struct cz_jmespath *x); /* enum cz_reads */
-/** Must the whole document become a tree (`@`, keys(@), …)? For tests and for explaining cost. */
+/** Must the whole document become a tree (`@`, keys(@), …)? For tests and for explaining cost.
+ */
 bool cz_jmespath_needs_tree(const struct cz_jmespath *x);
 
-/* ---- a lane's context --------------------------------------------------------------------- */
+/* ---- a lane's context ---------------------------------------------------------------------
+ */
 
 enum cz_side_format {
     CZ_SIDE_AUTO, /* value: JSON. key: JSON when its bytes are, else its text as a string */
@@ -96,20 +98,19 @@ CZ_MUST_USE enum cz_err cz_jmespath_value(const struct cz_jmespath *x,
                                           struct cz_eval *e,
                                           struct cz_jval *ret,
                                           struct cz_error *err);
-/** The record's value (or key) as an indexed document, made at most once per record; NULL in *ret
- *  when it is null. Its structure has been checked. Borrowed until the next begin. */
-CZ_MUST_USE enum cz_err cz_eval_value_doc(struct cz_eval *e,
-                                          const struct cz_json_doc **ret,
-                                          struct cz_error *err);
-CZ_MUST_USE enum cz_err cz_eval_key_doc(struct cz_eval *e,
-                                        const struct cz_json_doc **ret,
-                                        struct cz_error *err);
+/** The record's value (or key) as an indexed document, made at most once per record; NULL in
+ * *ret when it is null. Its structure has been checked. Borrowed until the next begin. */
+CZ_MUST_USE enum cz_err
+cz_eval_value_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err);
+CZ_MUST_USE enum cz_err
+cz_eval_key_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err);
 /** The memory of the record, for stages that need some until the next begin. */
 struct cz_arena *cz_eval_arena(struct cz_eval *e);
 /** For tests: evaluate over a whole tree, without slots (the reference). */
 void cz_eval_force_tree(struct cz_eval *e, bool on);
 
-/* ---- over any JSON text --------------------------------------------------------------------- */
+/* ---- over any JSON text ---------------------------------------------------------------------
+ */
 
 /** Evaluate over one JSON document (fully checked) and append the result as JSON text. Numbers
  *  and strings that were not computed keep their text. Ends a record begun before. */

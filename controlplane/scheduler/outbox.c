@@ -15,6 +15,7 @@
 #include "scheduler_priv.h"
 
 #define BATCH 500
+#define ROUNDS 20 /* batches in one step */
 #define PUBLISH_TIMEOUT_MS 10000
 #define OPEN_TIMEOUT_MS 10000
 #define STAMP_ROOM 256 /* bytes that v, revision and epoch add */
@@ -267,21 +268,19 @@ static enum cz_err publish_rows(struct cz_lead *L, const struct cz_config_record
 
 enum cz_err cz__lead_outbox(struct cz_lead *L, struct cz_error *err)
 {
-    for (;;) {
+    /* Bounded, so that a stream of changes does not keep the plan waiting. */
+    for (int round = 0; round < ROUNDS; round++) {
         struct cz_config_record_list rows = {0};
         int64_t seq = 0;
         cz_time began = cz_now();
-        /* The number first: rows of later changes may come, but none of earlier ones is missed. */
+        /* The number first: when no row is left after it, all up to it is published. */
         enum cz_err rc = cz_store_seq(L->s->store, &seq, err);
         if (rc == CZ_OK)
             rc = cz_store_outbox(L->s->store, BATCH, &rows, err);
         if (rc != CZ_OK)
             return rc;
-        bool more = rows.len >= BATCH;
         size_t n = rows.len;
-        int64_t upto = n > 0 ? rows.items[n - 1].seq : 0;
-        if (!more && seq > upto)
-            upto = seq;
+        int64_t upto = n > 0 ? rows.items[n - 1].seq : seq;
         if (upto > L->published || n > 0)
             rc = publish_rows(L, &rows, upto, err);
         cz_config_record_list_done(&rows);
@@ -293,7 +292,8 @@ enum cz_err cz__lead_outbox(struct cz_lead *L, struct cz_error *err)
         if (upto < L->published)
             upto = L->published;
         note_published(L, upto, 0, n > 0 ? began : 0);
-        if (!more)
+        if (n == 0)
             return CZ_OK;
     }
+    return CZ_OK;
 }

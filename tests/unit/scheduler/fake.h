@@ -17,12 +17,13 @@ struct fake_kafka {
     struct cz_mutex lock;
     struct fake_record *log;
     size_t len, cap;
-    int txn, gen;       /* transactions; writer that may write */
-    bool exists;
+    int txn;
+    _Atomic int gen;       /* the writer that may write */
+    _Atomic bool exists;
     int incarnation;
-    size_t too_large;   /* values above are refused by the broker; 0: none */
-    int fail_next;      /* transactions that fail retriably */
-    bool down;
+    _Atomic size_t too_large;   /* values above are refused by the broker; 0: none */
+    _Atomic int fail_next;      /* transactions that fail retriably */
+    _Atomic bool down;
     struct cz_view *views[4];
     int views_len;
     struct { char name[64]; int partitions; int id; } topics[16];

@@ -98,8 +98,9 @@ CZ_MUST_USE enum cz_err cz_jmespath_value(const struct cz_jmespath *x,
                                           struct cz_eval *e,
                                           struct cz_jval *ret,
                                           struct cz_error *err);
-/** The record's value (or key) as an indexed document, made at most once per record; NULL in
- * *ret when it is null. Its structure has been checked. Borrowed until the next begin. */
+/** The record's value (or key) as an indexed document, made at most once per record;
+ *  *ret is NULL when it is null or plain text (format raw; a key of format auto that is no JSON).
+ *  Its structure has been checked. Borrowed until the next begin. */
 CZ_MUST_USE enum cz_err
 cz_eval_value_doc(struct cz_eval *e, const struct cz_json_doc **ret, struct cz_error *err);
 CZ_MUST_USE enum cz_err

@@ -142,14 +142,15 @@ grant_all(struct cz_pg_conn *c, const char *role, bool create, struct cz_error *
     cz_buf_adds(&b, "BEGIN;");
     if (create)
         cz_buf_addf(&b, "CREATE ROLE %s NOLOGIN;", name);
-    cz_buf_addf(
-        &b,
-        "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %%I TO %%s',"
-        " current_schema(), $q$%s$q$); EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA"
-        " %%I FROM %%s', current_schema(), $q$%s$q$); END $$;",
-        name, name);
-    for (size_t i = 0; i < sizeof(grants) / sizeof(*grants); i++)
+    /* The schema is the current one, whose name is not ours to know. */
+    cz_buf_addf(&b,
+                "DO $$ BEGIN EXECUTE format('GRANT USAGE ON SCHEMA %%I TO %%s',"
+                " current_schema(), $q$%s$q$); END $$;",
+                name);
+    for (size_t i = 0; i < sizeof(grants) / sizeof(*grants); i++) {
+        cz_buf_addf(&b, "REVOKE ALL ON %s FROM %s;", grants[i].tables, name);
         cz_buf_addf(&b, "GRANT %s ON %s TO %s;", grants[i].rights, grants[i].tables, name);
+    }
     cz_buf_adds(&b, "COMMIT");
     enum cz_err rc = b.failed ? cz_fail(err, CZ_E_INTERNAL, "grants do not fit")
                               : run(c, cz_buf_str(&b), NULL, err);

@@ -13,7 +13,9 @@
  *  matching _free/_done; strings in filters and metas are borrowed.
  *  Threads: a cz_store may be used from any thread; a cz_tx only inside its callback.
  *  Errors: CZ_E_UNAVAILABLE|RETRIABLE when the database is away or the pool is exhausted,
- *  CZ_E_NOT_FOUND, CZ_E_STALE, CZ_E_CONFLICT as said below, CZ_E_INTERNAL for our own bugs. */
+ *  CZ_E_NOT_FOUND, CZ_E_STALE, CZ_E_CONFLICT as said below, CZ_E_INTERNAL for our own bugs.
+ *  CZ_E_UNAVAILABLE without RETRIABLE (state "08007") comes only from cz_store_write: the database
+ *  was lost during the commit and stayed away, so it is not known whether the change was made. */
 #ifndef CZ_STORAGE_H
 #define CZ_STORAGE_H
 
@@ -126,6 +128,7 @@ void cz_revision_list_done(struct cz_revision_list *l);
 /** @param team a live team. CZ_E_NOT_FOUND when there is none alive by that name. */
 CZ_MUST_USE enum cz_err cz_store_get(struct cz_store *s, const char *team, enum cz_kind kind,
                                      const char *name, struct cz_resource *ret, struct cz_error *err);
+/** The object of this uid, also when it is deleted (then deleted_seq is set). */
 CZ_MUST_USE enum cz_err cz_store_get_uid(struct cz_store *s, const char *uid, struct cz_resource *ret,
                                          struct cz_error *err);
 
@@ -133,7 +136,7 @@ struct cz_list_filter {
     const char *team;   /* NULL: all teams */
     enum cz_kind kind;  /* CZ_KIND_COUNT_: all kinds */
     const char *group;  /* exact; NULL: any */
-    const char *name_contains; /* case-insensitive; NULL: any */
+    const char *name_contains; /* ASCII letters in any case; NULL: any */
     const char *label_key, *label_value; /* NULL: any */
     const char *managed_by; /* exact; NULL: any */
     const char *after_team, *after_name; /* keyset cursor: (team, name) greater than; NULL: from the start */
@@ -156,12 +159,13 @@ CZ_MUST_USE enum cz_err cz_store_changes(struct cz_store *s, const struct cz_cha
 CZ_MUST_USE enum cz_err cz_store_change(struct cz_store *s, int64_t seq, struct cz_change *ret,
                                         struct cz_revision_list *ret_revisions, struct cz_error *err);
 /** Revisions of the object that bears, or last bore, this name; newest first.
- *  @before seq bound, 0 = newest. */
+ *  @before seq bound, 0 = newest. CZ_E_NOT_FOUND when there never was one. */
 CZ_MUST_USE enum cz_err cz_store_revisions(struct cz_store *s, const char *team, enum cz_kind kind,
                                            const char *name, int64_t before, int limit,
                                            struct cz_revision_list *ret, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_store_seq(struct cz_store *s, int64_t *ret_seq, struct cz_error *err);
-/** Wait until the store's seq is > @after or @deadline. Returns CZ_OK either way. */
+/** Wait until the store's seq is > @after or @deadline. Returns CZ_OK either way; only a database
+ *  that could never be asked is CZ_E_UNAVAILABLE. */
 CZ_MUST_USE enum cz_err cz_store_wait(struct cz_store *s, int64_t after, cz_time deadline,
                                       int64_t *ret_seq, struct cz_error *err);
 /** Names of live teams, sorted. The caller frees each with cz_free and the array too. */
@@ -174,7 +178,8 @@ CZ_MUST_USE enum cz_err cz_store_put_team(struct cz_store *s, const char *team,
 
 /** Body of a write. Runs in one transaction with the epoch row locked, so it sees and makes a
  *  consistent state; it may run again after a retriable failure, so it must have no other effect.
- *  A code other than CZ_OK rolls everything back. */
+ *  A code other than CZ_OK rolls everything back. It may call cz_tx_* only: a cz_store_* call on
+ *  its thread would wait for itself, and asserts. */
 typedef enum cz_err (*cz_write_fn)(struct cz_tx *tx, void *arg, struct cz_error *err);
 
 /** One change. When @fn put nothing, no change is made and *ret_seq is the current seq.
@@ -189,7 +194,8 @@ CZ_MUST_USE enum cz_err cz_tx_get(struct cz_tx *tx, const char *team, enum cz_ki
                                   const char *name, struct cz_resource *ret, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_tx_list(struct cz_tx *tx, const struct cz_list_filter *f,
                                    struct cz_resource_list *ret, struct cz_error *err);
-/** The newest live revision of generation @generation. */
+/** The newest revision of generation @generation, deletions excepted, of the object that bears, or
+ *  bore last, this name (so that a deleted object can be restored, as a new one). */
 CZ_MUST_USE enum cz_err cz_tx_revision(struct cz_tx *tx, const char *team, enum cz_kind kind,
                                        const char *name, int64_t generation,
                                        struct cz_revision *ret, struct cz_error *err);
@@ -205,7 +211,8 @@ CZ_MUST_USE enum cz_err cz_tx_put(struct cz_tx *tx, const char *team, enum cz_ki
 CZ_MUST_USE enum cz_err cz_tx_delete(struct cz_tx *tx, const char *team, enum cz_kind kind,
                                      const char *name, struct cz_error *err);
 /** What the config topic shall hold for @key from this change on (NULL: a tombstone). The value
- *  has no `v`, `revision` and `epoch` yet: the publisher stamps them. */
+ *  has no `v`, `revision` and `epoch` yet: the publisher stamps them. A value that the topic
+ *  holds already, and a tombstone of a key that it does not hold, are no-ops. */
 CZ_MUST_USE enum cz_err cz_tx_publish(struct cz_tx *tx, const char *key, const json_t *value,
                                       struct cz_error *err);
 
@@ -235,7 +242,8 @@ CZ_MUST_USE enum cz_err cz_store_outbox_done(struct cz_store *s, int64_t epoch, 
 CZ_MUST_USE enum cz_err cz_store_config(struct cz_store *s, struct cz_config_record_list *ret,
                                         int64_t *ret_seq, struct cz_error *err);
 
-struct cz_leadership; /* dedicated connection + advisory lock + epoch row */
+/** A session of its own + advisory lock + epoch row.  @thread one at a time, wake: any */
+struct cz_leadership;
 /** Try to become the leader; never blocks longer than @deadline.
  *  *ret NULL: somebody else leads (then *ret_leader names it, may be NULL; cz_free).
  *  A leader that has not renewed for @lease_ms (SIGSTOP, dead host) is put aside: its database

@@ -7,7 +7,7 @@
 #include "pg_env.h"
 #include "pg_proxy.h"
 
-enum { COUNTERS = 4, COUNTS = 50, PATIENCE_MS = 5200 };
+enum { COUNTERS = 4, COUNTS = 25, PATIENCE_MS = 5200 };
 
 struct counter {
     struct cz_store *store;

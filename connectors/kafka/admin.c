@@ -9,38 +9,47 @@
 #include "admin_priv.h"
 #include "cz/log.h"
 
-enum { MIN_CALL_MS = 1, GRACE_MS = 500, PAUSE_MS = 50 };
+enum { MIN_CALL_MS = 1, MAX_CALL_MS = 300000, GRACE_MS = 500, PAUSE_MS = 50 };
 
 enum cz_err cz_admin_new(struct cz_cluster *c,
                          const char *client_id,
                          struct cz_admin **ret,
                          struct cz_error *err)
 {
+    /* A consumer's handle with a group, although it never consumes: in librdkafka 2.15.1 a
+     * NOT_COORDINATOR answer to ListConsumerGroupOffsets is passed on to the handle's own group,
+     * and without one that is a null pointer (seen when a broker was fresh). */
+    static const char *const settings[] = {"group.id", "citizenk.admin", "enable.auto.commit", "false", NULL};
     struct cz_error local = CZ_ERROR_INIT;
     struct cz_error *e = err ? err : &local;
     rd_kafka_conf_t *conf = cz__kafka_conf(c, client_id, e);
     if (!conf)
         return e->code;
-    rd_kafka_t *rk = NULL;
-    /* A consumer's handle, although it never consumes: in librdkafka 2.15.1 a NOT_COORDINATOR answer
-     * to ListConsumerGroupOffsets goes to the handle's own group, and one that has none crashes the
-     * process (rd_kafka_handle_OffsetFetch; seen when a broker was fresh or a coordinator moved). */
-    enum cz_err code = cz__kafka_set_all(
-        conf, (const char *const[]){"group.id", "citizenk.admin", "enable.auto.commit", "false", NULL}, e);
-    if (code) {
+    if (cz__kafka_set_all(conf, settings, e)) {
         rd_kafka_conf_destroy(conf);
-        return code;
+        return e->code;
     }
-    code = cz__kafka_handle(RD_KAFKA_CONSUMER, conf, &rk, e);
-    if (code)
-        return code;
     struct cz_admin *a = cz_alloc(sizeof(*a));
-    a->rk = rk;
-    rd_kafka_poll_set_consumer(rk);
-    a->queue = rd_kafka_queue_new(rk);
+    a->conf = conf;
     cz_mutex_init(&a->lock);
+    struct cz__handle *h = cz__handle_get(a, e);
+    if (!h) {
+        cz_admin_free(a);
+        return e->code;
+    }
+    cz__handle_put(a, h);
     *ret = a;
     return CZ_OK;
+}
+
+static void handle_free(struct cz__handle *h)
+{
+    if (!h)
+        return;
+    cz__handle_drain(h);
+    rd_kafka_queue_destroy(h->queue);
+    rd_kafka_destroy_flags(h->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    cz_free(h);
 }
 
 void cz_admin_free(struct cz_admin *a)
@@ -48,40 +57,101 @@ void cz_admin_free(struct cz_admin *a)
     if (!a)
         return;
     cz__admin_async_done(a);
-    rd_kafka_queue_destroy(a->queue);
-    rd_kafka_destroy_flags(a->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    handle_free(a->current);
+    rd_kafka_conf_destroy(a->conf);
     cz_mutex_done(&a->lock);
     cz_free(a);
 }
 
-void cz__call_init(struct cz__call *c, struct cz_admin *a, rd_kafka_admin_op_t op, cz_time deadline)
+struct cz__handle *cz__handle_get(struct cz_admin *a, struct cz_error *err)
 {
+    CZ_LOCKED(&a->lock);
+    if (!a->current) {
+        rd_kafka_t *rk = NULL;
+        if (cz__kafka_handle(RD_KAFKA_CONSUMER, rd_kafka_conf_dup(a->conf), &rk, err))
+            return NULL;
+        rd_kafka_poll_set_consumer(rk);
+        a->current = cz_alloc(sizeof(*a->current));
+        a->current->rk = rk;
+        a->current->queue = rd_kafka_queue_new(rk);
+    }
+    a->current->users++;
+    return a->current;
+}
+
+struct cz__handle *cz__handle_share(struct cz_admin *a, struct cz__handle *h)
+{
+    CZ_LOCKED(&a->lock);
+    h->users++;
+    return h;
+}
+
+void cz__handle_put(struct cz_admin *a, struct cz__handle *h)
+{
+    bool last;
+    {
+        CZ_LOCKED(&a->lock);
+        last = --h->users == 0 && h->spoiled;
+    }
+    if (last)
+        handle_free(h);
+}
+
+void cz__handle_spoil(struct cz_admin *a, struct cz__handle *h)
+{
+    CZ_LOCKED(&a->lock);
+    h->spoiled = true;
+    if (a->current == h)
+        a->current = NULL;
+}
+
+void cz__handle_drain(struct cz__handle *h)
+{
+    /* Complaints about the group that nobody joins, e.g. that we may not see it. */
+    for (rd_kafka_message_t *m; (m = rd_kafka_consumer_poll(h->rk, 0));)
+        rd_kafka_message_destroy(m);
+}
+
+enum cz_err cz__call_init(struct cz__call *c,
+                          struct cz_admin *a,
+                          rd_kafka_admin_op_t op,
+                          cz_time deadline,
+                          struct cz_error *err)
+{
+    struct cz_error local = CZ_ERROR_INIT;
+    struct cz_error *e = err ? err : &local;
     int ms = cz_remaining_ms(deadline);
-    if (ms < 0 || ms > 300000)
-        ms = 300000;
+    if (ms < 0 || ms > MAX_CALL_MS)
+        ms = MAX_CALL_MS;
     if (ms < MIN_CALL_MS)
         ms = MIN_CALL_MS;
-    c->deadline = cz_deadline_ms(ms);
-    c->admin = a;
-    c->queue = rd_kafka_queue_new(a->rk);
-    c->options = rd_kafka_AdminOptions_new(a->rk, op);
-    (void)rd_kafka_AdminOptions_set_request_timeout(c->options, ms, NULL, 0);
+    struct cz__handle *h = cz__handle_get(a, e);
+    if (!h)
+        return e->code;
+    *c = (struct cz__call){
+        .admin = a,
+        .handle = h,
+        .rk = h->rk,
+        .queue = rd_kafka_queue_new(h->rk),
+        .options = rd_kafka_AdminOptions_new(h->rk, op),
+        .deadline = cz_deadline_ms(ms),
+        .coordinated = op == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS ||
+                       op == RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS ||
+                       op == RD_KAFKA_ADMIN_OP_DELETEGROUPS,
+    };
+    (void)rd_kafka_AdminOptions_set_request_timeout(
+        c->options, c->coordinated ? CZ__NO_LIMIT_MS : ms, NULL, 0);
     if (op == RD_KAFKA_ADMIN_OP_CREATETOPICS || op == RD_KAFKA_ADMIN_OP_DELETETOPICS)
         (void)rd_kafka_AdminOptions_set_operation_timeout(c->options, ms, NULL, 0);
+    return CZ_OK;
 }
 
 void cz__call_done(struct cz__call *c)
 {
     rd_kafka_AdminOptions_destroy(c->options);
     rd_kafka_queue_destroy(c->queue);
-    cz__admin_drain(c->admin);
-}
-
-void cz__admin_drain(struct cz_admin *a)
-{
-    /* Complaints about the group that nobody joins, e.g. that we may not see it. */
-    for (rd_kafka_message_t *m; (m = rd_kafka_consumer_poll(a->rk, 0));)
-        rd_kafka_message_destroy(m);
+    cz__handle_drain(c->handle);
+    cz__handle_put(c->admin, c->handle);
 }
 
 enum cz_err cz__admin_fail(struct cz_error *err, rd_kafka_resp_err_t e, const char *what, const char *text)
@@ -98,12 +168,14 @@ enum cz_err cz__call_wait(struct cz__call *c,
                           rd_kafka_event_t **ret_event,
                           struct cz_error *err)
 {
-    /* librdkafka answers by itself when its own time limit is over; the grace only keeps a
-     * late timer of its from looking like a lost answer. */
-    cz_time until = c->deadline + GRACE_MS * CZ_MS;
+    /* Where librdkafka has the same limit, the grace keeps its late timer from looking like a lost
+     * answer. */
+    cz_time until = c->deadline + (c->coordinated ? 0 : GRACE_MS * CZ_MS);
     rd_kafka_event_t *event = NULL;
     while (!event && cz_remaining_ms(until) > 0)
         event = rd_kafka_queue_poll(c->queue, cz_remaining_ms(until));
+    if (!event && c->coordinated)
+        cz__handle_spoil(c->admin, c->handle);
     if (!event)
         return cz__admin_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, what, NULL);
     rd_kafka_resp_err_t e = rd_kafka_event_error(event);
@@ -163,12 +235,16 @@ enum cz_err cz_admin_topics(struct cz_admin *a,
         return CZ_OK;
     }
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, deadline);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, deadline, err);
+    if (code) {
+        cz_topic_infos_free(infos, n);
+        return code;
+    }
     rd_kafka_TopicCollection_t *c = rd_kafka_TopicCollection_of_topic_names(CZ_UNCONST(names), n);
-    rd_kafka_DescribeTopics(a->rk, c, call.options, call.queue);
+    rd_kafka_DescribeTopics(call.rk, c, call.options, call.queue);
     rd_kafka_TopicCollection_destroy(c);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "topics", &event, err);
+    code = cz__call_wait(&call, "topics", &event, err);
     if (!code) {
         size_t got = 0;
         const rd_kafka_TopicDescription_t **d = rd_kafka_DescribeTopics_result_topics(
@@ -203,9 +279,14 @@ enum cz_err cz_admin_all_topics(struct cz_admin *a,
                                 int *ret_brokers,
                                 struct cz_error *err)
 {
+    struct cz_error local = CZ_ERROR_INIT;
+    struct cz__handle *h = cz__handle_get(a, err ? err : &local);
+    if (!h)
+        return err ? err->code : local.code;
     const rd_kafka_metadata_t *md = NULL;
     int ms = cz_remaining_ms(deadline);
-    rd_kafka_resp_err_t e = rd_kafka_metadata(a->rk, 1, NULL, &md, ms < 0 ? 300000 : ms);
+    rd_kafka_resp_err_t e = rd_kafka_metadata(h->rk, 1, NULL, &md, ms < 0 ? MAX_CALL_MS : ms);
+    cz__handle_put(a, h);
     if (e)
         return cz__admin_fail(err, e, "metadata", NULL);
     size_t n = (size_t)md->topic_cnt;
@@ -280,11 +361,15 @@ enum cz_err cz_admin_create_topic(struct cz_admin *a,
     if (!t)
         return e->code;
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline);
-    rd_kafka_CreateTopics(a->rk, &t, 1, call.options, call.queue);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline, e);
+    if (code) {
+        rd_kafka_NewTopic_destroy(t);
+        return code;
+    }
+    rd_kafka_CreateTopics(call.rk, &t, 1, call.options, call.queue);
     rd_kafka_NewTopic_destroy(t);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "create topic", &event, e);
+    code = cz__call_wait(&call, "create topic", &event, e);
     if (!code) {
         size_t n = 0;
         const rd_kafka_topic_result_t **r = rd_kafka_CreateTopics_result_topics(
@@ -301,13 +386,15 @@ enum cz_err cz_admin_delete_topic(struct cz_admin *a,
                                   cz_time deadline,
                                   struct cz_error *err)
 {
-    rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(name);
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline);
-    rd_kafka_DeleteTopics(a->rk, &t, 1, call.options, call.queue);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETETOPICS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(name);
+    rd_kafka_DeleteTopics(call.rk, &t, 1, call.options, call.queue);
     rd_kafka_DeleteTopic_destroy(t);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "delete topic", &event, err);
+    code = cz__call_wait(&call, "delete topic", &event, err);
     if (!code) {
         size_t n = 0;
         const rd_kafka_topic_result_t **r = rd_kafka_DeleteTopics_result_topics(
@@ -346,13 +433,15 @@ enum cz_err cz_admin_topic_config(struct cz_admin *a,
                                   cz_time deadline,
                                   struct cz_error *err)
 {
-    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline);
-    rd_kafka_DescribeConfigs(a->rk, &ask, 1, call.options, call.queue);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(call.rk, &ask, 1, call.options, call.queue);
     rd_kafka_ConfigResource_destroy(ask);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "topic configuration", &event, err);
+    code = cz__call_wait(&call, "topic configuration", &event, err);
     if (!code) {
         code = find_config(event, topic, key, ret, err);
         rd_kafka_event_destroy(event);

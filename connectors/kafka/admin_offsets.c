@@ -7,7 +7,11 @@
 #include "admin_priv.h"
 #include "cz/map.h"
 
-enum { KEY_MAX = 300, NO_OFFSET = -1001 /* RD_KAFKA_OFFSET_INVALID */ };
+enum {
+    KEY_MAX = 300,
+    NO_OFFSET = -1001, /* RD_KAFKA_OFFSET_INVALID */
+    NONE_YOUNGER = -1, /* ListOffsets: no record is as young as the timestamp */
+};
 
 struct cz_tp *cz_tp_list_add(struct cz_tp_list *l, const char *topic, int32_t partition, int64_t offset)
 {
@@ -82,14 +86,28 @@ static void take_offsets(const rd_kafka_ListOffsets_result_t *result,
         struct cz_tp *tp = find_item(items, t->topic, t->partition);
         if (!tp)
             continue;
+        bool late = t->offset == NONE_YOUNGER && tp->offset >= 0 && after_end;
         tp->code = cz__kafka_code(t->err, NULL);
-        if (!tp->code && t->offset < 0 && tp->offset >= 0 && after_end)
+        /* A leader that went away in the middle of the call: librdkafka answers "no error" and an
+         * invalid offset. */
+        if (!tp->code && t->offset < 0 && !late)
+            tp->code = CZ_E_UNAVAILABLE;
+        if (!tp->code && late)
             cz_tp_list_add(after_end, tp->topic, tp->partition, CZ_OFFSET_LATEST);
         else if (!tp->code)
             tp->offset = t->offset;
         if (!tp->code && t->offset >= 0)
             tp->leader_epoch = rd_kafka_topic_partition_get_leader_epoch(t);
     }
+}
+
+/* No partition at all was reached: that is not an answer. */
+static enum cz_err all_away(const struct cz_tp_list *l, struct cz_error *err)
+{
+    for (size_t i = 0; i < l->len; i++)
+        if (l->items[i].code != CZ_E_TIMEOUT && l->items[i].code != CZ_E_UNAVAILABLE)
+            return CZ_OK;
+    return cz__admin_fail(err, RD_KAFKA_RESP_ERR__TIMED_OUT, "list offsets", NULL);
 }
 
 static enum cz_err list_offsets(struct cz_admin *a,
@@ -100,16 +118,18 @@ static enum cz_err list_offsets(struct cz_admin *a,
                                 struct cz_error *err)
 {
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_LISTOFFSETS, deadline);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_LISTOFFSETS, deadline, err);
+    if (code)
+        return code;
     rd_kafka_error_t *bad = rd_kafka_AdminOptions_set_isolation_level(
         call.options,
         read_committed ? RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED
                        : RD_KAFKA_ISOLATION_LEVEL_READ_UNCOMMITTED);
-    enum cz_err code = bad ? cz__kafka_fail_take(err, bad, "list offsets") : CZ_OK;
+    code = bad ? cz__kafka_fail_take(err, bad, "list offsets") : CZ_OK;
     rd_kafka_event_t *event = NULL;
     if (!code) {
         rd_kafka_topic_partition_list_t *list = cz__tp_list_to_kafka(l);
-        rd_kafka_ListOffsets(a->rk, list, call.options, call.queue);
+        rd_kafka_ListOffsets(call.rk, list, call.options, call.queue);
         rd_kafka_topic_partition_list_destroy(list);
         code = cz__call_wait(&call, "list offsets", &event, err);
     }
@@ -120,6 +140,7 @@ static enum cz_err list_offsets(struct cz_admin *a,
             l->items[i].code = CZ_E_KAFKA; /* until it is answered */
         take_offsets(rd_kafka_event_ListOffsets_result(event), &items, after_end);
         cz_map_done(&items);
+        code = all_away(l, err);
         rd_kafka_event_destroy(event);
     }
     cz__call_done(&call);
@@ -206,15 +227,17 @@ static enum cz_err group_offsets(struct cz_admin *a,
                                  struct cz_error *err)
 {
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, deadline);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS, deadline, err);
+    if (code)
+        return code;
     rd_kafka_error_t *bad = rd_kafka_AdminOptions_set_require_stable_offsets(call.options, 1);
-    enum cz_err code = bad ? cz__kafka_fail_take(err, bad, "group offsets") : CZ_OK;
+    code = bad ? cz__kafka_fail_take(err, bad, "group offsets") : CZ_OK;
     rd_kafka_event_t *event = NULL;
     if (!code) {
         rd_kafka_topic_partition_list_t *list = cz__tp_list_to_kafka(l);
         rd_kafka_ListConsumerGroupOffsets_t *ask = rd_kafka_ListConsumerGroupOffsets_new(group, list);
         rd_kafka_topic_partition_list_destroy(list);
-        rd_kafka_ListConsumerGroupOffsets(a->rk, &ask, 1, call.options, call.queue);
+        rd_kafka_ListConsumerGroupOffsets(call.rk, &ask, 1, call.options, call.queue);
         rd_kafka_ListConsumerGroupOffsets_destroy(ask);
         code = cz__call_wait(&call, "group offsets", &event, err);
     }
@@ -290,14 +313,16 @@ enum cz_err cz_admin_commit(struct cz_admin *a,
     if (l->len == 0)
         return CZ_OK;
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, deadline);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS, deadline, err);
+    if (code)
+        return code;
     rd_kafka_topic_partition_list_t *list = cz__tp_list_to_kafka(l);
     rd_kafka_AlterConsumerGroupOffsets_t *ask = rd_kafka_AlterConsumerGroupOffsets_new(group, list);
     rd_kafka_topic_partition_list_destroy(list);
-    rd_kafka_AlterConsumerGroupOffsets(a->rk, &ask, 1, call.options, call.queue);
+    rd_kafka_AlterConsumerGroupOffsets(call.rk, &ask, 1, call.options, call.queue);
     rd_kafka_AlterConsumerGroupOffsets_destroy(ask);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "commit", &event, err);
+    code = cz__call_wait(&call, "commit", &event, err);
     if (!code) {
         code = cz__commit_result(event, group, l, err);
         rd_kafka_event_destroy(event);
@@ -311,13 +336,15 @@ enum cz_err cz_admin_delete_group(struct cz_admin *a,
                                   cz_time deadline,
                                   struct cz_error *err)
 {
-    rd_kafka_DeleteGroup_t *ask = rd_kafka_DeleteGroup_new(group);
     struct cz__call call;
-    cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETEGROUPS, deadline);
-    rd_kafka_DeleteGroups(a->rk, &ask, 1, call.options, call.queue);
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETEGROUPS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_DeleteGroup_t *ask = rd_kafka_DeleteGroup_new(group);
+    rd_kafka_DeleteGroups(call.rk, &ask, 1, call.options, call.queue);
     rd_kafka_DeleteGroup_destroy(ask);
     rd_kafka_event_t *event = NULL;
-    enum cz_err code = cz__call_wait(&call, "delete group", &event, err);
+    code = cz__call_wait(&call, "delete group", &event, err);
     if (!code) {
         size_t n = 0;
         const rd_kafka_group_result_t **groups = rd_kafka_DeleteGroups_result_groups(

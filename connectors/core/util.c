@@ -168,3 +168,8 @@ char *cz_sha256_hex(const void *p, size_t n, char *out)
     out[64] = '\0';
     return out;
 }
+
+unsigned cz_edit_distance(const char *a, const char *b)
+{
+    return cz__edit_distance(a, b);
+}

@@ -16,6 +16,9 @@ bool cz_utf8_valid(const char *s, size_t n);
 /** Resource name: 1..CZ_MAX_NAME bytes UTF-8, no control, bidi or '/' characters, no blank at the ends. */
 CZ_MUST_USE enum cz_err cz_name_check(const char *name, struct cz_error *err);
 
+/** Edit distance (insert, delete, replace, swap of neighbours) for "did you mean"; over 2: 3. */
+unsigned cz_edit_distance(const char *a, const char *b);
+
 /** Random lower-case uid of 26 base-32 characters (128 bit, getrandom). @out CZ_UID_SIZE bytes. */
 #define CZ_UID_SIZE 27
 char *cz_uid(char *out);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** citizenk rollback and restore: undo a change; bring an object back to an earlier generation.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+#include "cz/json.h"
+#include "cz/util.h"
+#include "output.h"
+#include "rest.h"
+
+/* What a rollback did, or would do, and what it left alone because it was changed since. */
+static void show_changes(struct cz_cli *cli, const json_t *answer, bool dry)
+{
+    size_t i;
+    json_t *c;
+    json_array_foreach (json_object_get(answer, "changes"), i, c) {
+        const char *op = cz_json_str(c, "op", "");
+        const char *said = strcmp(op, "delete") == 0   ? "deleted"
+                           : strcmp(op, "create") == 0 ? "created"
+                                                       : "restored";
+        CZ_CLEANUP(cz_freep) char *full = cz_strf("%s%s", said, dry ? " (dry run)" : "");
+        cz_out_done(cli, cz_json_str(c, "kind", "?"), cz_json_str(c, "name", "?"), full);
+    }
+    json_array_foreach (json_object_get(answer, "skipped"), i, c)
+        cz_cli_note("left as it is: %s/%s: %s", cz_json_str(c, "kind", "?"),
+                    cz_json_str(c, "name", "?"), cz_json_str(c, "reason", "changed since"));
+}
+
+static int rollback(struct cz_cli *cli)
+{
+    const char *seq = cli->args.pos[0];
+    int64_t n;
+    if (strncmp(seq, "change/", 7) == 0)
+        seq += 7;
+    if (!cz_parse_i64(seq, &n) || n < 1)
+        return cz_cli_usage(
+            cli, "SEQ is the number of a change, as history shows it, not \"%s\"", seq);
+    CZ_CLEANUP(cz_freep) char *what = cz_strf("change/%s", seq);
+    CZ_REST_PATH(path, "changes", seq, "rollback");
+    json_t *answer = NULL;
+    int rc =
+        cz_rest_write(cli, &(struct cz_rest_call){.method = "POST", .path = cz_buf_str(&path)},
+                      what, &answer);
+    if (answer && !cz_out_document(cli, answer)) {
+        bool dry = cz_cli_has(cli, "dry-run");
+        show_changes(cli, answer, dry);
+        if (!dry)
+            cz_cli_note("Rolled back change %s by change %s.", seq,
+                        cz_json_str(answer, "seq", "?"));
+    }
+    if (answer)
+        cz_out_warnings(what, answer);
+    json_decref(answer);
+    return rc;
+}
+
+static int restore_one(struct cz_cli *cli, const struct cz_cli_target *t)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    if (cz_cli_context_open(cli, &err))
+        return cz_cli_fail(&err);
+    CZ_CLEANUP(cz_freep) char *what = cz_strf("%s/%s", t->kind->name, t->name);
+    CZ_CLEANUP(cz_freep) char *version = NULL;
+    struct cz_buf object CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(64 * 1024);
+    cz_rest_object(cli, &object, NULL, t->kind, t->name);
+    int rc = cz_rest_version(cli, cz_buf_str(&object), what, &version);
+    if (rc)
+        return rc;
+    CZ_REST_PATH(path, "teams", cli->context.team, t->kind->collection, t->name, "restore");
+    json_t *answer = NULL, *body = json_object();
+    cz_json_set_i64(body, "generation", cz_cli_number(cli, "generation", 0));
+    struct cz_rest_call call = {
+        .method = "POST", .path = cz_buf_str(&path), .body = body, .if_match = version};
+    rc = cz_rest_write(cli, &call, what, &answer);
+    if (answer && !cz_out_document(cli, answer)) {
+        const char *said = cz_json_bool(answer, "unchanged", false) ? "unchanged" : "restored";
+        CZ_CLEANUP(cz_freep)
+        char *full = cz_strf("%s%s", said, cz_cli_has(cli, "dry-run") ? " (dry run)" : "");
+        cz_out_done(cli, t->kind->name, t->name, full);
+    }
+    if (answer)
+        cz_out_warnings(what, answer);
+    json_decref(answer);
+    json_decref(body);
+    return rc;
+}
+
+static int restore(struct cz_cli *cli)
+{
+    struct cz_cli_targets t = {0};
+    if (cz_cli_number(cli, "generation", 0) < 1)
+        return cz_cli_usage(cli, "--generation N is needed: history KIND NAME shows them");
+    int rc = cz_cli_targets(cli, cz_cli_kind("mapping"), &t);
+    if (rc)
+        return rc;
+    if (t.len != 1)
+        rc = cz_cli_usage(cli, "one object at a time");
+    else if (!t.items[0].kind->document)
+        rc = cz_cli_usage(cli, "%s cannot be restored", t.items[0].kind->collection);
+    else
+        rc = restore_one(cli, &t.items[0]);
+    cz_cli_targets_done(&t);
+    return rc;
+}
+
+static const struct cz_cli_opt rollback_options[] = {
+    CZ_OPT_DRY_RUN, CZ_OPT_COMMENT, CZ_OPT_WAIT, {0}};
+const struct cz_cli_cmd cz_cmd_rollback = {
+    .name = "rollback",
+    .alias = "undo",
+    .args = "SEQ",
+    .summary = "undo a change, by a new change",
+    .help = "SEQ is the number that history shows. Objects that were changed since are left as "
+            "they are.",
+    .opts = rollback_options,
+    .min_args = 1,
+    .max_args = 1,
+    .exec = rollback,
+};
+
+static const struct cz_cli_opt restore_options[] = {
+    {.name = "generation",
+     .type = CZ_OPT_VALUE,
+     .value = CZ_VAL_NUMBER,
+     .arg = "N",
+     .doc = "to go back to"},
+    CZ_OPT_DRY_RUN,
+    CZ_OPT_COMMENT,
+    CZ_OPT_WAIT,
+    {0},
+};
+const struct cz_cli_cmd cz_cmd_restore = {
+    .name = "restore",
+    .args = "[KIND] NAME --generation N",
+    .summary = "bring an object back to an earlier generation",
+    .help = "Works for deleted objects too. Without a KIND it is a mapping.",
+    .opts = restore_options,
+    .min_args = 1,
+    .max_args = 2,
+    .words_type = CZ_WORDS_KIND,
+    .exec = restore,
+};

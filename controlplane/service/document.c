@@ -147,9 +147,6 @@ json_t *cz__document(const json_t *body,
     json_t *doc = json_object();
     const char *key;
     json_t *v;
-    struct cz_error why = CZ_ERROR_INIT;
-    if (cz_name_check(name, &why) != CZ_OK)
-        (void)cz_report_add(rep, "/name", "name", "%s", why.text);
     if (!json_is_object(body)) {
         (void)cz_report_add(rep, "", "type", "must be an object with a spec");
         return doc;

@@ -139,8 +139,9 @@ enum cz_err cz_service_revisions(struct cz_service *s,
     struct cz_revision_list l = {0};
     if (!limit_ok(&limit, err))
         return CZ_E_INVALID;
-    enum cz_err code =
-        cz_store_revisions(s->store, team, kind, name, before, limit + 1, &l, err);
+    enum cz_err code = cz__name_possible(team, kind, name, err);
+    if (code == CZ_OK)
+        code = cz_store_revisions(s->store, team, kind, name, before, limit + 1, &l, err);
     if (code)
         return code;
     json_t *items = json_array();
@@ -195,7 +196,9 @@ enum cz_err cz_service_diff(struct cz_service *s,
                             struct cz_error *err)
 {
     json_t *a = NULL, *b = NULL;
-    enum cz_err code = document_of(s, team, kind, name, from, &a, err);
+    enum cz_err code = cz__name_possible(team, kind, name, err);
+    if (code == CZ_OK)
+        code = document_of(s, team, kind, name, from, &a, err);
     if (code == CZ_OK)
         code = document_of(s, team, kind, name, to, &b, err);
     if (code == CZ_OK) {

@@ -101,6 +101,9 @@ static enum cz_err run(struct cz_service *s,
                        struct cz_write_result *ret,
                        struct cz_error *err)
 {
+    enum cz_err code = cz__name_possible(r->team, CZ_KIND_MAPPING, r->name, err);
+    if (code)
+        return code;
     struct cz__job j = {.s = s,
                         .who = who,
                         .w = w,

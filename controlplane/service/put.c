@@ -129,6 +129,9 @@ static enum cz_err run(struct cz_service *s,
                        struct cz_report *rep,
                        struct cz_error *err)
 {
+    enum cz_err code = cz__name_possible(t->team, t->kind, t->name, err);
+    if (code)
+        return code;
     CZ_CLEANUP(cz_freep) char *action = cz_strf("%s.%s", cz_kind_name(t->kind), verb);
     struct cz__job j = {
         .s = s, .who = who, .w = w, .team = t->team, .action = action, .body = body, .arg = t};
@@ -146,6 +149,12 @@ enum cz_err cz_service_put(struct cz_service *s,
                            struct cz_report *rep,
                            struct cz_error *err)
 {
+    struct cz_error why = CZ_ERROR_INIT;
+    if (cz_name_check(name, &why) != CZ_OK) {
+        if (rep)
+            (void)cz_report_add(rep, "/name", "name", "%s", why.text);
+        return cz_fail(err, CZ_E_INVALID, "/name: %s", why.text);
+    }
     struct target t = {.team = team, .name = name, .kind = kind, .body = doc};
     return run(s, who, w, "put", &t, put_body, ret, rep, err);
 }

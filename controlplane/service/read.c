@@ -47,7 +47,9 @@ enum cz_err cz_service_get(struct cz_service *s,
                            struct cz_error *err)
 {
     struct cz_resource r = {0};
-    enum cz_err code = cz_store_get(s->store, team, kind, name, &r, err);
+    enum cz_err code = cz__name_possible(team, kind, name, err);
+    if (code == CZ_OK)
+        code = cz_store_get(s->store, team, kind, name, &r, err);
     if (code)
         return code;
     *ret = cz__envelope(s, &r, true);

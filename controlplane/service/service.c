@@ -105,6 +105,14 @@ enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_err
                                 : cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", team);
 }
 
+enum cz_err
+cz__name_possible(const char *team, enum cz_kind kind, const char *name, struct cz_error *err)
+{
+    if (cz_name_check(team, NULL) == CZ_OK && cz_name_check(name, NULL) == CZ_OK)
+        return CZ_OK;
+    return cz_fail(err, CZ_E_NOT_FOUND, "there is no %s of that name", cz_kind_name(kind));
+}
+
 enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error *err)
 {
     char **names = NULL;

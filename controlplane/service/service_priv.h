@@ -119,6 +119,10 @@ enum cz_err cz__run(const struct cz__job *j,
                     struct cz_report *rep,
                     struct cz_error *err);
 enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_error *err);
+/** Names that nothing can bear (bad UTF-8, control characters) are not found, instead of being
+ *  sent to the database, which would refuse them as an error of ours. */
+enum cz_err cz__name_possible(const char *team, enum cz_kind kind, const char *name,
+                              struct cz_error *err);
 /** *ret_found false instead of CZ_E_NOT_FOUND. */
 enum cz_err cz__tx_find(struct cz__attempt *a,
                         const char *team,

@@ -152,7 +152,9 @@ enum cz_err cz_service_status(struct cz_service *s,
 {
     struct cz_resource r = {0};
     struct cz_mapping_stats stats = {0};
-    enum cz_err code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &r, err);
+    enum cz_err code = cz__name_possible(team, CZ_KIND_MAPPING, name, err);
+    if (code == CZ_OK)
+        code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &r, err);
     if (code)
         return code;
     struct cz__subject m = cz__subject_of(&r);

@@ -98,6 +98,12 @@ static void test_bad_names(void **state)
     problem(f, put(f, CZ_KIND_MAPPING, "", MAPPING("")), "/name", "name");
     problem(f, put(f, CZ_KIND_MAPPING, " a", MAPPING("")), "/name", "name");
     problem(f, put(f, CZ_KIND_MAPPING, "a\nb", MAPPING("")), "/name", "name");
+    problem(f, put(f, CZ_KIND_MAPPING, "\xff", MAPPING("")), "/name", "name");
+    json_t *e = NULL;
+    assert_int_equal(cz_service_status(f->s, "default", "\xff", &e, NULL), CZ_E_NOT_FOUND);
+    assert_int_equal(
+        cz_service_resume(f->s, &caller, &(struct cz_write){0}, "\xff", "m", &f->r, NULL),
+        CZ_E_NOT_FOUND);
     must(f, put(f, CZ_KIND_MAPPING, "Topic B to C", MAPPING("")));
 }
 

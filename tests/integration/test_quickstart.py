@@ -82,8 +82,10 @@ def test_up_shows_records_flowing_and_the_change_in_the_history(running):
         "worker-1", "worker-2", "feed"}
     stats = client.get(api_path("stats"))["totals"]
     assert int(stats["in"]) > int(stats["out"]) > 0, "the filter drops returns and quotes"
-    changes = client.get(api_path("teams", "default", "changes"))
-    assert MAPPING in json.dumps(changes, ensure_ascii=False)
+    changes = client.get(api_path("teams", "default", "changes"))["items"]
+    assert [change["actor"] for change in changes] == ["admin"] * 3     # two clusters, one mapping
+    made = client.get(api_path("teams", "default", "changes", changes[0]["seq"]))
+    assert MAPPING in json.dumps(made, ensure_ascii=False)
     assert running.client(1).get(api_path("teams", "default", "mappings", MAPPING))["name"] == MAPPING
 
 

@@ -46,9 +46,10 @@ class _Program:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=30):
+    def wait_ready(self, timeout=60):
         wait_until(lambda: status_of(f"{self.url}/readyz") == 200, timeout,
-                   f"{self.process.name} at {self.url}/readyz", process=self.process)
+                   f"{self.process.name} at {self.url}/readyz", interval=0.15,
+                   process=self.process)
 
     def alive(self):
         return self.process.alive()

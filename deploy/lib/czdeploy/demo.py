@@ -2,6 +2,7 @@
 """The demo of deploy/quickstart: clusters, topics, a feed of orders, one mapping with a filter."""
 from . import topics
 from .citizenk import api_path
+from .procs import wait_until
 from .quickstack import FEED_TOPIC
 
 MAPPING = "orders to staging"
@@ -40,3 +41,5 @@ def start(stack, client):
     path = api_path("teams", "default", "mappings", MAPPING)
     if client.call("GET", path).status == 404:
         client.put(path, _MAPPING, {"If-None-Match": "*"})
+        wait_until(lambda: client.get(path)["status"]["state"] == "RUNNING", 60,
+                   f"the mapping {MAPPING!r} to run")

@@ -103,7 +103,7 @@ class KafkaBroker:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=60):
+    def wait_ready(self, timeout=120):
         wait_until(lambda: answers(self.port), timeout, f"Kafka at {self.bootstrap}",
                    process=self.process)
 

@@ -159,7 +159,7 @@ class Postgres:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=60):
+    def wait_ready(self, timeout=120):
         wait_until(self._ready, timeout, f"PostgreSQL at port {self.port}", process=self.process)
 
     def _ready(self):

@@ -161,8 +161,9 @@ class QuickStack:
         """The CLI's context file: citizenk --context-file <data>/cli.json get mappings."""
         write_private(self.context_file, json.dumps({
             "current": "quickstart",
-            "contexts": {"quickstart": {"server": self.controlplanes[0].url, "team": "default",
-                                        "token_file": str(self.token_file)}}}, indent=2) + "\n")
+            "contexts": {"quickstart": {"servers": [program.url for program in self.controlplanes],
+                                        "team": "default", "token_file": str(self.token_file)}},
+        }, indent=2) + "\n")
 
     def restart(self, name):
         parts = self.parts()

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The plan: each mapping's shape (how many tasks, which partitions are new), then the placement of
- * all tasks at once, then what differs from before.  The rules stand in assign.h. */
+/* The plan: each mapping's shape (how many tasks, which partitions are new), then the placement
+ * of all tasks at once, then what differs from before.  The rules stand in assign.h. */
 #include "assign.h"
 
 #include <string.h>
@@ -10,9 +10,11 @@
 #include "cz/map.h"
 #include "cz/util.h"
 
-/* ---- shape ---------------------------------------------------------------------------------- */
+/* ---- shape ----------------------------------------------------------------------------------
+ */
 
-static const struct cz_as_topic *find_topic(const struct cz_assignment *a, const char *name, size_t hint)
+static const struct cz_as_topic *
+find_topic(const struct cz_assignment *a, const char *name, size_t hint)
 {
     if (!a)
         return NULL;
@@ -34,7 +36,8 @@ static void set_id(struct cz_as_topic *t, const char *id)
 
 /* Partitions above `seen` began after the mapping did, so they are read from their beginning,
  * wherever the mapping itself was told to start. */
-static void shape_topic(struct cz_as_topic *t, const struct cz_plan_topic *now,
+static void shape_topic(struct cz_as_topic *t,
+                        const struct cz_plan_topic *now,
                         const struct cz_as_topic *was)
 {
     if (now->partitions == CZ_PARTITIONS_UNKNOWN) {
@@ -120,7 +123,8 @@ static struct cz_assignment *shape(const struct cz_plan_item *it, int live)
     return a;
 }
 
-/* ---- placement ------------------------------------------------------------------------------ */
+/* ---- placement ------------------------------------------------------------------------------
+ */
 
 static double weight_of(const struct cz_plan_item *it, const struct cz_assignment *a, int task)
 {
@@ -128,7 +132,8 @@ static double weight_of(const struct cz_plan_item *it, const struct cz_assignmen
     for (size_t i = 0; i < a->topics_len; i++) {
         int first = (task - (int)(i % (size_t)a->tasks) + a->tasks) % a->tasks;
         if (first < a->topics[i].partitions)
-            w += CZ_PARTITION_BASE_LOAD * ((a->topics[i].partitions - first - 1) / a->tasks + 1);
+            w +=
+                CZ_PARTITION_BASE_LOAD * ((a->topics[i].partitions - first - 1) / a->tasks + 1);
     }
     if (it->rates && it->prev && it->prev->tasks > 0 && a->tasks % it->prev->tasks == 0)
         w += it->rates[task % it->prev->tasks] * it->prev->tasks / a->tasks;
@@ -160,15 +165,17 @@ static void collect(struct planner *p)
         const struct cz_assignment *a = p->items[i].next;
         for (int t = 0; a && t < a->tasks; t++) {
             if (!cz_assignment_task_empty(a, t))
-                p->tasks[p->tasks_len++] = (struct cz_place_task){
-                    .weight = weight_of(&p->items[i], a, t), .prev = worker_index(p, a->workers[t])};
+                p->tasks[p->tasks_len++] =
+                    (struct cz_place_task){.weight = weight_of(&p->items[i], a, t),
+                                           .prev = worker_index(p, a->workers[t])};
         }
     }
 }
 
-/* Without a place a task keeps the name of a worker that is gone: should it come back under that
- * name, it goes on at once, and nothing had to be written meanwhile. */
-static void settle(struct planner *p, const struct cz_place_task *t, char **worker, size_t *homeless)
+/* Without a place a task keeps the name of a worker that is gone: should it come back under
+ * that name, it goes on at once, and nothing had to be written meanwhile. */
+static void
+settle(struct planner *p, const struct cz_place_task *t, char **worker, size_t *homeless)
 {
     if (t->worker >= 0) {
         if (t->worker == t->prev)
@@ -209,7 +216,8 @@ static void finish(struct planner *p, int64_t generation, struct cz_plan_result 
             it->next = NULL;
             continue;
         }
-        int64_t least = it->prev && it->prev->generation > generation ? it->prev->generation : generation;
+        int64_t least =
+            it->prev && it->prev->generation > generation ? it->prev->generation : generation;
         a->generation = least + 1;
         ret->moves += count_moves(it);
         ret->changed++;

@@ -2,17 +2,17 @@
 /** Which partitions are which task, and which worker runs it: pure functions, no clock, no I/O,
  *  no randomness; equal inputs give equal outputs.
  *
- *  Shape.  Partition p of the i-th topic pair belongs to task (p + i) mod tasks, so new partitions
- *  join without moving old ones and several pairs are spread.  Hence an assignment is just the
- *  number of tasks, a worker per task and, per topic, how many partitions it has.
+ *  Shape.  Partition p of the i-th topic pair belongs to task (p + i) mod tasks, so new
+ * partitions join without moving old ones and several pairs are spread.  Hence an assignment is
+ * just the number of tasks, a worker per task and, per topic, how many partitions it has.
  *  Number of tasks.  A number in the spec: that one, at most one per partition.  `auto`: at the
  *  first assignment min(partitions, live workers, CZ_AUTO_TASKS_MAX).  Afterwards it never
- *  shrinks (an idle task costs nothing, a moved partition does) and grows only by doubling, when
- *  twice as many workers are there: a doubled task splits in place, so no partition changes its
- *  worker for it, and a fleet that breathes does not make it flap.
- *  Placement.  Sticky: a task stays where it is unless its worker is gone.  Homeless tasks go,
- *  heaviest first, to the least loaded worker with room.  Running tasks move only when the caller
- *  asks to balance (a worker came, or loads have been out of the band for long). */
+ *  shrinks (an idle task costs nothing, a moved partition does) and grows only by doubling,
+ * when twice as many workers are there: a doubled task splits in place, so no partition changes
+ * its worker for it, and a fleet that breathes does not make it flap. Placement.  Sticky: a
+ * task stays where it is unless its worker is gone.  Homeless tasks go, heaviest first, to the
+ * least loaded worker with room.  Running tasks move only when the caller asks to balance (a
+ * worker came, or loads have been out of the band for long). */
 #ifndef CZ_ASSIGN_H
 #define CZ_ASSIGN_H
 
@@ -25,7 +25,8 @@
 #define CZ_PARTITIONS_UNKNOWN (-1)
 #define CZ_PARTITION_BASE_LOAD 1024.0 /* bytes/s that an idle partition counts as */
 
-/* ---- assignment ----------------------------------------------------------------------------- */
+/* ---- assignment -----------------------------------------------------------------------------
+ */
 
 struct cz_as_topic {
     char *name;
@@ -36,22 +37,25 @@ struct cz_as_topic {
 };
 struct cz_assignment {
     int64_t generation;
-    int tasks;      /* 0: nothing to read yet */
-    char **workers; /* per task; NULL: nobody */
+    int tasks;                  /* 0: nothing to read yet */
+    char **workers;             /* per task; NULL: nobody */
     struct cz_as_topic *topics; /* in the order of the pairs */
     size_t topics_len;
 };
 void cz_assignment_free(struct cz_assignment *a);
-bool cz_assignment_equal(const struct cz_assignment *a, const struct cz_assignment *b); /* without generation */
+bool cz_assignment_equal(const struct cz_assignment *a,
+                         const struct cz_assignment *b);         /* without generation */
 int32_t cz_assignment_partitions(const struct cz_assignment *a); /* in all */
 bool cz_assignment_task_empty(const struct cz_assignment *a, int task);
 /** The record `assignment/<uid>`. Beyond the channel's contract it carries "task_count" and
- *  "topics":[{"topic","id","partitions","seen","from_start"}], so that a new leader goes on from it. */
+ *  "topics":[{"topic","id","partitions","seen","from_start"}], so that a new leader goes on
+ * from it. */
 json_t *cz_assignment_render(const struct cz_assignment *a, const char *uid);
 /** NULL: not one of ours. */
 struct cz_assignment *cz_assignment_parse(const json_t *j);
 
-/* ---- placement ------------------------------------------------------------------------------ */
+/* ---- placement ------------------------------------------------------------------------------
+ */
 
 struct cz_place_worker {
     const char *id;
@@ -67,10 +71,14 @@ struct cz_place_task {
     int worker; /* out: index; -1: no room anywhere */
 };
 /** @return how many tasks changed to another worker. */
-size_t cz_place(struct cz_place_task *tasks, size_t n, struct cz_place_worker *workers, size_t m,
+size_t cz_place(struct cz_place_task *tasks,
+                size_t n,
+                struct cz_place_worker *workers,
+                size_t m,
                 bool balance);
 
-/* ---- plan ----------------------------------------------------------------------------------- */
+/* ---- plan -----------------------------------------------------------------------------------
+ */
 
 struct cz_plan_topic {
     const char *name;
@@ -87,12 +95,18 @@ struct cz_plan_item { /* a mapping; borrowed strings */
     struct cz_assignment *next;       /* out: owned by the caller; NULL: unchanged */
 };
 struct cz_plan_result {
-    size_t changed, moves; /* assignments that differ; tasks that changed from one worker to another */
-    size_t homeless;       /* tasks without a worker that is there */
+    size_t changed,
+        moves; /* assignments that differ; tasks that changed from one worker to another */
+    size_t homeless; /* tasks without a worker that is there */
 };
-/** @items sorted by uid, @workers by id. @generation is what a changed assignment gets at least:
- *  max(prev->generation, generation) + 1. */
-void cz_assign_plan(struct cz_plan_item *items, size_t n, struct cz_place_worker *workers, size_t m,
-                    int64_t generation, bool balance, struct cz_plan_result *ret);
+/** @items sorted by uid, @workers by id. @generation is what a changed assignment gets at
+ * least: max(prev->generation, generation) + 1. */
+void cz_assign_plan(struct cz_plan_item *items,
+                    size_t n,
+                    struct cz_place_worker *workers,
+                    size_t m,
+                    int64_t generation,
+                    bool balance,
+                    struct cz_plan_result *ret);
 
 #endif

@@ -27,7 +27,8 @@ void cz_assignment_free(struct cz_assignment *a)
 static bool topic_equal(const struct cz_as_topic *a, const struct cz_as_topic *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->id, b->id) == 0 &&
-           a->partitions == b->partitions && a->seen == b->seen && a->from_start == b->from_start;
+           a->partitions == b->partitions && a->seen == b->seen &&
+           a->from_start == b->from_start;
 }
 
 bool cz_assignment_equal(const struct cz_assignment *a, const struct cz_assignment *b)
@@ -55,7 +56,8 @@ int32_t cz_assignment_partitions(const struct cz_assignment *a)
     return sum;
 }
 
-/* The first partition of topic @i that task @task reads; the others follow in steps of tasks. */
+/* The first partition of topic @i that task @task reads; the others follow in steps of tasks.
+ */
 static int32_t first_partition(const struct cz_assignment *a, size_t i, int task)
 {
     int shift = (int)(i % (size_t)a->tasks);
@@ -97,9 +99,10 @@ json_t *cz_assignment_render(const struct cz_assignment *a, const char *uid)
     }
     for (size_t i = 0; i < a->topics_len; i++) {
         const struct cz_as_topic *t = &a->topics[i];
-        json_array_append_new(topics, json_pack("{s:s, s:s, s:i, s:i, s:i}", "topic", t->name, "id",
-                                                t->id, "partitions", (int)t->partitions, "seen",
-                                                (int)t->seen, "from_start", (int)t->from_start));
+        json_array_append_new(topics,
+                              json_pack("{s:s, s:s, s:i, s:i, s:i}", "topic", t->name, "id",
+                                        t->id, "partitions", (int)t->partitions, "seen",
+                                        (int)t->seen, "from_start", (int)t->from_start));
     }
     json_t *o = json_pack("{s:s, s:o, s:i, s:o}", "uid", uid, "tasks", tasks, "task_count",
                           a->tasks, "topics", topics);
@@ -115,8 +118,9 @@ static bool parse_topic(const json_t *j, struct cz_as_topic *ret)
     int64_t from = cz_json_int(j, "from_start", -1);
     const char *id = cz_json_str(j, "id", "");
     bool unknown = seen == CZ_PARTITIONS_UNKNOWN && partitions == 0;
-    if (!name || partitions < 0 || partitions > MAX_PARTITIONS || (seen < partitions && !unknown) ||
-        seen > MAX_PARTITIONS || from < -1 || from > MAX_PARTITIONS || strlen(id) >= sizeof(ret->id))
+    if (!name || partitions < 0 || partitions > MAX_PARTITIONS ||
+        (seen < partitions && !unknown) || seen > MAX_PARTITIONS || from < -1 ||
+        from > MAX_PARTITIONS || strlen(id) >= sizeof(ret->id))
         return false;
     *ret = (struct cz_as_topic){.name = cz_strdup(name),
                                 .partitions = (int32_t)partitions,

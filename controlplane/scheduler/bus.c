@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The leader's side of the channel on real Kafka: one admin client, one writer, the follower. */
+/* The leader's side of the channel on real Kafka: one admin client, one writer, the follower.
+ */
 #include "cz/alloc.h"
 #include "scheduler_priv.h"
 
@@ -11,7 +12,8 @@ struct bus {
     struct cz_follower *follower;
 };
 
-static enum cz_err bus_ensure(void *arg, cz_time deadline, bool *ret_created, struct cz_error *err)
+static enum cz_err
+bus_ensure(void *arg, cz_time deadline, bool *ret_created, struct cz_error *err)
 {
     struct bus *b = arg;
     if (!b->admin) {

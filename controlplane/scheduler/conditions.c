@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What any instance knows of a mapping: from the config topic, the metadata watch and the workers'
- * reports.  Nothing here asks anybody, so it is cheap enough for every row of a list. */
+/* What any instance knows of a mapping: from the config topic, the metadata watch and the
+ * workers' reports.  Nothing here asks anybody, so it is cheap enough for every row of a list.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -9,7 +10,8 @@
 
 #define WORKERS_MAX_AGE (500 * CZ_MS)
 
-static void say(char *reason, size_t rn, char *message, size_t mn, const char *what, const char *text)
+static void
+say(char *reason, size_t rn, char *message, size_t mn, const char *what, const char *text)
 {
     snprintf(reason, rn, "%s", what);
     snprintf(message, mn, "%s", text);
@@ -18,10 +20,14 @@ static void say(char *reason, size_t rn, char *message, size_t mn, const char *w
     say((ret)->field##_reason, sizeof((ret)->field##_reason), (ret)->field##_message,          \
         sizeof((ret)->field##_message), (what), (text))
 
-/* ---- topics --------------------------------------------------------------------------------- */
+/* ---- topics ---------------------------------------------------------------------------------
+ */
 
 /* The worst thing first: missing, forbidden, not known yet. @return false: nothing wrong */
-static bool topic_problem(struct cz_scheduler *s, const char *key, const char *topic, struct cz_mapping_view *ret)
+static bool topic_problem(struct cz_scheduler *s,
+                          const char *key,
+                          const char *topic,
+                          struct cz_mapping_view *ret)
 {
     struct cz_watch_topic t;
     char text[sizeof(ret->topics_message)];
@@ -32,7 +38,8 @@ static bool topic_problem(struct cz_scheduler *s, const char *key, const char *t
     if (!t.known) {
         if (ret->topics_exist == CZ_COND_TRUE) {
             ret->topics_exist = CZ_COND_UNKNOWN;
-            snprintf(text, sizeof(text), "topic %.100s on cluster %.100s was not looked up yet", topic, cluster);
+            snprintf(text, sizeof(text), "topic %.100s on cluster %.100s was not looked up yet",
+                     topic, cluster);
             SAY(ret, topics, "Checking", text);
         }
         return true;
@@ -47,7 +54,9 @@ static bool topic_problem(struct cz_scheduler *s, const char *key, const char *t
     return true;
 }
 
-static void look_at_topics(struct cz_scheduler *s, const struct cz_sched_mapping *m, struct cz_mapping_view *ret)
+static void look_at_topics(struct cz_scheduler *s,
+                           const struct cz_sched_mapping *m,
+                           struct cz_mapping_view *ret)
 {
     const char *keys[] = {m->source, m->target};
     char why[200];
@@ -65,7 +74,8 @@ static void look_at_topics(struct cz_scheduler *s, const struct cz_sched_mapping
     }
 }
 
-/* ---- assignment ----------------------------------------------------------------------------- */
+/* ---- assignment -----------------------------------------------------------------------------
+ */
 
 enum presence { ABSENT, PRESENT };
 
@@ -97,7 +107,9 @@ static void refresh_workers(struct cz_scheduler *s)
     s->workers_at = cz_now();
 }
 
-static void look_at_assignment(struct cz_scheduler *s, const struct cz_assignment *a, struct cz_mapping_view *ret)
+static void look_at_assignment(struct cz_scheduler *s,
+                               const struct cz_assignment *a,
+                               struct cz_mapping_view *ret)
 {
     CZ_LOCKED(&s->lock);
     refresh_workers(s);

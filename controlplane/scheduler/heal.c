@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Healing: the config topic is compared with what it should hold, and what differs is published in
- * one transaction.  At the start of a leadership, after the topic was deleted or created again,
- * and when the topic turns out to hold something that nobody of ours wrote. */
+/* Healing: the config topic is compared with what it should hold, and what differs is published
+ * in one transaction.  At the start of a leadership, after the topic was deleted or created
+ * again, and when the topic turns out to hold something that nobody of ours wrote. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,7 @@
 
 #define ENSURE_TIMEOUT_MS 5000
 #define SYNC_TIMEOUT_MS 20000
-#define QUIET_MS 2000      /* nothing published or read for so long: comparing is fair */
+#define QUIET_MS 2000 /* nothing published or read for so long: comparing is fair */
 
 struct heal {
     struct cz_lead *L;
@@ -22,7 +22,8 @@ struct heal {
     struct cz_lead_writes writes;
 };
 
-/* ---- what should be there ------------------------------------------------------------------- */
+/* ---- what should be there -------------------------------------------------------------------
+ */
 
 static uint64_t found_hash(const struct heal *h, const char *key, bool *ret_there)
 {
@@ -86,9 +87,11 @@ static void drop_strangers(struct heal *h)
     }
 }
 
-/* ---- doing it ------------------------------------------------------------------------------- */
+/* ---- doing it -------------------------------------------------------------------------------
+ */
 
-/* What could not be published is not in the topic, so it must not be in the model of it either. */
+/* What could not be published is not in the topic, so it must not be in the model of it either.
+ */
 static void take_over_model(struct heal *h)
 {
     struct cz_lead *L = h->L;
@@ -121,7 +124,8 @@ static enum cz_err publish_difference(struct heal *h, struct cz_error *err)
     if (rc != CZ_OK)
         return rc;
     cz_mutex_lock(&L->s->view.lock);
-    if (!L->healed) /* the store may come from a backup: readers refuse a lower epoch for ever */
+    if (!L->healed) /* the store may come from a backup: readers refuse a lower epoch for ever
+                     */
         L->stamp = L->s->view.epoch >= L->epoch ? L->s->view.epoch + 1 : L->epoch;
     want_all(h, &config);
     drop_strangers(h);
@@ -139,8 +143,9 @@ static enum cz_err publish_difference(struct heal *h, struct cz_error *err)
            "config topic compared%s: %zu of %zu records published epoch=%lld revision=%lld"
            " ensure_ms=%d open_ms=%d read_ms=%d publish_ms=%d",
            h->full ? " (it is new)" : "", differ, L->led.entries.len, (long long)L->stamp,
-           (long long)h->seq, (int)((h->ensured - h->began) / CZ_MS), (int)((h->opened - h->ensured) / CZ_MS),
-           (int)((h->read - h->opened) / CZ_MS), (int)((cz_now() - h->read) / CZ_MS));
+           (long long)h->seq, (int)((h->ensured - h->began) / CZ_MS),
+           (int)((h->opened - h->ensured) / CZ_MS), (int)((h->read - h->opened) / CZ_MS),
+           (int)((cz_now() - h->read) / CZ_MS));
     CZ_LOCKED(&L->s->lock);
     L->s->heals_total += differ > 0;
     return CZ_OK;
@@ -214,7 +219,8 @@ enum cz_err cz__lead_heal(struct cz_lead *L, struct cz_error *err)
     return CZ_OK;
 }
 
-/* ---- damage --------------------------------------------------------------------------------- */
+/* ---- damage ---------------------------------------------------------------------------------
+ */
 
 static bool view_differs(struct cz_lead *L)
 {
@@ -244,7 +250,8 @@ static void look_at_topic(struct cz_lead *L)
     bool settled = cz_now() - L->ensured_at > 3 * CZ_SEC; /* the watch has looked again since */
     if (!settled)
         return;
-    if ((config.known && config.code == CZ_E_NOT_FOUND) || (status.known && status.code == CZ_E_NOT_FOUND))
+    if ((config.known && config.code == CZ_E_NOT_FOUND) ||
+        (status.known && status.code == CZ_E_NOT_FOUND))
         L->heal_due = true;
     if (!config.known || config.code != CZ_OK || !config.id[0])
         return;
@@ -263,7 +270,8 @@ void cz__lead_look_for_damage(struct cz_lead *L)
     L->verify_at = cz_deadline_ms(L->s->verify_ms);
     L->mismatches = view_differs(L) ? L->mismatches + 1 : 0;
     if (L->mismatches >= 2) {
-        cz_log(CZ_LOG_WARN, "scheduler", "the config topic holds what the leader did not write");
+        cz_log(CZ_LOG_WARN, "scheduler",
+               "the config topic holds what the leader did not write");
         L->heal_due = true;
     }
 }

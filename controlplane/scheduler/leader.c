@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The leadership: take it, lead, and step down at the first doubt.
  *
- * Two things guard against two leaders.  The store gives the leadership to one instance at a time,
- * and a record of the one before is refused by Kafka itself, because a new leader's first act is
- * to open the deployment's transactional writer, which fences the old one.  So a leader that was
- * stopped for a while and does not know may try what it likes.
+ * Two things guard against two leaders.  The store gives the leadership to one instance at a
+ * time, and a record of the one before is refused by Kafka itself, because a new leader's first
+ * act is to open the deployment's transactional writer, which fences the old one.  So a leader
+ * that was stopped for a while and does not know may try what it likes.
  *
- * The leadership is renewed every second, by this thread between two steps or by the keeper while
- * a step takes long.  The lease is 3 s and the others look twice a second, so that a new leader
- * is at work within 5 s even when the old one was only stopped (a dead one is noticed at once). */
+ * The leadership is renewed every second, by this thread between two steps or by the keeper
+ * while a step takes long.  The lease is 3 s and the others look twice a second, so that a new
+ * leader is at work within 5 s even when the old one was only stopped (a dead one is noticed at
+ * once). */
 #include <stdio.h>
 #include <string.h>
 
@@ -22,7 +23,8 @@
 #define STEP_LIMIT (120 * CZ_SEC) /* a leader that hangs longer is put aside */
 #define TICK_MS 200
 
-/* ---- renewal -------------------------------------------------------------------------------- */
+/* ---- renewal --------------------------------------------------------------------------------
+ */
 
 /* With lead_lock held. */
 static enum cz_err renew_locked(struct cz_scheduler *s, struct cz_error *err)
@@ -77,7 +79,8 @@ static void set_step(struct cz_scheduler *s, bool in_step)
     s->step_began = cz_now();
 }
 
-/* ---- leading -------------------------------------------------------------------------------- */
+/* ---- leading --------------------------------------------------------------------------------
+ */
 
 static void set_problem(struct cz_scheduler *s, const char *text)
 {
@@ -124,7 +127,8 @@ static enum cz_err step(struct cz_lead *L, struct cz_error *err)
     return rc;
 }
 
-/* A step that failed is repeated after a growing pause; what it was about is still to be done. */
+/* A step that failed is repeated after a growing pause; what it was about is still to be done.
+ */
 static enum cz_err step_again(struct cz_lead *L, struct cz_error *err)
 {
     if (cz_now() < L->retry_at)
@@ -156,7 +160,8 @@ static enum cz_err renew_when_due(struct cz_scheduler *s, struct cz_error *err)
 
 static void lead_init(struct cz_lead *L, struct cz_scheduler *s, int64_t epoch)
 {
-    *L = (struct cz_lead){.s = s, .epoch = epoch, .stamp = epoch, .heal_due = true, .plan_due = 0};
+    *L = (struct cz_lead){
+        .s = s, .epoch = epoch, .stamp = epoch, .heal_due = true, .plan_due = 0};
     L->balance_at = cz_now() + 30 * CZ_SEC; /* three measurements */
     cz_model_init(&L->led);
     cz_map_init(&L->rates, cz__lead_rates_free);
@@ -187,7 +192,8 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     struct cz_error err = CZ_ERROR_INIT;
     enum cz_err rc = CZ_OK;
     lead_init(&L, s, epoch);
-    cz_log(CZ_LOG_INFO, "scheduler", "leading instance=%s epoch=%lld", s->instance, (long long)epoch);
+    cz_log(CZ_LOG_INFO, "scheduler", "leading instance=%s epoch=%lld", s->instance,
+           (long long)epoch);
     show_leader(s, epoch, s->instance);
     while (rc == CZ_OK && !stopping(s)) {
         rc = step_again(&L, &err);
@@ -205,10 +211,12 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     lead_done(&L);
     show_leader(s, 0, "");
     if (rc != CZ_OK)
-        cz_log(CZ_LOG_WARN, "scheduler", "stepping down: %s epoch=%lld", err.text, (long long)epoch);
+        cz_log(CZ_LOG_WARN, "scheduler", "stepping down: %s epoch=%lld", err.text,
+               (long long)epoch);
 }
 
-/* ---- taking it ------------------------------------------------------------------------------ */
+/* ---- taking it ------------------------------------------------------------------------------
+ */
 
 static void pause_a_while(struct cz_scheduler *s, int64_t ms)
 {
@@ -234,12 +242,14 @@ static bool try_to_lead(struct cz_scheduler *s, unsigned *failures)
     struct cz_leadership *l = NULL;
     int64_t epoch = 0;
     char *leader = NULL;
-    enum cz_err rc = cz_leadership_try(s->store, s->instance, s->lease_ms,
-                                       cz_deadline_ms(TRY_TIMEOUT_MS), &l, &epoch, &leader, &err);
+    enum cz_err rc =
+        cz_leadership_try(s->store, s->instance, s->lease_ms, cz_deadline_ms(TRY_TIMEOUT_MS),
+                          &l, &epoch, &leader, &err);
     if (rc != CZ_OK) {
         ++*failures;
         set_problem(s, err.text);
-        CZ_LOG_EVERY(30000, CZ_LOG_WARN, "scheduler", "cannot ask for the leadership: %s", err.text);
+        CZ_LOG_EVERY(30000, CZ_LOG_WARN, "scheduler", "cannot ask for the leadership: %s",
+                     err.text);
         return false;
     }
     *failures = 0;

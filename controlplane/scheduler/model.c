@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The content of a config topic in memory; see model.h.  Reading is lenient: these are documents
- * that the service has checked, and one that is not understood must not stop the others. */
+/* The content of a config topic in memory; see model.h.  Reading is lenient: these are
+ * documents that the service has checked, and one that is not understood must not stop the
+ * others. */
 #include "model.h"
 
 #include <string.h>
@@ -109,11 +110,8 @@ static struct cz_cluster *cluster_parse(const json_t *j)
     return c;
 }
 
-struct cz_model_entry *cz_model_put(struct cz_model *m,
-                                    const char *key,
-                                    const json_t *value,
-                                    int64_t revision,
-                                    uint64_t hash)
+struct cz_model_entry *cz_model_put(
+    struct cz_model *m, const char *key, const json_t *value, int64_t revision, uint64_t hash)
 {
     if (!value) {
         cz_map_remove(&m->entries, key);
@@ -142,7 +140,8 @@ struct cz_model_entry *cz_model_get(const struct cz_model *m, const char *key)
     return cz_map_get(&m->entries, key);
 }
 
-struct cz_model_entry *cz_model_get_uid(const struct cz_model *m, enum cz_channel_kind kind, const char *uid)
+struct cz_model_entry *
+cz_model_get_uid(const struct cz_model *m, enum cz_channel_kind kind, const char *uid)
 {
     char *key = cz_channel_make_key(kind, uid, NULL);
     struct cz_model_entry *e = cz_map_get(&m->entries, key);

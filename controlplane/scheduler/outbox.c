@@ -20,7 +20,8 @@
 #define OPEN_TIMEOUT_MS 10000
 #define STAMP_ROOM 256 /* bytes that v, revision and epoch add */
 
-/* ---- a list of writes ----------------------------------------------------------------------- */
+/* ---- a list of writes -----------------------------------------------------------------------
+ */
 
 void cz__lead_writes_done(struct cz_lead_writes *w)
 {
@@ -47,7 +48,10 @@ struct cz_lead_write *cz__lead_writes_add(struct cz_lead_writes *w,
     return r;
 }
 
-void cz__lead_marker(struct cz_lead *L, struct cz_lead_writes *w, int64_t revision, size_t count)
+void cz__lead_marker(struct cz_lead *L,
+                     struct cz_lead_writes *w,
+                     int64_t revision,
+                     size_t count)
 {
     (void)L;
     json_t *v = json_pack("{s:b, s:I}", "snapshot", 1, "count", (json_int_t)count);
@@ -55,7 +59,8 @@ void cz__lead_marker(struct cz_lead *L, struct cz_lead_writes *w, int64_t revisi
     json_decref(v);
 }
 
-/* ---- poison --------------------------------------------------------------------------------- */
+/* ---- poison ---------------------------------------------------------------------------------
+ */
 
 static void audit_poison(struct cz_lead *L, const struct cz_lead_write *w, const char *why)
 {
@@ -76,8 +81,8 @@ static void poison(struct cz_lead *L, const struct cz_lead_write *w, const struc
     struct cz_scheduler *s = L->s;
     char why[sizeof(err->text)];
     if (err->code == CZ_OK)
-        snprintf(why, sizeof(why), "the record has %zu bytes, the config topic takes %d", w->size,
-                 CZ_MAX_CHANNEL_RECORD);
+        snprintf(why, sizeof(why), "the record has %zu bytes, the config topic takes %d",
+                 w->size, CZ_MAX_CHANNEL_RECORD);
     else
         snprintf(why, sizeof(why), "%s", err->text);
     cz_mutex_lock(&s->lock);
@@ -90,8 +95,9 @@ static void poison(struct cz_lead *L, const struct cz_lead_write *w, const struc
     cz_mutex_unlock(&s->lock);
     if (!fresh)
         return;
-    cz_log(CZ_LOG_ERROR, "scheduler", "cannot be published and is left out: %s key=%s revision=%lld",
-           why, w->key, (long long)w->revision);
+    cz_log(CZ_LOG_ERROR, "scheduler",
+           "cannot be published and is left out: %s key=%s revision=%lld", why, w->key,
+           (long long)w->revision);
     audit_poison(L, w, why);
 }
 
@@ -101,7 +107,8 @@ static void unpoison(struct cz_scheduler *s, const char *key)
     cz_map_remove(&s->poisoned, key);
 }
 
-/* ---- publish -------------------------------------------------------------------------------- */
+/* ---- publish --------------------------------------------------------------------------------
+ */
 
 static enum cz_err open_writer(struct cz_lead *L, struct cz_error *err)
 {
@@ -116,7 +123,8 @@ static enum cz_err open_writer(struct cz_lead *L, struct cz_error *err)
     return rc;
 }
 
-static enum cz_err send(struct cz_lead *L, struct cz_lead_write *const *w, size_t n, struct cz_error *err)
+static enum cz_err
+send(struct cz_lead *L, struct cz_lead_write *const *w, size_t n, struct cz_error *err)
 {
     enum cz_err rc = open_writer(L, err);
     if (rc != CZ_OK)
@@ -138,7 +146,8 @@ static enum cz_err send(struct cz_lead *L, struct cz_lead_write *const *w, size_
 }
 
 /* Halves the list until the culprit is alone; the others keep their order. */
-static enum cz_err send_split(struct cz_lead *L, struct cz_lead_write **w, size_t n, struct cz_error *err)
+static enum cz_err
+send_split(struct cz_lead *L, struct cz_lead_write **w, size_t n, struct cz_error *err)
 {
     struct cz_error e = CZ_ERROR_INIT;
     enum cz_err rc = send(L, w, n, &e);
@@ -158,7 +167,8 @@ static enum cz_err send_split(struct cz_lead *L, struct cz_lead_write **w, size_
 
 static void remember(struct cz_lead *L, const struct cz_lead_write *w)
 {
-    const struct cz_model_entry *e = cz_model_put(&L->led, w->key, w->value, w->revision, w->hash);
+    const struct cz_model_entry *e =
+        cz_model_put(&L->led, w->key, w->value, w->revision, w->hash);
     cz_view_tell_watch(L->s->watch, w->key, e);
     unpoison(L->s, w->key);
 }
@@ -181,7 +191,8 @@ enum cz_err cz__lead_publish(struct cz_lead *L, struct cz_lead_writes *w, struct
     }
     cz_free(good);
     if (rc != CZ_OK) {
-        L->heal_due = true; /* what the topic holds now is open: read and compare, do not guess */
+        L->heal_due =
+            true; /* what the topic holds now is open: read and compare, do not guess */
         return rc;
     }
     L->published_at = cz_now();
@@ -190,15 +201,18 @@ enum cz_err cz__lead_publish(struct cz_lead *L, struct cz_lead_writes *w, struct
     return CZ_OK;
 }
 
-/* ---- outbox --------------------------------------------------------------------------------- */
+/* ---- outbox ---------------------------------------------------------------------------------
+ */
 
 struct batch {
     struct cz_lead_writes writes;
     struct cz_map last; /* key → index + 1 of its last write in here */
 };
 
-static bool changes_nothing(const struct cz_lead *L, const struct batch *b,
-                            const struct cz_config_record *r, uint64_t hash)
+static bool changes_nothing(const struct cz_lead *L,
+                            const struct batch *b,
+                            const struct cz_config_record *r,
+                            uint64_t hash)
 {
     size_t at = (size_t)(uintptr_t)cz_map_get(&b->last, r->key);
     if (at > 0) {
@@ -248,8 +262,10 @@ static void note_published(struct cz_lead *L, int64_t upto, int pending, cz_time
         cz_histogram_add(&L->s->publish_ms, (cz_now() - began) / CZ_MS);
 }
 
-static enum cz_err publish_rows(struct cz_lead *L, const struct cz_config_record_list *rows,
-                                int64_t upto, struct cz_error *err)
+static enum cz_err publish_rows(struct cz_lead *L,
+                                const struct cz_config_record_list *rows,
+                                int64_t upto,
+                                struct cz_error *err)
 {
     struct batch b = {0};
     cz_map_init(&b.last, NULL);

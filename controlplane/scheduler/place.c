@@ -9,7 +9,8 @@
 #include "cz/alloc.h"
 
 /* Running tasks move when a worker's load leaves the outer band around the mean, and then until
- * all are within the inner one: two bands, so that noise in the measured rates moves nothing. */
+ * all are within the inner one: two bands, so that noise in the measured rates moves nothing.
+ */
 #define BAND_OUTER 0.25
 #define BAND_INNER 0.10
 
@@ -44,7 +45,8 @@ static bool has_room(const struct cz_place_worker *w)
     return w->eligible && (w->capacity <= 0 || w->tasks < w->capacity);
 }
 
-/* ---- order ---------------------------------------------------------------------------------- */
+/* ---- order ----------------------------------------------------------------------------------
+ */
 
 static int by_weight(const void *a, const void *b, void *arg)
 {
@@ -86,7 +88,8 @@ static void sift_down(struct place *p, size_t i)
     }
 }
 
-/* ---- steps ---------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------
+ */
 
 static void keep_where_they_are(struct place *p)
 {
@@ -142,7 +145,8 @@ static bool outside(const struct place *p, double mean, double band)
     return false;
 }
 
-/* Overloaded workers give away, heaviest first, what brings them down to the mean, not below. */
+/* Overloaded workers give away, heaviest first, what brings them down to the mean, not below.
+ */
 static void shed(struct place *p, double mean)
 {
     size_t *order = cz_alloc_array(p->n + 1, sizeof(*order));
@@ -189,8 +193,9 @@ static void even_out(struct place *p, double mean)
             if (has_room(w) && (to == p->m || lighter(p, i, to)))
                 to = i;
         }
-        if (from == p->m || to == p->m || (p->workers[from].load <= mean * (1 + BAND_INNER) &&
-                                           p->workers[to].load >= mean * (1 - BAND_INNER)))
+        if (from == p->m || to == p->m ||
+            (p->workers[from].load <= mean * (1 + BAND_INNER) &&
+             p->workers[to].load >= mean * (1 - BAND_INNER)))
             break;
         size_t task = best_task(p, from, to);
         if (task == p->n) {

@@ -2,8 +2,9 @@
 /* When to plan, with what, and what becomes of it: the leader's side of assign.h.
  *
  * A plan is due when a mapping changed, when the watch learned something about topics, when a
- * worker came or left (after a short pause, since they tend to come together), and once a minute
- * to even out measured load.  Tasks leave a worker only when it is gone or is to be relieved. */
+ * worker came or left (after a short pause, since they tend to come together), and once a
+ * minute to even out measured load.  Tasks leave a worker only when it is gone or is to be
+ * relieved. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,8 @@ void cz__lead_plan_soon(struct cz_lead *L, int delay_ms)
         L->plan_due = due;
 }
 
-/* ---- workers -------------------------------------------------------------------------------- */
+/* ---- workers --------------------------------------------------------------------------------
+ */
 
 static bool listed(const char *list, const char *id)
 {
@@ -35,7 +37,8 @@ static bool listed(const char *list, const char *id)
     return found;
 }
 
-/* The workers as text, one "+id" (may get tasks), "~id" (keeps its own) or "-id" (gone) a line. */
+/* The workers as text, one "+id" (may get tasks), "~id" (keeps its own) or "-id" (gone) a line.
+ */
 static char *describe(const struct cz_worker_infos *w)
 {
     struct cz_buf b = CZ_BUF_INIT(16 * 1024 * 1024);
@@ -73,7 +76,8 @@ void cz__lead_look_at_workers(struct cz_lead *L)
     cz_worker_infos_done(&w);
 }
 
-/* ---- measured load -------------------------------------------------------------------------- */
+/* ---- measured load --------------------------------------------------------------------------
+ */
 
 void cz__lead_rates_free(void *p)
 {
@@ -116,7 +120,8 @@ static void measure(struct cz_lead *L, const char *uid, const struct cz_assignme
         if (k == a->topics_len || st.partitions[i].partition < 0)
             continue;
         size_t task = ((size_t)st.partitions[i].partition + k) % (size_t)a->tasks;
-        r->per_task[task] += SMOOTH * st.bytes_per_second * (double)st.partitions[i].bytes_in / sum;
+        r->per_task[task] +=
+            SMOOTH * st.bytes_per_second * (double)st.partitions[i].bytes_in / sum;
     }
     cz_mapping_stats_done(&st);
 }
@@ -143,7 +148,8 @@ void cz__lead_measure(struct cz_lead *L)
     cz__lead_plan_soon(L, 0);
 }
 
-/* ---- the plan ------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------
+ */
 
 struct plan {
     struct cz_plan_item *items;
@@ -194,12 +200,13 @@ static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_m
     const struct cz_model_entry *e = cz_model_get_uid(&L->led, CZ_CH_ASSIGNMENT, m->uid);
     const struct cz_lead_rates *r = cz_map_get(&L->rates, m->uid);
     const struct cz_assignment *prev = e ? e->assignment : NULL;
-    p->items[p->n++] = (struct cz_plan_item){.uid = m->uid,
-                                             .tasks = m->tasks,
-                                             .topics = topics,
-                                             .topics_len = m->pairs_len,
-                                             .prev = prev,
-                                             .rates = prev && r && r->tasks == prev->tasks ? r->per_task : NULL};
+    p->items[p->n++] = (struct cz_plan_item){
+        .uid = m->uid,
+        .tasks = m->tasks,
+        .topics = topics,
+        .topics_len = m->pairs_len,
+        .prev = prev,
+        .rates = prev && r && r->tasks == prev->tasks ? r->per_task : NULL};
 }
 
 static void plan_items(struct cz_lead *L, struct plan *p)
@@ -264,7 +271,8 @@ enum cz_err cz__lead_plan(struct cz_lead *L, struct cz_error *err)
     cz_time began = cz_now();
     plan_workers(L, &p);
     L->plan_due = CZ_TIME_NEVER;
-    if (p.eligible > 0) { /* else nobody could be told; the coming of a worker makes it due again */
+    if (p.eligible >
+        0) { /* else nobody could be told; the coming of a worker makes it due again */
         plan_items(L, &p);
         cz_assign_plan(p.items, p.n, p.workers, p.m, L->stamp << 32, L->balance, &res);
         rc = publish_plan(L, &p, err);
@@ -275,8 +283,8 @@ enum cz_err cz__lead_plan(struct cz_lead *L, struct cz_error *err)
         cz__lead_plan_soon(L, 0);
     else if (res.changed > 0)
         cz_log(CZ_LOG_INFO, "scheduler",
-               "assigned mappings=%zu moves=%zu homeless=%zu workers=%zu ms=%d", res.changed, res.moves,
-               res.homeless, p.eligible, (int)((cz_now() - began) / CZ_MS));
+               "assigned mappings=%zu moves=%zu homeless=%zu workers=%zu ms=%d", res.changed,
+               res.moves, res.homeless, p.eligible, (int)((cz_now() - began) / CZ_MS));
     plan_done(&p);
     CZ_LOCKED(&L->s->lock);
     L->s->moves_total += (int64_t)res.moves;

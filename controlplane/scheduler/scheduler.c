@@ -14,7 +14,8 @@ static void topics_changed(void *arg)
     cz__scheduler_wake(s);
 }
 
-/* The channel's own topics are watched like everybody's: that is how a deleted one is noticed. */
+/* The channel's own topics are watched like everybody's: that is how a deleted one is noticed.
+ */
 static void watch_control(struct cz_scheduler *s)
 {
     char key[] = CZ_CONTROL_KEY;
@@ -44,11 +45,12 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
     cz_cond_init(&s->lead_cond);
     cz_mutex_init(&s->lock);
     cz_map_init(&s->poisoned, cz_free);
-    struct cz_watch_options w = {.interval_ms = o->metadata_interval_ms > 0 ? o->metadata_interval_ms : 2000,
-                                 .topics = topics,
-                                 .topics_arg = topics_arg,
-                                 .changed = topics_changed,
-                                 .arg = s};
+    struct cz_watch_options w = {
+        .interval_ms = o->metadata_interval_ms > 0 ? o->metadata_interval_ms : 2000,
+        .topics = topics,
+        .topics_arg = topics_arg,
+        .changed = topics_changed,
+        .arg = s};
     s->watch = cz_watch_new(&w);
     cz_view_init(&s->view, s->watch);
     return s;
@@ -59,7 +61,8 @@ enum cz_err cz_scheduler_new(const struct cz_scheduler_options *o,
                              struct cz_error *err)
 {
     if (!o->store || !o->control || !o->status || !o->group_id || !o->instance)
-        return cz_fail(err, CZ_E_INVALID, "the scheduler needs store, cluster, status, group id and name");
+        return cz_fail(err, CZ_E_INVALID,
+                       "the scheduler needs store, cluster, status, group id and name");
     *ret = cz__scheduler_make(o, NULL, NULL);
     return CZ_OK;
 }
@@ -119,7 +122,8 @@ void cz_scheduler_free(struct cz_scheduler *s)
     cz_free(s);
 }
 
-/* ---- shown ---------------------------------------------------------------------------------- */
+/* ---- shown ----------------------------------------------------------------------------------
+ */
 
 void cz_scheduler_get_state(struct cz_scheduler *s, struct cz_scheduler_state *ret)
 {
@@ -161,25 +165,26 @@ void cz_scheduler_metrics(struct cz_scheduler *s, struct cz_buf *out)
     CZ_LOCKED(&s->lock);
     const struct cz_scheduler_state *st = &s->state;
     gauge(out, "citizenk_leader", "1 while this instance leads.", st->leader);
-    gauge(out, "citizenk_leader_epoch", "Epoch of this instance's leadership, 0 when it does not lead.",
-          (double)st->epoch);
+    gauge(out, "citizenk_leader_epoch",
+          "Epoch of this instance's leadership, 0 when it does not lead.", (double)st->epoch);
     gauge(out, "citizenk_config_published_revision",
           "Revision up to which the leader has published everything.", (double)st->published);
-    gauge(out, "citizenk_outbox_pending", "Outbox rows that the leader has seen and not published.",
-          st->pending);
+    gauge(out, "citizenk_outbox_pending",
+          "Outbox rows that the leader has seen and not published.", st->pending);
     cz_prom_family(out, "citizenk_outbox_publish_seconds", "histogram",
                    "From reading the outbox to the commit on the config topic.");
     cz_prom_histogram(out, "citizenk_outbox_publish_seconds", &s->publish_ms, NULL);
-    counter(out, "citizenk_config_records_published_total", "Records written to the config topic.",
-            s->published_records);
-    counter(out, "citizenk_config_poisoned_total", "Changes that could not be published and were left out.",
-            s->poisoned_total);
-    counter(out, "citizenk_config_heals_total", "Times the config topic differed and was repaired.",
-            s->heals_total);
+    counter(out, "citizenk_config_records_published_total",
+            "Records written to the config topic.", s->published_records);
+    counter(out, "citizenk_config_poisoned_total",
+            "Changes that could not be published and were left out.", s->poisoned_total);
+    counter(out, "citizenk_config_heals_total",
+            "Times the config topic differed and was repaired.", s->heals_total);
     counter(out, "citizenk_assignment_moves_total", "Tasks moved from one worker to another.",
             s->moves_total);
     gauge(out, "citizenk_tasks_unassigned", "Tasks for which the leader has no worker.",
           (double)s->homeless);
     gauge(out, "citizenk_watched_clusters", "Clusters whose topics are watched.", clusters);
-    gauge(out, "citizenk_watched_clusters_unreachable", "Those of them that do not answer.", unreachable);
+    gauge(out, "citizenk_watched_clusters_unreachable", "Those of them that do not answer.",
+          unreachable);
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Inside the scheduler: the object that all instances have, and the state of one leadership.
  *
- *  Threads: `cz-leader` runs the leadership (leader.c, heal.c, outbox.c, plan.c) and owns struct
- *  cz_lead; `cz-keeper` renews it while the leader is busy; the follower and the watch have their
- *  own.  Lock order: lead_lock, then view, then watch; `lock` is a leaf. */
+ *  Threads: `cz-leader` runs the leadership (leader.c, heal.c, outbox.c, plan.c) and owns
+ * struct cz_lead; `cz-keeper` renews it while the leader is busy; the follower and the watch
+ * have their own.  Lock order: lead_lock, then view, then watch; `lock` is a leaf. */
 #ifndef CZ_SCHEDULER_PRIV_H
 #define CZ_SCHEDULER_PRIV_H
 
@@ -22,18 +22,25 @@ struct cz_sched_bus {
     enum cz_err (*ensure)(void *arg, cz_time deadline, bool *ret_created, struct cz_error *err);
     /** A new writer, which fences the one before. */
     enum cz_err (*open)(void *arg, cz_time deadline, struct cz_error *err);
-    enum cz_err (*publish)(void *arg, const struct cz_channel_write *w, size_t n, int64_t epoch,
-                           cz_time deadline, struct cz_error *err);
+    enum cz_err (*publish)(void *arg,
+                           const struct cz_channel_write *w,
+                           size_t n,
+                           int64_t epoch,
+                           cz_time deadline,
+                           struct cz_error *err);
     void (*close)(void *arg); /* the writer, when open */
     /** Until the view has everything that is in the topic now. */
     enum cz_err (*sync)(void *arg, cz_time deadline, struct cz_error *err);
     void (*free)(void *arg);
 };
-CZ_MUST_USE enum cz_err cz_sched_bus_kafka(struct cz_cluster *control, const char *group_id,
-                                           struct cz_view *view, struct cz_sched_bus *ret,
+CZ_MUST_USE enum cz_err cz_sched_bus_kafka(struct cz_cluster *control,
+                                           const char *group_id,
+                                           struct cz_view *view,
+                                           struct cz_sched_bus *ret,
                                            struct cz_error *err);
 
-#define CZ_CONTROL_KEY "//control" /* the control cluster's name in the watch: no team is "" */
+#define CZ_CONTROL_KEY "//control" /* the control cluster's name in the watch: no team is ""   \
+                                    */
 
 struct cz_scheduler {
     struct cz_store *store;
@@ -67,11 +74,13 @@ struct cz_scheduler {
 };
 
 /** For tests: @bus and @topics instead of Kafka. */
-struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o, cz_watch_topics_fn topics,
+struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
+                                        cz_watch_topics_fn topics,
                                         void *topics_arg);
 void cz__scheduler_run(struct cz_scheduler *s); /* start the threads */
 
-/* ---- one leadership ------------------------------------------------------------------------- */
+/* ---- one leadership -------------------------------------------------------------------------
+ */
 
 struct cz_lead_write {
     char *key;
@@ -88,7 +97,9 @@ struct cz_lead_writes {
 };
 void cz__lead_writes_done(struct cz_lead_writes *w);
 /** @value is referenced. */
-struct cz_lead_write *cz__lead_writes_add(struct cz_lead_writes *w, const char *key, const json_t *value,
+struct cz_lead_write *cz__lead_writes_add(struct cz_lead_writes *w,
+                                          const char *key,
+                                          const json_t *value,
                                           int64_t revision);
 
 struct cz_lead_rates { /* measured load of a mapping */
@@ -99,10 +110,10 @@ void cz__lead_rates_free(void *p);
 
 struct cz_lead {
     struct cz_scheduler *s;
-    int64_t epoch;      /* of the leadership, in the store */
-    int64_t stamp;      /* in the records: epoch, or more when the topic has seen more */
-    bool writer;        /* the bus is open */
-    bool healed;        /* topic and store were compared in this leadership */
+    int64_t epoch; /* of the leadership, in the store */
+    int64_t stamp; /* in the records: epoch, or more when the topic has seen more */
+    bool writer;   /* the bus is open */
+    bool healed;   /* topic and store were compared in this leadership */
     bool heal_due, full;
     struct cz_model led; /* what we have published, or found published */
     int64_t published;   /* revision up to which everything is in the topic */
@@ -116,15 +127,16 @@ struct cz_lead {
     cz_time plan_due; /* CZ_TIME_NEVER: nothing to plan */
     cz_time balance_at;
     bool balance;
-    char *workers; /* who was there at the last look */
+    char *workers;       /* who was there at the last look */
     struct cz_map rates; /* uid → struct cz_lead_rates */
 };
 
 /* Codes of all of these: CZ_E_FENCED: step down; others: retry later. */
 CZ_MUST_USE enum cz_err cz__lead_prove(struct cz_lead *L, struct cz_error *err);
-/** One transaction; records what is published in the model. Those that cannot be published at all
- *  are taken out, so that they hold up nobody else, and marked bad. */
-CZ_MUST_USE enum cz_err cz__lead_publish(struct cz_lead *L, struct cz_lead_writes *w, struct cz_error *err);
+/** One transaction; records what is published in the model. Those that cannot be published at
+ * all are taken out, so that they hold up nobody else, and marked bad. */
+CZ_MUST_USE enum cz_err
+cz__lead_publish(struct cz_lead *L, struct cz_lead_writes *w, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz__lead_outbox(struct cz_lead *L, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz__lead_heal(struct cz_lead *L, struct cz_error *err);
 void cz__lead_look_for_damage(struct cz_lead *L);
@@ -133,7 +145,10 @@ void cz__lead_plan_soon(struct cz_lead *L, int delay_ms);
 void cz__lead_look_at_workers(struct cz_lead *L);
 void cz__lead_measure(struct cz_lead *L);
 /** The record that carries a revision when nothing else does. */
-void cz__lead_marker(struct cz_lead *L, struct cz_lead_writes *w, int64_t revision, size_t count);
+void cz__lead_marker(struct cz_lead *L,
+                     struct cz_lead_writes *w,
+                     int64_t revision,
+                     size_t count);
 
 void *cz__leader_main(void *arg);
 void *cz__keeper_main(void *arg);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** What the config topic says, followed by every instance: for the conditions, for the watch, and
- *  as the starting point of a new leader.  After a reset (the topic is another one) the old
+/** What the config topic says, followed by every instance: for the conditions, for the watch,
+ * and as the starting point of a new leader.  After a reset (the topic is another one) the old
  *  content stays visible until the new one was read to its end.  @thread any */
 #ifndef CZ_SCHED_VIEW_H
 #define CZ_SCHED_VIEW_H
@@ -16,8 +16,8 @@ struct cz_view {
     bool reading;         /* `next` is filled, not `now` */
     bool ready;           /* was at the end once */
     uint64_t resets;
-    cz_time changed_at;   /* last record */
-    int64_t epoch;        /* highest seen */
+    cz_time changed_at;     /* last record */
+    int64_t epoch;          /* highest seen */
     struct cz_watch *watch; /* borrowed; told of clusters and mappings; may be NULL */
 };
 

@@ -51,7 +51,8 @@ struct cz_watch {
     struct cz_map users; /* uid → struct user */
 };
 
-/* ---- what is wanted ------------------------------------------------------------------------- */
+/* ---- what is wanted -------------------------------------------------------------------------
+ */
 
 static void user_free(void *p)
 {
@@ -66,7 +67,8 @@ static void user_free(void *p)
     cz_free(u);
 }
 
-static void want(struct source *s, const char *name, bool fresh, char ***names, size_t *len, size_t *cap)
+static void
+want(struct source *s, const char *name, bool fresh, char ***names, size_t *len, size_t *cap)
 {
     struct topic *t = cz_map_get(&s->topics, name);
     if (!t) {
@@ -109,9 +111,13 @@ static char **gather(struct source *s, bool fresh, size_t *ret_len)
     return names;
 }
 
-/* ---- asking --------------------------------------------------------------------------------- */
+/* ---- asking ---------------------------------------------------------------------------------
+ */
 
-static enum cz_err ask(struct source *s, char *const *names, size_t n, struct cz_topic_info **ret,
+static enum cz_err ask(struct source *s,
+                       char *const *names,
+                       size_t n,
+                       struct cz_topic_info **ret,
                        struct cz_error *err)
 {
     cz_time deadline = cz_deadline_ms(ASK_TIMEOUT_MS);
@@ -139,7 +145,8 @@ static bool learn(struct source *s, const struct cz_topic_info *info)
         return false;
     }
     t->missing_once = false;
-    bool certain = info->code == CZ_OK || info->code == CZ_E_NOT_FOUND || info->code == CZ_E_FORBIDDEN;
+    bool certain =
+        info->code == CZ_OK || info->code == CZ_E_NOT_FOUND || info->code == CZ_E_FORBIDDEN;
     if (!certain)
         return false; /* a broker in trouble: what we knew still holds */
     t->info.known = true;
@@ -234,7 +241,8 @@ static void *watch_main(void *arg)
     return NULL;
 }
 
-/* ---- clusters ------------------------------------------------------------------------------- */
+/* ---- clusters -------------------------------------------------------------------------------
+ */
 
 static struct source *source_get(struct cz_watch *w, struct cz_cluster *c)
 {
@@ -322,7 +330,8 @@ void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
     free_all(dead);
 }
 
-/* ---- the rest of the interface -------------------------------------------------------------- */
+/* ---- the rest of the interface --------------------------------------------------------------
+ */
 
 static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
 {
@@ -358,7 +367,10 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     poke_all(w);
 }
 
-void cz_watch_topic(struct cz_watch *w, const char *key, const char *topic, struct cz_watch_topic *ret)
+void cz_watch_topic(struct cz_watch *w,
+                    const char *key,
+                    const char *topic,
+                    struct cz_watch_topic *ret)
 {
     CZ_LOCKED(&w->lock);
     const struct source *s = cz_map_get(&w->keys, key);

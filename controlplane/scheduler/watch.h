@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The metadata watch: which topics that mappings use exist, with how many partitions, and whether
- *  they are still the same topics.  Runs in every control plane instance, leading or not: it is
- *  one metadata request per cluster and interval, and so each instance can answer for the
- *  conditions of a mapping by itself.
+/** The metadata watch: which topics that mappings use exist, with how many partitions, and
+ * whether they are still the same topics.  Runs in every control plane instance, leading or
+ * not: it is one metadata request per cluster and interval, and so each instance can answer for
+ * the conditions of a mapping by itself.
  *
- *  A thread per distinct cluster (equal connection settings share one, whatever teams call them),
- *  so that a dead cluster delays nobody else.  A topic that is wanted for the first time is asked
- *  for at once; the others every interval, or 20 times as long as the last answer took.
- *  A known topic counts as missing only when two answers half a second apart say so: a broker that
- *  has just come back may not know its topics for a moment.  @thread any */
+ *  A thread per distinct cluster (equal connection settings share one, whatever teams call
+ * them), so that a dead cluster delays nobody else.  A topic that is wanted for the first time
+ * is asked for at once; the others every interval, or 20 times as long as the last answer took.
+ *  A known topic counts as missing only when two answers half a second apart say so: a broker
+ * that has just come back may not know its topics for a moment.  @thread any */
 #ifndef CZ_SCHED_WATCH_H
 #define CZ_SCHED_WATCH_H
 
@@ -17,8 +17,12 @@
 
 struct cz_watch;
 
-typedef enum cz_err (*cz_watch_topics_fn)(void *arg, struct cz_cluster *c, const char *const *names,
-                                          size_t n, cz_time deadline, struct cz_topic_info **ret,
+typedef enum cz_err (*cz_watch_topics_fn)(void *arg,
+                                          struct cz_cluster *c,
+                                          const char *const *names,
+                                          size_t n,
+                                          cz_time deadline,
+                                          struct cz_topic_info **ret,
                                           struct cz_error *err);
 struct cz_watch_options {
     int interval_ms;
@@ -41,8 +45,12 @@ struct cz_watch_topic {
     int32_t partitions; /* 0 unless CZ_OK */
     char id[24];
 };
-void cz_watch_topic(struct cz_watch *w, const char *key, const char *topic, struct cz_watch_topic *ret);
-/** Did the last look at the cluster succeed? @text (size n) says why not. true while unasked. */
+void cz_watch_topic(struct cz_watch *w,
+                    const char *key,
+                    const char *topic,
+                    struct cz_watch_topic *ret);
+/** Did the last look at the cluster succeed? @text (size n) says why not. true while unasked.
+ */
 bool cz_watch_reachable(struct cz_watch *w, const char *key, char *text, size_t n);
 /** Number of clusters asked, and of those that did not answer last time. */
 void cz_watch_count(struct cz_watch *w, int *ret_clusters, int *ret_unreachable);

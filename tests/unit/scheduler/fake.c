@@ -74,7 +74,8 @@ void fake_topic(struct fake_kafka *k, const char *name, int partitions)
     set_topic(k, name, partitions);
 }
 
-static enum cz_err fake_ensure(void *arg, cz_time deadline, bool *ret_created, struct cz_error *err)
+static enum cz_err
+fake_ensure(void *arg, cz_time deadline, bool *ret_created, struct cz_error *err)
 {
     (void)deadline;
     struct fake_kafka *k = ((struct fake_writer *)arg)->k;
@@ -113,8 +114,12 @@ static bool refused(const struct fake_kafka *k, const struct cz_channel_write *w
     return too_large;
 }
 
-static enum cz_err fake_publish(void *arg, const struct cz_channel_write *w, size_t n, int64_t epoch,
-                                cz_time deadline, struct cz_error *err)
+static enum cz_err fake_publish(void *arg,
+                                const struct cz_channel_write *w,
+                                size_t n,
+                                int64_t epoch,
+                                cz_time deadline,
+                                struct cz_error *err)
 {
     (void)deadline;
     struct fake_writer *me = arg;
@@ -126,7 +131,8 @@ static enum cz_err fake_publish(void *arg, const struct cz_channel_write *w, siz
         return cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0, "no such topic");
     if (k->fail_next > 0) {
         k->fail_next--;
-        return cz_fail_flags(err, CZ_E_KAFKA, CZ_ERR_RETRIABLE | CZ_ERR_FATAL, 0, "indefinite outcome");
+        return cz_fail_flags(err, CZ_E_KAFKA, CZ_ERR_RETRIABLE | CZ_ERR_FATAL, 0,
+                             "indefinite outcome");
     }
     for (size_t i = 0; i < n; i++) {
         if (refused(k, &w[i]))
@@ -194,8 +200,13 @@ void fake_intrude(struct fake_kafka *k, const char *key, const char *json)
     json_decref(v);
 }
 
-enum cz_err fake_topics(void *arg, struct cz_cluster *c, const char *const *names, size_t n,
-                        cz_time deadline, struct cz_topic_info **ret, struct cz_error *err)
+enum cz_err fake_topics(void *arg,
+                        struct cz_cluster *c,
+                        const char *const *names,
+                        size_t n,
+                        cz_time deadline,
+                        struct cz_topic_info **ret,
+                        struct cz_error *err)
 {
     (void)c, (void)deadline;
     struct fake_kafka *k = arg;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Assignment as a pure function: every partition exactly once, balance, stickiness, determinism,
- * few moves, capacity, new and re-created topics, and the time that a big fleet takes. */
+/* Assignment as a pure function: every partition exactly once, balance, stickiness,
+ * determinism, few moves, capacity, new and re-created topics, and the time that a big fleet
+ * takes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,7 +16,8 @@
 #include "cz/json.h"
 #include "cz/time.h"
 
-/* ---- a fleet to play with ------------------------------------------------------------------- */
+/* ---- a fleet to play with -------------------------------------------------------------------
+ */
 
 struct mapping {
     char uid[32];
@@ -53,7 +55,8 @@ static void fleet_init(struct fleet *f, size_t mappings, int partitions)
     for (size_t i = 0; i < mappings; i++) {
         struct mapping *m = &f->mappings[i];
         snprintf(m->uid, sizeof(m->uid), "u%08zu", i);
-        m->topics[0] = (struct cz_plan_topic){.name = "orders", .id = "A", .partitions = partitions};
+        m->topics[0] =
+            (struct cz_plan_topic){.name = "orders", .id = "A", .partitions = partitions};
         m->topics_len = 1;
     }
 }
@@ -117,7 +120,8 @@ static size_t tasks_of(const struct fleet *f, const char *id)
     for (size_t i = 0; i < f->n; i++) {
         const struct cz_assignment *a = f->mappings[i].a;
         for (int t = 0; a && t < a->tasks; t++)
-            n += a->workers[t] && strcmp(a->workers[t], id) == 0 && !cz_assignment_task_empty(a, t);
+            n += a->workers[t] && strcmp(a->workers[t], id) == 0 &&
+                 !cz_assignment_task_empty(a, t);
     }
     return n;
 }
@@ -134,7 +138,8 @@ static void check_complete(const struct mapping *m)
         json_array_foreach (json_object_get(task, "partitions"), k, part) {
             const char *topic = cz_json_str(part, "topic", "");
             for (size_t t = 0; t < m->topics_len; t++)
-                seen[t][cz_json_int(part, "partition", 0)] += strcmp(m->topics[t].name, topic) == 0;
+                seen[t][cz_json_int(part, "partition", 0)] +=
+                    strcmp(m->topics[t].name, topic) == 0;
         }
     }
     for (size_t t = 0; t < m->topics_len; t++) {
@@ -153,7 +158,8 @@ static void check_complete(const struct mapping *m)
     json_decref(j);
 }
 
-/* ---- shape ---------------------------------------------------------------------------------- */
+/* ---- shape ----------------------------------------------------------------------------------
+ */
 
 static void test_partition_mod_tasks(void **state)
 {
@@ -301,7 +307,8 @@ static void test_pairs_are_spread(void **state)
     fleet_done(&f);
 }
 
-/* ---- placement ------------------------------------------------------------------------------ */
+/* ---- placement ------------------------------------------------------------------------------
+ */
 
 static void test_no_worker_and_capacity(void **state)
 {
@@ -394,7 +401,8 @@ static void test_lost_and_new_worker(void **state)
     fleet_done(&f);
 }
 
-/* ---- random life ---------------------------------------------------------------------------- */
+/* ---- random life ----------------------------------------------------------------------------
+ */
 
 static void random_step(struct fleet *f, bool *balance)
 {
@@ -510,9 +518,10 @@ static void big(size_t mappings, int partitions)
     fleet_plan(f, false);
     cz_time t3 = cz_now();
     assert_true((double)f->last.moves <= 1.2 * (double)share);
-    print_message("%zu mappings x %d partitions: first %d ms, loss of one %d ms, %zu moves of %zu\n",
-                  mappings, partitions, (int)((t1 - t0) / CZ_MS), (int)((t3 - t2) / CZ_MS),
-                  f->last.moves, share);
+    print_message(
+        "%zu mappings x %d partitions: first %d ms, loss of one %d ms, %zu moves of %zu\n",
+        mappings, partitions, (int)((t1 - t0) / CZ_MS), (int)((t3 - t2) / CZ_MS), f->last.moves,
+        share);
     f->workers[100].eligible = f->workers[100].keeps = true;
     fleet_plan(f, true);
     assert_true((double)f->last.moves <= 1.2 * (double)share);
@@ -532,11 +541,16 @@ static void test_bad_records(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "{}", "[]", "{\"task_count\":1}", "{\"task_count\":-1,\"topics\":[],\"tasks\":[]}",
+        "{}",
+        "[]",
+        "{\"task_count\":1}",
+        "{\"task_count\":-1,\"topics\":[],\"tasks\":[]}",
         "{\"task_count\":100000,\"topics\":[],\"tasks\":[]}",
         "{\"task_count\":1,\"topics\":[{}],\"tasks\":[]}",
-        "{\"task_count\":1,\"topics\":[{\"topic\":\"a\",\"partitions\":5,\"seen\":2}],\"tasks\":[]}",
-        "{\"task_count\":1,\"topics\":[{\"topic\":\"a\",\"partitions\":99999999,\"seen\":99999999}],\"tasks\":[]}",
+        "{\"task_count\":1,\"topics\":[{\"topic\":\"a\",\"partitions\":5,\"seen\":2}],"
+        "\"tasks\":[]}",
+        "{\"task_count\":1,\"topics\":[{\"topic\":\"a\",\"partitions\":99999999,\"seen\":"
+        "99999999}],\"tasks\":[]}",
     };
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         json_t *j = json_loads(bad[i], 0, NULL);
@@ -549,14 +563,20 @@ static void test_bad_records(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_partition_mod_tasks), cmocka_unit_test(test_auto_tasks),
-        cmocka_unit_test(test_new_partitions),      cmocka_unit_test(test_missing_and_recreated),
-        cmocka_unit_test(test_unknown_waits),       cmocka_unit_test(test_pairs_are_spread),
+        cmocka_unit_test(test_partition_mod_tasks),
+        cmocka_unit_test(test_auto_tasks),
+        cmocka_unit_test(test_new_partitions),
+        cmocka_unit_test(test_missing_and_recreated),
+        cmocka_unit_test(test_unknown_waits),
+        cmocka_unit_test(test_pairs_are_spread),
         cmocka_unit_test(test_no_worker_and_capacity),
         cmocka_unit_test(test_suspect_keeps_but_gets_none),
-        cmocka_unit_test(test_weights_balance),     cmocka_unit_test(test_lost_and_new_worker),
-        cmocka_unit_test(test_random),              cmocka_unit_test(test_deterministic),
-        cmocka_unit_test(test_big),                 cmocka_unit_test(test_bad_records),
+        cmocka_unit_test(test_weights_balance),
+        cmocka_unit_test(test_lost_and_new_worker),
+        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_deterministic),
+        cmocka_unit_test(test_big),
+        cmocka_unit_test(test_bad_records),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The leader's loop on the store in memory and a control cluster in memory: what reaches the
- * config topic, in which order, once; fencing, healing, poison, workers, partitions, conditions. */
+ * config topic, in which order, once; fencing, healing, poison, workers, partitions,
+ * conditions. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,8 @@ struct world {
     int64_t clock_ms;
 };
 
-/* ---- helpers -------------------------------------------------------------------------------- */
+/* ---- helpers --------------------------------------------------------------------------------
+ */
 
 #define EVENTUALLY(cond)                                                                       \
     do {                                                                                       \
@@ -108,7 +110,8 @@ static enum cz_err put_fn(struct cz_tx *tx, void *arg, struct cz_error *err)
 {
     struct put *p = arg;
     json_t *doc = json_pack("{s:{s:I}}", "spec", "n", (json_int_t)cz_tx_seq(tx));
-    enum cz_err rc = cz_tx_put(tx, "default", CZ_KIND_MAPPING, p->name, doc, NULL, NULL, CZ_OP_UPDATE, NULL, err);
+    enum cz_err rc = cz_tx_put(tx, "default", CZ_KIND_MAPPING, p->name, doc, NULL, NULL,
+                               CZ_OP_UPDATE, NULL, err);
     json_decref(doc);
     for (int i = 0; i < p->n && rc == CZ_OK; i++)
         rc = cz_tx_publish(tx, p->key[i], p->value[i], err);
@@ -117,7 +120,8 @@ static enum cz_err put_fn(struct cz_tx *tx, void *arg, struct cz_error *err)
 
 static int64_t change(struct world *w, struct put *p)
 {
-    struct cz_change_meta meta = {.team = "default", .actor = "t", .via = "api", .action = "mapping.update"};
+    struct cz_change_meta meta = {
+        .team = "default", .actor = "t", .via = "api", .action = "mapping.update"};
     struct cz_error err = CZ_ERROR_INIT;
     int64_t seq = 0;
     if (cz_store_write(w->store, &meta, false, put_fn, p, &seq, &err) != CZ_OK)
@@ -135,10 +139,11 @@ static json_t *cluster_json(void)
 
 static json_t *mapping_json(const char *uid, const char *topic, int mark)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:{s:s}, s:{s:s}, s:[{s:s, s:s}], s:s}}",
-                     "uid", uid, "team", "default", "name", uid, "generation", "1", "state", "RUNNING",
-                     "spec", "mark", mark, "source", "cluster", "source", "target", "cluster", "source",
-                     "topics", "source", topic, "target", "out", "tasks", "auto");
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:{s:i, s:{s:s}, s:{s:s}, s:[{s:s, s:s}], s:s}}", "uid", uid,
+        "team", "default", "name", uid, "generation", "1", "state", "RUNNING", "spec", "mark",
+        mark, "source", "cluster", "source", "target", "cluster", "source", "topics", "source",
+        topic, "target", "out", "tasks", "auto");
 }
 
 /* A mapping on @topic, with the cluster it reads. */
@@ -157,9 +162,10 @@ static void worker(struct world *w, const char *id, bool here)
 {
     char key[64];
     snprintf(key, sizeof(key), "worker/%s", id);
-    json_t *v = here ? json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:s}", "v", 1, "id", id, "incarnation", id,
-                                 "host", "h", "lease_ms", 600000, "capacity", 0, "applied", "0")
-                     : NULL;
+    json_t *v =
+        here ? json_pack("{s:i, s:s, s:s, s:s, s:i, s:i, s:s}", "v", 1, "id", id, "incarnation",
+                         id, "host", "h", "lease_ms", 600000, "capacity", 0, "applied", "0")
+             : NULL;
     struct cz_channel_record r = {.key = key, .value = v, .timestamp_ms = cz_wall_ms()};
     cz_status_view_feed(w->status, &r);
     json_decref(v);
@@ -171,7 +177,8 @@ static char *runner(struct world *w, const char *uid, size_t n)
     char key[64];
     snprintf(key, sizeof(key), "assignment/%s", uid);
     json_t *a = fake_get(&w->kafka, key, NULL);
-    char *id = cz_strdup(cz_json_str(json_array_get(json_object_get(a, "tasks"), n), "worker", NULL));
+    char *id =
+        cz_strdup(cz_json_str(json_array_get(json_object_get(a, "tasks"), n), "worker", NULL));
     json_decref(a);
     return id;
 }
@@ -192,7 +199,8 @@ static int mark_of(struct world *w, const char *key)
     return mark;
 }
 
-/* ---- tests ---------------------------------------------------------------------------------- */
+/* ---- tests ----------------------------------------------------------------------------------
+ */
 
 static void test_publishes_and_assigns(void **state)
 {
@@ -296,7 +304,8 @@ static void test_second_takes_over(void **state)
     cz_scheduler_stop(w->s[0]);
     EVENTUALLY(leads(w, 1));
     nap(400);
-    assert_int_equal(w->kafka.len, len + 1); /* the marker: nothing else differs, nothing moves */
+    assert_int_equal(w->kafka.len,
+                     len + 1); /* the marker: nothing else differs, nothing moves */
     fake_topic(&w->kafka, "orders", 3);
     EVENTUALLY(fake_count(&w->kafka, "assignment/u1") == 2);
     a = fake_get(&w->kafka, "assignment/u1", NULL);
@@ -315,7 +324,8 @@ static void test_topic_deleted(void **state)
     nap(3200); /* the leader gives the watch time to see a topic it has just made */
     fake_delete_config(&w->kafka);
     EVENTUALLY(w->kafka.exists);
-    EVENTUALLY(mark_of(w, "mapping/u1") == 1 && mark_of(w, "mapping/u2") == 2 && runs(w, "u2", "w1"));
+    EVENTUALLY(mark_of(w, "mapping/u1") == 1 && mark_of(w, "mapping/u2") == 2 &&
+               runs(w, "u2", "w1"));
     EVENTUALLY(fake_count(&w->kafka, "settings") > 0);
     size_t i = 0;
     while (i < w->kafka.len && strcmp(w->kafka.log[i].key, "settings") != 0)
@@ -330,7 +340,8 @@ static void test_intruder_is_removed(void **state)
     struct world *w = *state;
     add_mapping(w, "u1", "orders", 1);
     EVENTUALLY(mark_of(w, "mapping/u1") == 1);
-    fake_intrude(&w->kafka, "mapping/evil", "{\"uid\":\"evil\",\"team\":\"default\",\"spec\":{}}");
+    fake_intrude(&w->kafka, "mapping/evil",
+                 "{\"uid\":\"evil\",\"team\":\"default\",\"spec\":{}}");
     fake_intrude(&w->kafka, "mapping/u1", NULL);
     EVENTUALLY(mark_of(w, "mapping/u1") == 1);
     json_t *evil = fake_get(&w->kafka, "mapping/evil", NULL);
@@ -357,10 +368,11 @@ static void test_poison(void **state)
     assert_string_equal(v.assigned_reason, "TooLarge");
     size_t len = w->kafka.len;
     nap(1000);
-    assert_int_equal(w->kafka.len, len); /* no storm */
+    assert_int_equal(w->kafka.len, len);     /* no storm */
     seq = add_mapping(w, "u1", "orders", 3); /* the next version fits */
     EVENTUALLY(mark_of(w, "mapping/u1") == 3);
-    EVENTUALLY(cz_scheduler_mapping(w->s[0], "u1", &v) && strcmp(v.assigned_reason, "TooLarge") != 0);
+    EVENTUALLY(cz_scheduler_mapping(w->s[0], "u1", &v) &&
+               strcmp(v.assigned_reason, "TooLarge") != 0);
 }
 
 static void test_workers_and_partitions(void **state)
@@ -385,14 +397,16 @@ static void test_workers_and_partitions(void **state)
     fake_topic(&w->kafka, "orders", 3);
     EVENTUALLY(cz_scheduler_mapping(w->s[0], "u1", &v) && v.partitions == 3);
     json_t *a = fake_get(&w->kafka, "assignment/u1", NULL);
-    json_t *part = json_array_get(json_object_get(json_array_get(json_object_get(a, "tasks"), 0), "partitions"), 1);
+    json_t *part = json_array_get(
+        json_object_get(json_array_get(json_object_get(a, "tasks"), 0), "partitions"), 1);
     assert_int_equal(cz_json_int(part, "partition", -1), 2);
     assert_true(cz_json_bool(part, "from_start", false));
     json_decref(a);
     fake_topic(&w->kafka, "missing", 1); /* created after the mapping: from its beginning */
     EVENTUALLY(cz_scheduler_mapping(w->s[0], "u2", &v) && v.assigned == CZ_COND_TRUE);
     a = fake_get(&w->kafka, "assignment/u2", NULL);
-    part = json_array_get(json_object_get(json_array_get(json_object_get(a, "tasks"), 0), "partitions"), 0);
+    part = json_array_get(
+        json_object_get(json_array_get(json_object_get(a, "tasks"), 0), "partitions"), 0);
     assert_true(cz_json_bool(part, "from_start", false));
     json_decref(a);
 }
@@ -419,9 +433,15 @@ int main(void)
     cz_json_init();
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(test_publishes_and_assigns), T(test_identical_write_is_a_noop), T(test_order),
-        T(test_fenced_leader_comes_back), T(test_second_takes_over), T(test_topic_deleted),
-        T(test_intruder_is_removed), T(test_poison), T(test_workers_and_partitions),
+        T(test_publishes_and_assigns),
+        T(test_identical_write_is_a_noop),
+        T(test_order),
+        T(test_fenced_leader_comes_back),
+        T(test_second_takes_over),
+        T(test_topic_deleted),
+        T(test_intruder_is_removed),
+        T(test_poison),
+        T(test_workers_and_partitions),
         T(test_broker_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

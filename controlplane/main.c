@@ -364,8 +364,12 @@ int main(int argc, char **argv)
     cz_json_init();
     cz_mutex_init(&a.lock);
     cz_cond_init(&a.changed);
-    if (cz_cfg_parse_main(OPTIONS, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err) != CZ_OK ||
-        (!leave && check_options(&a, &err) != CZ_OK)) {
+    enum cz_err rc = cz_cfg_parse_main(OPTIONS, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err);
+    if (rc == CZ_OK && !leave && check_options(&a, &err) != CZ_OK) {
+        rc = CZ_E_INVALID;
+        cz_cfg_done(OPTIONS, &a.o);
+    }
+    if (rc != CZ_OK) {
         (void)fprintf(stderr, PROGRAM ": %s\n", err.text);
         return 64;
     }

@@ -80,7 +80,7 @@ static void finish(struct cz_http_request *rq, int status, cz_time start)
 {
     bool found = rq->route != NULL;
     int64_t ms = (cz_now() - start) / CZ_MS;
-    bool quiet = found && (rq->route->flags & CZ_HTTP_QUIET) && status < 400;
+    bool quiet = found && (rq->route->flags & CZ_HTTP_QUIET);
     cz__stats_add(&rq->server->stats, found ? rq->route_index : rq->server->router.len, status, ms);
     cz_log(quiet ? CZ_LOG_DEBUG : CZ_LOG_INFO, "http",
            "request method=%s route=%s status=%d ms=%lld actor=%s peer=%s request_id=%s",

@@ -104,7 +104,7 @@ def describe(stack, with_demo):
         lines += [
             "", "  Demo: the mapping 'orders to staging' copies sales from source to target.",
             f"    {cli} history 'orders to staging'",
-            f"    kcat -b {status['target']} -t orders -C -o -3 -e",
+            f"    kcat -b {status['target']} -q -t orders -C -o -3 -c 3",
         ]
     print("\n".join(lines) + "\n", flush=True)
 

@@ -30,6 +30,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
     struct cz_error err = CZ_ERROR_INIT;
     if (m->err)
         cz__kafka_fail(&err, m->err, "write to %s", w->name);
+    if (m->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE || m->err == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT)
+        err.flags |= CZ_ERR_ABORT_TXN;
     if (w->delivered)
         w->delivered(w->arg, m->_private, &err);
 }

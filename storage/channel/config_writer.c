@@ -36,7 +36,8 @@ static void on_delivered(void *arg, void *opaque, const struct cz_error *err)
 {
     (void)opaque;
     struct cz_config_writer *w = arg;
-    if (err->code && !w->first.code)
+    /* One that only went down with its transaction is not the reason. */
+    if (err->code && !w->first.code && !(err->flags & CZ_ERR_ABORT_TXN))
         w->first = *err;
 }
 

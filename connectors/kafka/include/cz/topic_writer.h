@@ -20,7 +20,8 @@ struct cz_topic_writer_options {
     int message_timeout_ms;     /* below the next one */
     int transaction_timeout_ms; /* with a transactional id */
     int queue_max;              /* records */
-    /** Each sent record once: acknowledged (err->code CZ_OK) or failed. May be NULL. */
+    /** Each sent record once: acknowledged (err->code CZ_OK) or failed (flag CZ_ERR_ABORT_TXN: it
+     *  was dropped with its transaction or its writer). May be NULL. */
     void (*delivered)(void *arg, void *opaque, const struct cz_error *err);
     void *arg;
 };

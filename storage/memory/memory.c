@@ -102,6 +102,12 @@ static bool doc_matches(const struct cz_list_filter *f, const json_t *doc)
     return f->label_value ? cz_streq(json_string_value(label), f->label_value) : label != NULL;
 }
 
+static bool group_matches(const struct cz_list_filter *f, const json_t *doc)
+{
+    const json_t *group = json_object_get(json_object_get(doc, "spec"), "consumer_group");
+    return !f->consumer_group || cz_streq(json_string_value(group), f->consumer_group);
+}
+
 static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
 {
     if (r->deleted_seq || (f->team && strcmp(f->team, r->team) != 0))
@@ -109,6 +115,8 @@ static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
     if (f->kind < CZ_KIND_COUNT_ && r->kind != f->kind)
         return false;
     if (f->managed_by && !cz_streq(f->managed_by, r->managed_by))
+        return false;
+    if (!group_matches(f, r->doc))
         return false;
     if (f->name_contains && !strcasestr(r->name, f->name_contains))
         return false;

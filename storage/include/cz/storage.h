@@ -139,6 +139,7 @@ struct cz_list_filter {
     const char *name_contains; /* ASCII letters in any case; NULL: any */
     const char *label_key, *label_value; /* NULL: any */
     const char *managed_by; /* exact; NULL: any */
+    const char *consumer_group; /* doc.spec.consumer_group, exact; NULL: any */
     const char *after_team, *after_name; /* keyset cursor: (team, name) greater than; NULL: from the start */
     int limit;          /* 0: no limit */
 };

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Two mappings must not commit the same partitions for one group: each would move the other's
- *  position.  Compared once at the end of a write, over all mappings of the team, so that the
- *  order of the puts within one change does not matter.  Clusters are compared by their
- * connection settings: two names for one cluster are one cluster. */
+ *  position.  Compared at the end of a write, so that the order of the puts within one change
+ * does not matter.  Clusters are compared by their connection settings: two names for one
+ * cluster are one cluster. */
 #include <string.h>
 
 #include "service_priv.h"
+
+#define ASK_ONE_BY_ONE 8 /* more than these in one change: read the team's mappings once */
 
 struct use {
     struct cz_cluster *source;
@@ -127,20 +129,78 @@ static void team_done(struct team_uses *t)
     *t = (struct team_uses){0};
 }
 
+/** Takes @r; twice the same mapping would look like a conflict with itself. */
+static void add_missing(struct cz_resource_list *l, struct cz_resource *r)
+{
+    for (size_t i = 0; i < l->len; i++) {
+        if (cz_streq(l->items[i].uid, r->uid)) {
+            cz_resource_done(r);
+            return;
+        }
+    }
+    cz_grow(&l->items, &l->cap, l->len, sizeof *l->items);
+    l->items[l->len++] = *r;
+}
+
+/** The name of the mapping whose default group @group would be; NULL: of none. */
+static char *default_owner(const char *team, const char *group)
+{
+    static const size_t hash_len = 13; /* see cz_mapping_default_group() */
+    CZ_CLEANUP(cz_freep) char *probe = cz_mapping_default_group(team, "");
+    size_t tail = strchr(team, '.') ? hash_len : 0;
+    size_t prefix = strlen(probe) - tail, len = strlen(group);
+    if (len <= prefix + tail || strncmp(probe, group, prefix) != 0)
+        return NULL;
+    return cz_strndup(group + prefix, len - prefix - tail);
+}
+
 static void *boxed(size_t index)
 {
     return (void *)(uintptr_t)(index + 1);
 }
 
-static enum cz_err
-team_load(struct cz__attempt *a, const char *team, struct team_uses *t, struct cz_error *err)
+/** Who might share a group with the mapping @name: itself first, those that name its group, and
+ *  the one whose default it is.  Not all mappings of the team: a save must not cost more the
+ * more there are. */
+static enum cz_err candidates(struct cz__attempt *a,
+                              const char *team,
+                              const char *name,
+                              struct cz_resource_list *ret,
+                              struct cz_error *err)
 {
-    struct cz_list_filter f = {.team = team, .kind = CZ_KIND_MAPPING};
-    team_done(t);
-    enum cz_err code = cz_tx_list(a->tx, &f, &t->all, err);
-    if (code)
+    struct cz_resource mine = {0}, owner = {0};
+    struct use u = {0};
+    bool found, owned = false;
+    enum cz_err code = cz__tx_find(a, team, CZ_KIND_MAPPING, name, &mine, &found, err);
+    if (code || !found)
         return code;
-    t->team = team;
+    code = use_of(a, &mine, &u, err);
+    if (code == CZ_OK && *u.group) {
+        struct cz_list_filter f = {
+            .team = team, .kind = CZ_KIND_MAPPING, .consumer_group = u.group};
+        CZ_CLEANUP(cz_freep) char *default_of = default_owner(team, u.group);
+        code = cz_tx_list(a->tx, &f, ret, err);
+        if (code == CZ_OK && default_of && !cz_streq(default_of, name))
+            code = cz__tx_find(a, team, CZ_KIND_MAPPING, default_of, &owner, &owned, err);
+    }
+    use_done(&u);
+    add_missing(ret, &mine);
+    if (owned)
+        add_missing(ret, &owner);
+    return code;
+}
+
+static enum cz_err load(struct cz__attempt *a,
+                        const struct cz__group_use *g,
+                        bool whole_team,
+                        struct team_uses *t,
+                        struct cz_error *err)
+{
+    struct cz_list_filter f = {.team = g->team, .kind = CZ_KIND_MAPPING};
+    team_done(t);
+    enum cz_err code = whole_team ? cz_tx_list(a->tx, &f, &t->all, err)
+                                  : candidates(a, g->team, g->name, &t->all, err);
+    t->team = g->team;
     t->uses = cz_alloc_array(t->all.len + 1, sizeof *t->uses);
     t->next = cz_alloc_array(t->all.len + 1, sizeof *t->next);
     for (size_t i = 0; code == CZ_OK && i < t->all.len; i++) {
@@ -179,10 +239,11 @@ enum cz_err cz__groups_check(struct cz__attempt *a, struct cz_error *err)
 {
     struct team_uses t = {0};
     enum cz_err code = CZ_OK;
+    bool whole = a->uses_len > ASK_ONE_BY_ONE;
     for (size_t i = 0; code == CZ_OK && i < a->uses_len; i++) {
         const struct cz__group_use *g = &a->uses[i];
-        if (!cz_streq(t.team, g->team))
-            code = team_load(a, g->team, &t, err);
+        if (!whole || !cz_streq(t.team, g->team))
+            code = load(a, g, whole, &t, err);
         if (code == CZ_OK)
             compare(a, g, &t);
     }

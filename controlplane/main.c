@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** citizenk-controlplane: REST API and scheduler of one deployment.
  *
- *  Start: signals blocked → options → token → migrations → store, status view, service, scheduler,
- *  HTTP.  A database or control cluster that is away does not keep it from starting: HTTP answers,
- *  /readyz says 503 with the reason, and all recovers by itself; what is wrong for good (a bad
- *  option, a schema of a newer version, no token) ends it with a clear message.
- *  Stop on SIGTERM or SIGINT: /readyz 503 → requests in flight are answered → scheduler gives the
+ *  Start: signals blocked → options → token → migrations → store, status view, service,
+ * scheduler, HTTP.  A database or control cluster that is away does not keep it from starting:
+ * HTTP answers, /readyz says 503 with the reason, and all recovers by itself; what is wrong for
+ * good (a bad option, a schema of a newer version, no token) ends it with a clear message. Stop
+ * on SIGTERM or SIGINT: /readyz 503 → requests in flight are answered → scheduler gives the
  *  leadership back → exit 0.  A second signal ends it at once. */
 #include <signal.h>
 #include <stdio.h>
@@ -44,41 +44,106 @@ static const char *const FORMATS[] = {"auto", "json", "logfmt", NULL};
 
 #define OPT(f, t) .type = (t), .offset = offsetof(struct options, f)
 static const struct cz_cfg_key OPTIONS[] = {
-    {.name = "listen", OPT(listen, CZ_CFG_STRING), .def = "\"127.0.0.1:8080\"", .group = "REST",
+    {.name = "listen",
+     OPT(listen, CZ_CFG_STRING),
+     .def = "\"127.0.0.1:8080\"",
+     .group = "REST",
      .doc = "HOST:PORT of the REST API."},
-    {.name = "admin_token_file", OPT(admin_token_file, CZ_CFG_STRING), .group = "REST",
+    {.name = "admin_token_file",
+     OPT(admin_token_file, CZ_CFG_STRING),
+     .group = "REST",
      .doc = "File with the bearer token that may do everything; at least 16 characters."},
-    {.name = "tls_cert", OPT(tls_cert, CZ_CFG_STRING), .group = "REST",
+    {.name = "tls_cert",
+     OPT(tls_cert, CZ_CFG_STRING),
+     .group = "REST",
      .doc = "Certificate chain (PEM); with tls_key the REST API speaks TLS only."},
-    {.name = "tls_key", OPT(tls_key, CZ_CFG_STRING), .group = "REST", .doc = "Key of the certificate (PEM)."},
-    {.name = "metrics_open", OPT(metrics_open, CZ_CFG_BOOL), .def = "false", .group = "REST",
+    {.name = "tls_key",
+     OPT(tls_key, CZ_CFG_STRING),
+     .group = "REST",
+     .doc = "Key of the certificate (PEM)."},
+    {.name = "metrics_open",
+     OPT(metrics_open, CZ_CFG_BOOL),
+     .def = "false",
+     .group = "REST",
      .doc = "Serve /metrics without a token."},
-    {.name = "connections", OPT(connections, CZ_CFG_INT), .def = "1000", .min = 1, .max = 100000, .group = "REST",
+    {.name = "connections",
+     OPT(connections, CZ_CFG_INT),
+     .def = "1000",
+     .min = 1,
+     .max = 100000,
+     .group = "REST",
      .doc = "Connections at once; each has a thread."},
-    {.name = "connections_per_ip", OPT(connections_per_ip, CZ_CFG_INT), .def = "500", .min = 1, .max = 100000,
-     .group = "REST", .doc = "Connections at once from one address; raise it behind a proxy."},
-    {.name = "drain_ms", OPT(drain_ms, CZ_CFG_INT), .def = "0", .min = 0, .max = 60000, .group = "REST",
-     .doc = "Milliseconds to go on serving after SIGTERM with /readyz at 503, for load balancers."},
-    {.name = "postgres", OPT(postgres, CZ_CFG_STRING), .flags = CZ_CFG_REQUIRED | CZ_CFG_SECRET, .group = "PostgreSQL",
+    {.name = "connections_per_ip",
+     OPT(connections_per_ip, CZ_CFG_INT),
+     .def = "500",
+     .min = 1,
+     .max = 100000,
+     .group = "REST",
+     .doc = "Connections at once from one address; raise it behind a proxy."},
+    {.name = "drain_ms",
+     OPT(drain_ms, CZ_CFG_INT),
+     .def = "0",
+     .min = 0,
+     .max = 60000,
+     .group = "REST",
+     .doc = "Milliseconds to go on serving after SIGTERM with /readyz at 503, for load "
+            "balancers."},
+    {.name = "postgres",
+     OPT(postgres, CZ_CFG_STRING),
+     .flags = CZ_CFG_REQUIRED | CZ_CFG_SECRET,
+     .group = "PostgreSQL",
      .doc = "libpq connection string of the run-time role."},
-    {.name = "postgres_admin", OPT(postgres_admin, CZ_CFG_STRING), .flags = CZ_CFG_SECRET, .group = "PostgreSQL",
-     .doc = "Connection string of the role that owns the tables, for migrations; the run-time role then gets only "
+    {.name = "postgres_admin",
+     OPT(postgres_admin, CZ_CFG_STRING),
+     .flags = CZ_CFG_SECRET,
+     .group = "PostgreSQL",
+     .doc = "Connection string of the role that owns the tables, for migrations; the run-time "
+            "role then gets only "
             "the rights that it needs. Default: postgres."},
-    {.name = "pool_size", OPT(pool_size, CZ_CFG_INT), .def = "10", .min = 2, .max = 1000, .group = "PostgreSQL",
+    {.name = "pool_size",
+     OPT(pool_size, CZ_CFG_INT),
+     .def = "10",
+     .min = 2,
+     .max = 1000,
+     .group = "PostgreSQL",
      .doc = "Connections to PostgreSQL at most."},
-    {.name = "migrate_only", OPT(migrate_only, CZ_CFG_BOOL), .def = "false", .group = "PostgreSQL",
+    {.name = "migrate_only",
+     OPT(migrate_only, CZ_CFG_BOOL),
+     .def = "false",
+     .group = "PostgreSQL",
      .doc = "Apply the migrations and exit."},
-    {.name = "bootstrap_servers", OPT(bootstrap, CZ_CFG_STRING), .group = "Kafka",
+    {.name = "bootstrap_servers",
+     OPT(bootstrap, CZ_CFG_STRING),
+     .group = "Kafka",
      .doc = "Brokers of the control cluster: host:port,host:port."},
-    {.name = "kafka_properties", OPT(kafka_properties, CZ_CFG_STRING), .group = "Kafka",
+    {.name = "kafka_properties",
+     OPT(kafka_properties, CZ_CFG_STRING),
+     .group = "Kafka",
      .doc = "File with librdkafka properties (key=value) for the control cluster."},
-    {.name = "group_id", OPT(group_id, CZ_CFG_STRING), .def = "\"citizenk\"", .min = 1, .max = 200, .group = "Kafka",
+    {.name = "group_id",
+     OPT(group_id, CZ_CFG_STRING),
+     .def = "\"citizenk\"",
+     .min = 1,
+     .max = 200,
+     .group = "Kafka",
      .doc = "Id of the deployment: the topics are <group_id>.config and <group_id>.status."},
-    {.name = "instance", OPT(instance, CZ_CFG_STRING), .min = 1, .max = 200, .group = "General",
+    {.name = "instance",
+     OPT(instance, CZ_CFG_STRING),
+     .min = 1,
+     .max = 200,
+     .group = "General",
      .doc = "Name of this control plane. Default: host name and process id."},
-    {.name = "log_level", OPT(log_level, CZ_CFG_ENUM), .def = "\"info\"", .values = LEVELS, .group = "General",
+    {.name = "log_level",
+     OPT(log_level, CZ_CFG_ENUM),
+     .def = "\"info\"",
+     .values = LEVELS,
+     .group = "General",
      .doc = "What to log at least."},
-    {.name = "log_format", OPT(log_format, CZ_CFG_ENUM), .def = "\"auto\"", .values = FORMATS, .group = "General",
+    {.name = "log_format",
+     OPT(log_format, CZ_CFG_ENUM),
+     .def = "\"auto\"",
+     .values = FORMATS,
+     .group = "General",
      .doc = "auto: logfmt on a terminal, else json."},
     {0},
 };
@@ -97,12 +162,13 @@ struct app {
     struct cz_thread boot, signals;
     struct cz_mutex lock;
     struct cz_cond changed;
-    bool stop;          /* under lock, as all below */
+    bool stop; /* under lock, as all below */
     bool migrated;
-    char problem[512];  /* why not yet */
+    char problem[512]; /* why not yet */
 };
 
-/* ---- options ------------------------------------------------------------------------------ */
+/* ---- options ------------------------------------------------------------------------------
+ */
 
 static enum cz_err check_options(struct app *a, struct cz_error *err)
 {
@@ -115,9 +181,11 @@ static enum cz_err check_options(struct app *a, struct cz_error *err)
     if (o->migrate_only)
         return CZ_OK;
     if (!o->bootstrap)
-        return cz_fail(err, CZ_E_INVALID, "--bootstrap-servers is needed: the brokers of the control cluster");
+        return cz_fail(err, CZ_E_INVALID,
+                       "--bootstrap-servers is needed: the brokers of the control cluster");
     if (!o->admin_token_file)
-        return cz_fail(err, CZ_E_INVALID, "--admin-token-file is needed: a file with the bearer token");
+        return cz_fail(err, CZ_E_INVALID,
+                       "--admin-token-file is needed: a file with the bearer token");
     return CZ_OK;
 }
 
@@ -136,15 +204,18 @@ static enum cz_err read_token(struct app *a, struct cz_error *err)
     while (a->token_len && strchr(" \t\r\n", a->token[a->token_len - 1]))
         a->token[--a->token_len] = 0;
     if (a->token_len < MIN_TOKEN)
-        return cz_fail(err, CZ_E_INVALID, "the token in %s has less than %d characters", path, MIN_TOKEN);
+        return cz_fail(err, CZ_E_INVALID, "the token in %s has less than %d characters", path,
+                       MIN_TOKEN);
     if (strcspn(a->token, " \t\r\n") != a->token_len)
         return cz_fail(err, CZ_E_INVALID, "the token in %s must be one word on one line", path);
     if (stat(path, &st) == 0 && (st.st_mode & 077))
-        cz_log(CZ_LOG_WARN, "main", "the token file can be read by others: chmod 600 path=%s", path);
+        cz_log(CZ_LOG_WARN, "main", "the token file can be read by others: chmod 600 path=%s",
+               path);
     return CZ_OK;
 }
 
-/* ---- migrations --------------------------------------------------------------------------- */
+/* ---- migrations ---------------------------------------------------------------------------
+ */
 
 static enum cz_err migrate(struct app *a, struct cz_error *err)
 {
@@ -163,7 +234,8 @@ static enum cz_err migrate(struct app *a, struct cz_error *err)
 
 static bool passes_by(const struct cz_error *err)
 {
-    return err->code == CZ_E_UNAVAILABLE || err->code == CZ_E_TIMEOUT || (err->flags & CZ_ERR_RETRIABLE);
+    return err->code == CZ_E_UNAVAILABLE || err->code == CZ_E_TIMEOUT ||
+           (err->flags & CZ_ERR_RETRIABLE);
 }
 
 /* true: go on; false: the program stops. */
@@ -199,18 +271,21 @@ static void *boot_main(void *arg)
     return NULL;
 }
 
-/* ---- readiness, metrics, conditions: what the API asks back --------------------------------- */
+/* ---- readiness, metrics, conditions: what the API asks back ---------------------------------
+ */
 
 static void ready(void *arg, json_t *checks)
 {
     struct app *a = arg;
     struct cz_error err = CZ_ERROR_INIT;
     bool scheduler = cz_scheduler_ready(a->scheduler, &err) == CZ_OK;
-    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", "control_cluster", "ok", scheduler,
-                                                  "message", scheduler ? "ok" : err.text));
+    (void)json_array_append_new(checks,
+                                json_pack("{s:s, s:b, s:s}", "name", "control_cluster", "ok",
+                                          scheduler, "message", scheduler ? "ok" : err.text));
     CZ_LOCKED(&a->lock);
-    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", "migrations", "ok", a->migrated,
-                                                  "message", a->migrated ? "ok" : a->problem));
+    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", "migrations", "ok",
+                                                  a->migrated, "message",
+                                                  a->migrated ? "ok" : a->problem));
 }
 
 static void metrics(void *arg, struct cz_buf *out)
@@ -224,7 +299,8 @@ static bool mapping_view(void *arg, const char *uid, struct cz_mapping_view *ret
     return cz_scheduler_mapping(arg, uid, ret);
 }
 
-/* ---- start -------------------------------------------------------------------------------- */
+/* ---- start --------------------------------------------------------------------------------
+ */
 
 static enum cz_err start_http(struct app *a, struct cz_error *err)
 {
@@ -255,10 +331,14 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
         rc = cz_status_view_new(a->control, a->o.group_id, &a->status, err);
     if (rc != CZ_OK)
         return rc;
-    a->service = cz_service_new(&(struct cz_service_options){.store = a->store, .status = a->status});
-    a->api = cz_api_new(&(struct cz_api_options){.service = a->service, .token = a->token,
-                                                 .token_len = a->token_len, .ready = ready,
-                                                 .metrics = metrics, .arg = a});
+    a->service =
+        cz_service_new(&(struct cz_service_options){.store = a->store, .status = a->status});
+    a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
+                                                 .token = a->token,
+                                                 .token_len = a->token_len,
+                                                 .ready = ready,
+                                                 .metrics = metrics,
+                                                 .arg = a});
     const struct cz_scheduler_options so = {
         .store = a->store,
         .control = a->control,
@@ -291,7 +371,8 @@ static enum cz_err start(struct app *a, struct cz_error *err)
     return rc;
 }
 
-/* ---- stop --------------------------------------------------------------------------------- */
+/* ---- stop ---------------------------------------------------------------------------------
+ */
 
 static void *second_signal_main(void *arg)
 {
@@ -340,8 +421,8 @@ static int run(struct app *a)
         return EXIT_FAILURE;
     }
     if (start(a, &err) == CZ_OK) {
-        cz_log(CZ_LOG_INFO, "main", "started version=%s instance=%s group_id=%s port=%d", cz_version, a->o.instance,
-               a->o.group_id, cz_http_server_port(a->http));
+        cz_log(CZ_LOG_INFO, "main", "started version=%s instance=%s group_id=%s port=%d",
+               cz_version, a->o.instance, a->o.group_id, cz_http_server_port(a->http));
         while (cz_signals_wait(CZ_TIME_NEVER) == SIGHUP)
             ;
         cz_log(CZ_LOG_INFO, "main", "stopping instance=%s", a->o.instance);
@@ -364,7 +445,8 @@ int main(int argc, char **argv)
     cz_json_init();
     cz_mutex_init(&a.lock);
     cz_cond_init(&a.changed);
-    enum cz_err rc = cz_cfg_parse_main(OPTIONS, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err);
+    enum cz_err rc =
+        cz_cfg_parse_main(OPTIONS, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err);
     if (rc == CZ_OK && !leave && check_options(&a, &err) != CZ_OK) {
         rc = CZ_E_INVALID;
         cz_cfg_done(OPTIONS, &a.o);

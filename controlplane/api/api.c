@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The object behind the handlers, and who may call them: for now one principal, the bearer of the
- *  bootstrap token.  Only its hash is kept; the hash of what a client sends is compared in constant
- *  time. */
+/** The object behind the handlers, and who may call them: for now one principal, the bearer of
+ * the bootstrap token.  Only its hash is kept; the hash of what a client sends is compared in
+ * constant time. */
 #include "api_priv.h"
 #include "cz/secret.h"
 
@@ -33,7 +33,8 @@ void cz_api_set_server(struct cz_api *a, struct cz_http_server *s)
     atomic_store(&a->server, s);
 }
 
-enum cz_err cz_api_auth(void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err)
+enum cz_err cz_api_auth(
+    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err)
 {
     const struct cz_api *a = context;
     char hash[65];

@@ -14,8 +14,8 @@
 
 struct cz_api {
     struct cz_service *service;
-    char token_hash[65];  /* SHA-256 of the bootstrap token, hex */
-    char cursor_key[65];  /* derived from it: the same in every instance of the deployment */
+    char token_hash[65]; /* SHA-256 of the bootstrap token, hex */
+    char cursor_key[65]; /* derived from it: the same in every instance of the deployment */
     char *actor;
     _Atomic(struct cz_http_server *) server;
     void (*ready)(void *arg, json_t *checks);
@@ -27,54 +27,66 @@ struct cz_api {
 struct cz_service *cz__api_service(const struct cz_http_request *rq);
 struct cz_caller cz__api_caller(const struct cz_http_request *rq);
 /** dry_run, comment, If-Match, If-None-Match. */
-enum cz_err cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err);
+enum cz_err
+cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err);
 /** The body without the members that only an answer has. New reference. */
 json_t *cz__api_document(const struct cz_http_request *rq);
 /** Render a finished write: waits when ?wait=applied; empties @r. */
-void cz__api_written(const struct cz_http_request *rq, struct cz_http_response *rs, const struct cz_write *w,
+void cz__api_written(const struct cz_http_request *rq,
+                     struct cz_http_response *rs,
+                     const struct cz_write *w,
                      struct cz_write_result *r);
 /** A positive number in the path, else CZ_E_NOT_FOUND. */
-enum cz_err cz__api_number(const struct cz_http_request *rq, const char *var, int64_t *ret, struct cz_error *err);
+enum cz_err cz__api_number(const struct cz_http_request *rq,
+                           const char *var,
+                           int64_t *ret,
+                           struct cz_error *err);
 /** A 64-bit number in a body: 3 or "3". false: neither. */
 bool cz__api_i64(const json_t *v, int64_t *ret);
 /** Unknown members of a small body, by a NULL-terminated list of the known ones. */
 void cz__api_known(const json_t *body, const char *const *names, struct cz_report *rep);
 
 /* cursor.c: opaque, signed, bound to the list and its filters */
-char *cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name);
-enum cz_err cz__cursor_read(const struct cz_api *a, const char *scope, const char *cursor, char **ret_team,
-                            char **ret_name, struct cz_error *err);
+char *
+cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name);
+enum cz_err cz__cursor_read(const struct cz_api *a,
+                            const char *scope,
+                            const char *cursor,
+                            char **ret_team,
+                            char **ret_name,
+                            struct cz_error *err);
 
 /* schemas.c: named schemas of the document. New reference. */
 json_t *cz__api_schemas(void);
 
 /* handlers, one file per resource */
 #define HANDLER(name)                                                                          \
-    enum cz_err name(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
-HANDLER(cz__rest_list);     /* resources.c */
+    enum cz_err name(const struct cz_http_request *rq, struct cz_http_response *rs,            \
+                     struct cz_error *err)
+HANDLER(cz__rest_list); /* resources.c */
 HANDLER(cz__rest_get);
 HANDLER(cz__rest_put);
 HANDLER(cz__rest_patch);
 HANDLER(cz__rest_delete);
-HANDLER(cz__rest_pause);    /* mappings.c */
+HANDLER(cz__rest_pause); /* mappings.c */
 HANDLER(cz__rest_resume);
 HANDLER(cz__rest_restart);
 HANDLER(cz__rest_status);
 HANDLER(cz__rest_revisions); /* revisions.c */
 HANDLER(cz__rest_diff);
 HANDLER(cz__rest_restore);
-HANDLER(cz__rest_changes);  /* changes.c */
+HANDLER(cz__rest_changes); /* changes.c */
 HANDLER(cz__rest_change);
 HANDLER(cz__rest_rollback);
-HANDLER(cz__rest_teams);    /* teams.c */
+HANDLER(cz__rest_teams); /* teams.c */
 HANDLER(cz__rest_put_team);
-HANDLER(cz__rest_workers);  /* stats.c */
+HANDLER(cz__rest_workers); /* stats.c */
 HANDLER(cz__rest_stats);
-HANDLER(cz__rest_eval);     /* eval.c */
-HANDLER(cz__rest_livez);    /* health.c */
+HANDLER(cz__rest_eval);  /* eval.c */
+HANDLER(cz__rest_livez); /* health.c */
 HANDLER(cz__rest_readyz);
 HANDLER(cz__rest_metrics);
 HANDLER(cz__rest_version);
-HANDLER(cz__rest_openapi);  /* openapi.c */
+HANDLER(cz__rest_openapi); /* openapi.c */
 
 #endif

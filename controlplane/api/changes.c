@@ -24,7 +24,8 @@ static void read_filter(const struct cz_http_request *rq, struct cz_change_filte
 
 /* after=0 means "from the first on", which the filter cannot say.  Numbers have no gaps, so the
  * first page are the changes below limit + 1, turned around. */
-static enum cz_err first_page(struct cz_service *s, struct cz_change_filter f, json_t **ret, struct cz_error *err)
+static enum cz_err
+first_page(struct cz_service *s, struct cz_change_filter f, json_t **ret, struct cz_error *err)
 {
     json_t *o = NULL, *items = json_array();
     int limit = f.limit ? f.limit : CZ_DEFAULT_PAGE;
@@ -39,7 +40,8 @@ static enum cz_err first_page(struct cz_service *s, struct cz_change_filter f, j
     for (size_t i = json_array_size(old); i > 0; i--)
         (void)json_array_append(items, json_array_get(old, i - 1));
     (void)json_object_set_new(o, "items", items);
-    (void)json_object_set_new(o, "next", cz_json_int(o, "seq", 0) > limit ? cz_json_i64(limit) : json_null());
+    (void)json_object_set_new(
+        o, "next", cz_json_int(o, "seq", 0) > limit ? cz_json_i64(limit) : json_null());
     *ret = o;
     return CZ_OK;
 }
@@ -60,11 +62,12 @@ static enum cz_err watch(const struct cz_http_request *rq, json_t **ret, struct 
     json_t *o = NULL;
     enum cz_err rc = page(rq, &o, err);
     int64_t seen = rc == CZ_OK ? cz_json_int(o, "seq", 0) : 0;
-    while (rc == CZ_OK && json_array_size(json_object_get(o, "items")) == 0 && cz_now() < deadline &&
-           !cz_http_stopping(rq)) {
+    while (rc == CZ_OK && json_array_size(json_object_get(o, "items")) == 0 &&
+           cz_now() < deadline && !cz_http_stopping(rq)) {
         cz_time slice = cz_deadline_ms(500);
         int64_t now = seen;
-        rc = cz_service_wait_change(cz__api_service(rq), seen, slice < deadline ? slice : deadline, &now, err);
+        rc = cz_service_wait_change(cz__api_service(rq), seen,
+                                    slice < deadline ? slice : deadline, &now, err);
         if (rc != CZ_OK || now <= seen)
             continue;
         json_decref(o);
@@ -85,7 +88,8 @@ HANDLER(cz__rest_changes)
     if (cz_http_query(rq, "before") && cz_http_query(rq, "after"))
         return cz_fail(err, CZ_E_PARSE, "before and after exclude each other");
     if (cz_http_query(rq, "wait") && !cz_http_query(rq, "after"))
-        return cz_fail(err, CZ_E_PARSE, "wait needs after: the number of the last change you know");
+        return cz_fail(err, CZ_E_PARSE,
+                       "wait needs after: the number of the last change you know");
     enum cz_err rc = watch(rq, &o, err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);

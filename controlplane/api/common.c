@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The parts that many requests have in common: who asks, what a write may say about itself, and
- *  how its result is shown. */
+/** The parts that many requests have in common: who asks, what a write may say about itself,
+ * and how its result is shown. */
 #include <string.h>
 #include <time.h>
 
@@ -33,9 +33,11 @@ struct cz_caller cz__api_caller(const struct cz_http_request *rq)
     };
 }
 
-enum cz_err cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err)
+enum cz_err
+cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err)
 {
-    struct cz_write w = {.dry_run = cz_http_query_bool(rq, "dry_run"), .comment = cz_http_query(rq, "comment")};
+    struct cz_write w = {.dry_run = cz_http_query_bool(rq, "dry_run"),
+                         .comment = cz_http_query(rq, "comment")};
     enum cz_err rc = cz_http_preconditions(rq, &w.if_match, &w.create_only, err);
     if (rc == CZ_OK)
         *ret = w;
@@ -43,7 +45,8 @@ enum cz_err cz__api_write(const struct cz_http_request *rq, struct cz_write *ret
 }
 
 /* So that what a PUT answered can be edited and put again. */
-static const char *const ANSWER_ONLY[] = {"seq", "warnings", "changes", "skipped", "unchanged", "dry_run", "applied"};
+static const char *const ANSWER_ONLY[] = {"seq",       "warnings", "changes", "skipped",
+                                          "unchanged", "dry_run",  "applied"};
 
 json_t *cz__api_document(const struct cz_http_request *rq)
 {
@@ -59,11 +62,13 @@ static bool wait_applied(const struct cz_http_request *rq, int64_t seq)
     cz_time deadline = cz_deadline_ms(1000 * cz_http_query_int(rq, "timeout", 10));
     while (!cz_http_stopping(rq)) {
         cz_time slice = cz_deadline_ms(500);
-        if (cz_service_wait_applied(cz__api_service(rq), seq, slice < deadline ? slice : deadline))
+        if (cz_service_wait_applied(cz__api_service(rq), seq,
+                                    slice < deadline ? slice : deadline))
             return true;
         if (cz_now() >= deadline)
             return false;
-        struct timespec pause = {.tv_nsec = 20000000}; /* nothing to wait on: no worker is known */
+        struct timespec pause = {.tv_nsec =
+                                     20000000}; /* nothing to wait on: no worker is known */
         (void)nanosleep(&pause, NULL);
     }
     return false;
@@ -76,7 +81,9 @@ static void set_steal(json_t *o, const char *key, json_t **v)
     *v = NULL;
 }
 
-void cz__api_written(const struct cz_http_request *rq, struct cz_http_response *rs, const struct cz_write *w,
+void cz__api_written(const struct cz_http_request *rq,
+                     struct cz_http_response *rs,
+                     const struct cz_write *w,
                      struct cz_write_result *r)
 {
     json_t *o = r->resource ? json_copy(r->resource) : json_object();
@@ -100,7 +107,10 @@ void cz__api_written(const struct cz_http_request *rq, struct cz_http_response *
     cz_write_result_done(r);
 }
 
-enum cz_err cz__api_number(const struct cz_http_request *rq, const char *var, int64_t *ret, struct cz_error *err)
+enum cz_err cz__api_number(const struct cz_http_request *rq,
+                           const char *var,
+                           int64_t *ret,
+                           struct cz_error *err)
 {
     int64_t n;
     if (!cz_parse_i64(cz_http_var(rq, var), &n) || n <= 0)
@@ -123,8 +133,7 @@ void cz__api_known(const json_t *body, const char *const *names, struct cz_repor
 {
     const char *key;
     json_t *v;
-    json_object_foreach((json_t *)(uintptr_t)body, key, v)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)body, key, v) {
         bool known = false;
         char at[CZ_POINTER_SIZE] = "";
         for (size_t i = 0; names[i]; i++)

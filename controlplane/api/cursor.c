@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Cursors of list pages: "scope\nteam\nname" as hex, and an HMAC-SHA-256 over it.  The scope names
- *  the list and its filters, so that a cursor can neither be made up nor used with another query.
- *  The key comes from the deployment's token: every control plane instance reads every cursor. */
+/** Cursors of list pages: "scope\nteam\nname" as hex, and an HMAC-SHA-256 over it.  The scope
+ * names the list and its filters, so that a cursor can neither be made up nor used with another
+ * query. The key comes from the deployment's token: every control plane instance reads every
+ * cursor. */
 #include <string.h>
 
 #include "api_priv.h"
@@ -55,7 +56,8 @@ static void hmac(const char key[65], const void *text, size_t n, char out[MAC_HE
     cz_buf_done(&b);
 }
 
-char *cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name)
+char *
+cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name)
 {
     char hash[65], mac[MAC_HEX + 1];
     (void)cz_sha256_hex(scope, strlen(scope), hash);
@@ -89,8 +91,12 @@ static bool split(char *text, const char *scope, char **ret_team, char **ret_nam
     return true;
 }
 
-enum cz_err cz__cursor_read(const struct cz_api *a, const char *scope, const char *cursor, char **ret_team,
-                            char **ret_name, struct cz_error *err)
+enum cz_err cz__cursor_read(const struct cz_api *a,
+                            const char *scope,
+                            const char *cursor,
+                            char **ret_team,
+                            char **ret_name,
+                            struct cz_error *err)
 {
     size_t len = strlen(cursor);
     size_t n = len > MAC_HEX ? (len - MAC_HEX) / 2 : 0;
@@ -99,7 +105,10 @@ enum cz_err cz__cursor_read(const struct cz_api *a, const char *scope, const cha
     CZ_CLEANUP(cz_freep) char *text = cz_alloc(n + 1);
     if (n && len == 2 * n + MAC_HEX && from_hex(cursor, n, (unsigned char *)text)) {
         hmac(a->cursor_key, text, n, mac);
-        ok = cz_secret_equal(mac, MAC_HEX, cursor + 2 * n, MAC_HEX) && split(text, scope, ret_team, ret_name);
+        ok = cz_secret_equal(mac, MAC_HEX, cursor + 2 * n, MAC_HEX) &&
+             split(text, scope, ret_team, ret_name);
     }
-    return ok ? CZ_OK : cz_fail(err, CZ_E_PARSE, "this cursor does not belong to this list and these filters");
+    return ok ? CZ_OK
+              : cz_fail(err, CZ_E_PARSE,
+                        "this cursor does not belong to this list and these filters");
 }

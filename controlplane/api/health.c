@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Health, metrics, version.  /livez and /readyz are free for everybody, so they name checks but
- *  tell why one fails only to who bears a token. */
+/** Health, metrics, version.  /livez and /readyz are free for everybody, so they name checks
+ * but tell why one fails only to who bears a token. */
 #include "api_priv.h"
 
 HANDLER(cz__rest_livez)
@@ -14,7 +14,7 @@ static bool all_ok(const json_t *checks)
 {
     size_t i;
     json_t *c;
-    json_array_foreach((json_t *)(uintptr_t)checks, i, c)
+    json_array_foreach ((json_t *)(uintptr_t)checks, i, c)
         if (!cz_json_bool(c, "ok", false))
             return false;
     return true;
@@ -35,10 +35,11 @@ HANDLER(cz__rest_readyz)
         checks = json_array();
     if (a->ready)
         a->ready(a->arg, checks);
-    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", "serving", "ok", !cz_http_stopping(rq),
-                                                  "message", cz_http_stopping(rq) ? "stopping" : ""));
+    (void)json_array_append_new(checks, json_pack("{s:s, s:b, s:s}", "name", "serving", "ok",
+                                                  !cz_http_stopping(rq), "message",
+                                                  cz_http_stopping(rq) ? "stopping" : ""));
     bool ok = all_ok(checks);
-    json_array_foreach(checks, i, c)
+    json_array_foreach (checks, i, c)
         if (!cz_http_actor(rq))
             (void)json_object_del(c, "message");
     cz_json_set_str(o, "status", ok ? "ok" : "unavailable");
@@ -75,7 +76,8 @@ HANDLER(cz__rest_metrics)
 HANDLER(cz__rest_version)
 {
     (void)rq, (void)err;
-    cz_http_json(rs, 200, json_pack("{s:s, s:s, s:s}", "version", cz_version, "api", "v1", "librdkafka",
-                                    cz_kafka_library_version()));
+    cz_http_json(rs, 200,
+                 json_pack("{s:s, s:s, s:s}", "version", cz_version, "api", "v1", "librdkafka",
+                           cz_kafka_library_version()));
     return CZ_OK;
 }

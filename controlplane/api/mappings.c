@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** What only mappings have: pause, resume, restart (overrides outside the spec) and the status. */
+/** What only mappings have: pause, resume, restart (overrides outside the spec) and the status.
+ */
 #include "api_priv.h"
 
 #define MAX_REASON 1000
@@ -12,7 +13,8 @@ struct pause {
 static enum cz_err read_pause(const json_t *body, struct pause *ret, struct cz_report *rep)
 {
     static const char *const names[] = {"reason", "until", NULL};
-    const json_t *reason = json_object_get(body, "reason"), *until = json_object_get(body, "until");
+    const json_t *reason = json_object_get(body, "reason"),
+                 *until = json_object_get(body, "until");
     struct pause p = {0};
     cz__api_known(body, names, rep);
     if (reason && !json_is_null(reason) && !json_is_string(reason))
@@ -43,19 +45,26 @@ HANDLER(cz__rest_pause)
         rc = read_pause(cz_http_body(rq), &p, cz_http_report(rs));
     if (rc != CZ_OK)
         return rc;
-    rc = cz_service_pause(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), cz_http_var(rq, "name"), p.reason,
-                          p.until_ms, &r, err);
+    rc = cz_service_pause(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"),
+                          cz_http_var(rq, "name"), p.reason, p.until_ms, &r, err);
     if (rc == CZ_OK)
         cz__api_written(rq, rs, &w, &r);
     return rc;
 }
 
-typedef enum cz_err (*action_fn)(struct cz_service *s, const struct cz_caller *who, const struct cz_write *w,
-                                 const char *team, const char *name, struct cz_write_result *ret,
+typedef enum cz_err (*action_fn)(struct cz_service *s,
+                                 const struct cz_caller *who,
+                                 const struct cz_write *w,
+                                 const char *team,
+                                 const char *name,
+                                 struct cz_write_result *ret,
                                  struct cz_error *err);
 
 /* resume and restart: nothing to say in the body. */
-static enum cz_err act(const struct cz_http_request *rq, struct cz_http_response *rs, action_fn fn, struct cz_error *err)
+static enum cz_err act(const struct cz_http_request *rq,
+                       struct cz_http_response *rs,
+                       action_fn fn,
+                       struct cz_error *err)
 {
     static const char *const none[] = {NULL};
     struct cz_write w;
@@ -67,7 +76,8 @@ static enum cz_err act(const struct cz_http_request *rq, struct cz_http_response
     cz__api_known(cz_http_body(rq), none, cz_http_report(rs));
     if (!cz_report_ok(cz_http_report(rs)))
         return CZ_E_INVALID;
-    rc = fn(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), cz_http_var(rq, "name"), &r, err);
+    rc = fn(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), cz_http_var(rq, "name"), &r,
+            err);
     if (rc == CZ_OK)
         cz__api_written(rq, rs, &w, &r);
     return rc;
@@ -86,7 +96,8 @@ HANDLER(cz__rest_restart)
 HANDLER(cz__rest_status)
 {
     json_t *o = NULL;
-    enum cz_err rc = cz_service_status(cz__api_service(rq), cz_http_var(rq, "team"), cz_http_var(rq, "name"), &o, err);
+    enum cz_err rc = cz_service_status(cz__api_service(rq), cz_http_var(rq, "team"),
+                                       cz_http_var(rq, "name"), &o, err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
     return rc;

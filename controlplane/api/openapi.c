@@ -32,14 +32,16 @@ static const char *var_doc(const char *name, size_t n)
     return "A part of the path.";
 }
 
-/* ---- parameters --------------------------------------------------------------------------- */
+/* ---- parameters ---------------------------------------------------------------------------
+ */
 
 static void add_path_vars(json_t *params, const char *path)
 {
     for (const char *p = path; (p = strchr(p, '{'));) {
         size_t n = strcspn(++p, "}");
-        json_array_append_new(params, json_pack("{s:s%, s:s, s:b, s:s, s:{s:s, s:i}}", "name", p, n, "in", "path",
-                                                "required", 1, "description", var_doc(p, n), "schema", "type",
+        json_array_append_new(params, json_pack("{s:s%, s:s, s:b, s:s, s:{s:s, s:i}}", "name",
+                                                p, n, "in", "path", "required", 1,
+                                                "description", var_doc(p, n), "schema", "type",
                                                 "string", "minLength", 1));
     }
 }
@@ -77,8 +79,9 @@ static json_t *parameters(const struct cz_http_route *r)
     json_t *params = json_array();
     add_path_vars(params, r->path);
     for (const struct cz_http_param *q = r->query; q && q->name; q++)
-        json_array_append_new(params, json_pack("{s:s, s:s, s:s, s:o}", "name", q->name, "in", "query", "description",
-                                                q->doc, "schema", param_schema(q)));
+        json_array_append_new(params,
+                              json_pack("{s:s, s:s, s:s, s:o}", "name", q->name, "in", "query",
+                                        "description", q->doc, "schema", param_schema(q)));
     if (r->flags & CZ_HTTP_IF_MATCH) {
         json_array_append_new(params, ref("parameters", "IfMatch"));
         json_array_append_new(params, ref("parameters", "IfNoneMatch"));
@@ -89,20 +92,23 @@ static json_t *parameters(const struct cz_http_route *r)
     return params;
 }
 
-/* ---- answers ------------------------------------------------------------------------------ */
+/* ---- answers ------------------------------------------------------------------------------
+ */
 
 static json_t *json_content(const char *schema)
 {
     return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas", schema));
 }
 
-static void add_success(json_t *all, const struct cz_http_route *r, const char *code, const char *text)
+static void
+add_success(json_t *all, const struct cz_http_route *r, const char *code, const char *text)
 {
     json_t *a = json_pack("{s:s}", "description", text);
     if (r->response)
         json_object_set_new(a, "content", json_content(r->response));
     else
-        json_object_set_new(a, "content", json_pack("{s:{s:{s:s}}}", "text/plain", "schema", "type", "string"));
+        json_object_set_new(
+            a, "content", json_pack("{s:{s:{s:s}}}", "text/plain", "schema", "type", "string"));
     json_t *headers = json_pack("{s:o}", "X-Request-Id", ref("headers", "RequestId"));
     if (r->flags & (CZ_HTTP_CACHED | CZ_HTTP_IF_MATCH))
         json_object_set_new(headers, "ETag", ref("headers", "ETag"));
@@ -143,12 +149,14 @@ static json_t *responses(const struct cz_http_route *r)
     return all;
 }
 
-/* ---- operations --------------------------------------------------------------------------- */
+/* ---- operations ---------------------------------------------------------------------------
+ */
 
 static json_t *operation(const struct cz_http_route *r)
 {
-    json_t *o = json_pack("{s:s, s:s, s:[s], s:o, s:o}", "operationId", r->id, "summary", r->summary, "tags", r->tag,
-                          "parameters", parameters(r), "responses", responses(r));
+    json_t *o =
+        json_pack("{s:s, s:s, s:[s], s:o, s:o}", "operationId", r->id, "summary", r->summary,
+                  "tags", r->tag, "parameters", parameters(r), "responses", responses(r));
     if (r->verb)
         json_object_set_new(o, "x-verb", json_string(r->verb));
     if (r->flags & CZ_HTTP_NOAUTH)
@@ -158,8 +166,9 @@ static json_t *operation(const struct cz_http_route *r)
         if (r->flags & CZ_HTTP_MERGE_PATCH)
             json_object_set_new(content, "application/merge-patch+json",
                                 json_pack("{s:o}", "schema", ref("schemas", r->request)));
-        json_object_set_new(o, "requestBody", json_pack("{s:b, s:o}", "required", !(r->flags & CZ_HTTP_BODY_OPTIONAL),
-                                                        "content", content));
+        json_object_set_new(o, "requestBody",
+                            json_pack("{s:b, s:o}", "required",
+                                      !(r->flags & CZ_HTTP_BODY_OPTIONAL), "content", content));
     }
     return o;
 }
@@ -186,7 +195,8 @@ static const char COMPONENTS[] =
     "\"description\":\"Authorization: Bearer <token>; never in a URL.\"}},"
     "\"parameters\":{"
     "\"IfMatch\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":"
-    "\"The ETag that was read, or *. Without it an existing object is not replaced (428); another version is 412.\","
+    "\"The ETag that was read, or *. Without it an existing object is not replaced (428); "
+    "another version is 412.\","
     "\"schema\":{\"type\":\"string\"}},"
     "\"IfNoneMatch\":{\"name\":\"If-None-Match\",\"in\":\"header\",\"description\":"
     "\"*: only create, never replace.\",\"schema\":{\"type\":\"string\",\"const\":\"*\"}},"
@@ -196,22 +206,25 @@ static const char COMPONENTS[] =
     "\"Taken over when it fits, else one is made; logs and problems name it.\","
     "\"schema\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9-]{8,64}$\"}}},"
     "\"headers\":{"
-    "\"ETag\":{\"description\":\"Version of the object, in quotes.\",\"schema\":{\"type\":\"string\"}},"
+    "\"ETag\":{\"description\":\"Version of the object, in "
+    "quotes.\",\"schema\":{\"type\":\"string\"}},"
     "\"RequestId\":{\"description\":\"Id of the request.\",\"schema\":{\"type\":\"string\"}}},"
     "\"responses\":{\"Problem\":{\"description\":\"What went wrong (RFC 9457).\",\"content\":"
-    "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}}}}";
+    "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/"
+    "Problem\"}}}}}}";
 
 json_t *cz_api_openapi(const struct cz_http_route *routes)
 {
     json_t *components = json_loads(COMPONENTS, 0, NULL);
     json_object_set_new(components, "schemas", cz__api_schemas());
     return json_pack(
-        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}], s:o, s:o}", "openapi", "3.1.0", "info", "title",
-        "CitizenK", "version", cz_version, "description",
-        "Mappings between Kafka topics: what is saved here the workers run. 64-bit numbers are strings; errors are "
+        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}], s:o, s:o}", "openapi",
+        "3.1.0", "info", "title", "CitizenK", "version", cz_version, "description",
+        "Mappings between Kafka topics: what is saved here the workers run. 64-bit numbers are "
+        "strings; errors are "
         "problem documents; unknown fields and query parameters are refused.",
-        "license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/", "security", "token", "paths",
-        paths(routes), "components", components);
+        "license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
+        "security", "token", "paths", paths(routes), "components", components);
 }
 
 HANDLER(cz__rest_openapi)

@@ -10,7 +10,8 @@ static enum cz_kind kind_of(const struct cz_http_request *rq)
     return (enum cz_kind)cz_http_route(rq)->kind;
 }
 
-/* ---- list --------------------------------------------------------------------------------- */
+/* ---- list ---------------------------------------------------------------------------------
+ */
 
 /* The list and its filters, as text: what a cursor is bound to. */
 static char *scope_of(const struct cz_http_request *rq)
@@ -25,7 +26,9 @@ static char *scope_of(const struct cz_http_request *rq)
     return cz_buf_steal(&b);
 }
 
-static enum cz_err read_label(const struct cz_http_request *rq, char **ret_key, const char **ret_value,
+static enum cz_err read_label(const struct cz_http_request *rq,
+                              char **ret_key,
+                              const char **ret_value,
                               struct cz_error *err)
 {
     const char *label = cz_http_query(rq, "label");
@@ -39,13 +42,16 @@ static enum cz_err read_label(const struct cz_http_request *rq, char **ret_key, 
     return CZ_OK;
 }
 
-static void render_page(const struct cz_http_request *rq, struct cz_http_response *rs, const char *scope,
+static void render_page(const struct cz_http_request *rq,
+                        struct cz_http_response *rs,
+                        const char *scope,
                         struct cz_page *page)
 {
     json_t *o = json_object();
-    char *next = page->next_name ? cz__cursor_make(cz_http_context(rq), scope,
-                                                   page->next_team ? page->next_team : "", page->next_name)
-                                 : NULL;
+    char *next = page->next_name
+                     ? cz__cursor_make(cz_http_context(rq), scope,
+                                       page->next_team ? page->next_team : "", page->next_name)
+                     : NULL;
     (void)json_object_set(o, "items", page->items);
     (void)json_object_set_new(o, "next", next ? json_string(next) : json_null());
     cz_json_set_i64(o, "seq", page->seq);
@@ -84,14 +90,15 @@ HANDLER(cz__rest_list)
     return rc;
 }
 
-/* ---- one ---------------------------------------------------------------------------------- */
+/* ---- one ----------------------------------------------------------------------------------
+ */
 
 HANDLER(cz__rest_get)
 {
     json_t *o = NULL;
     int64_t version = 0;
-    enum cz_err rc = cz_service_get(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq), cz_http_var(rq, "name"),
-                                    &o, &version, err);
+    enum cz_err rc = cz_service_get(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq),
+                                    cz_http_var(rq, "name"), &o, &version, err);
     if (rc != CZ_OK)
         return rc;
     /* The version does not cover a mapping's status: there a 304 would show an old state. */
@@ -114,8 +121,8 @@ HANDLER(cz__rest_put)
     if (rc != CZ_OK)
         return rc;
     json_t *doc = cz__api_document(rq);
-    rc = cz_service_put(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), kind_of(rq), cz_http_var(rq, "name"),
-                        doc, &r, cz_http_report(rs), err);
+    rc = cz_service_put(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), kind_of(rq),
+                        cz_http_var(rq, "name"), doc, &r, cz_http_report(rs), err);
     json_decref(doc);
     if (rc == CZ_OK)
         cz__api_written(rq, rs, &w, &r);
@@ -131,8 +138,8 @@ HANDLER(cz__rest_patch)
     if (rc != CZ_OK)
         return rc;
     json_t *doc = cz__api_document(rq);
-    rc = cz_service_patch(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), kind_of(rq), cz_http_var(rq, "name"),
-                          doc, &r, cz_http_report(rs), err);
+    rc = cz_service_patch(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), kind_of(rq),
+                          cz_http_var(rq, "name"), doc, &r, cz_http_report(rs), err);
     json_decref(doc);
     if (rc == CZ_OK)
         cz__api_written(rq, rs, &w, &r);

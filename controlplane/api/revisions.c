@@ -10,9 +10,10 @@ static enum cz_kind kind_of(const struct cz_http_request *rq)
 HANDLER(cz__rest_revisions)
 {
     json_t *o = NULL;
-    enum cz_err rc = cz_service_revisions(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq),
-                                          cz_http_var(rq, "name"), cz_http_query_int(rq, "before", 0),
-                                          (int)cz_http_query_int(rq, "limit", CZ_DEFAULT_PAGE), &o, err);
+    enum cz_err rc =
+        cz_service_revisions(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq),
+                             cz_http_var(rq, "name"), cz_http_query_int(rq, "before", 0),
+                             (int)cz_http_query_int(rq, "limit", CZ_DEFAULT_PAGE), &o, err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
     return rc;
@@ -26,8 +27,8 @@ HANDLER(cz__rest_diff)
     if (rc == CZ_OK)
         rc = cz__api_number(rq, "other", &to, err);
     if (rc == CZ_OK)
-        rc = cz_service_diff(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq), cz_http_var(rq, "name"), from,
-                             to, &o, err);
+        rc = cz_service_diff(cz__api_service(rq), cz_http_var(rq, "team"), kind_of(rq),
+                             cz_http_var(rq, "name"), from, to, &o, err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
     return rc;
@@ -39,7 +40,8 @@ static enum cz_err read_generation(const json_t *body, int64_t *ret, struct cz_r
     const json_t *v = json_object_get(body, "generation");
     cz__api_known(body, names, rep);
     if (!v)
-        (void)cz_report_add(rep, "/generation", "required", "is required: the generation to go back to");
+        (void)cz_report_add(rep, "/generation", "required",
+                            "is required: the generation to go back to");
     else if (!cz__api_i64(v, ret) || *ret < 1)
         (void)cz_report_add(rep, "/generation", "type", "must be a positive number");
     return cz_report_ok(rep) ? CZ_OK : CZ_E_INVALID;

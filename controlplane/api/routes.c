@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The one table of routes: it registers them and makes the OpenAPI document (openapi.c).  A row
- *  without a verb does not start (the later matrix of roles hangs on it). */
+/** The one table of routes: it registers them and makes the OpenAPI document (openapi.c).  A
+ * row without a verb does not start (the later matrix of roles hangs on it). */
 #include "api_priv.h"
+#include "cz/state.h"
 
+/* clang-format off */
 #define LIMIT                                                                                  \
     {.name = "limit", .type = CZ_HTTP_INTEGER, .min = 1, .max = CZ_MAX_PAGE,                   \
      .doc = "Items of one page; 100 when absent."}
@@ -27,29 +29,30 @@
      .doc = "Only changes with a smaller number, newest first: `next` of the page before."}
 
 static const char *const APPLIED[] = {"applied", NULL};
-static const char *const STATES[] = {"RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTARTING", NULL};
+static const char *const STATES[] = {
+#define X(s) #s,
+    CZ_TASK_STATE_MAP(X)
+#undef X
+        NULL};
 static const char *const KINDS[] = {
 #define X(e, name, coll) name,
     CZ_KIND_MAP(X)
 #undef X
         NULL};
 
-static const struct cz_http_param list_query[] = {
-    LIMIT,
-    {.name = "cursor", .type = CZ_HTTP_STRING, .min = 1, .max = 2000, .doc = "`next` of the page before."},
-    NAME_FILTER("group", "Only this group."),
-    NAME_FILTER("name", "Only names that contain this, in any case."),
-    {.name = "label", .type = CZ_HTTP_STRING, .min = 1, .max = 400, .doc = "Only with this label: key=value."},
-    NAME_FILTER("managed_by", "Only what this owner manages, as in instance:name."),
-    {0},
-};
+#define LIST_FILTERS                                                                           \
+    LIMIT,                                                                                     \
+        {.name = "cursor", .type = CZ_HTTP_STRING, .min = 1, .max = 2000,                      \
+         .doc = "`next` of the page before."},                                                 \
+        NAME_FILTER("group", "Only this group."),                                              \
+        NAME_FILTER("name", "Only names that contain this, in any case."),                     \
+        {.name = "label", .type = CZ_HTTP_STRING, .min = 1, .max = 400,                        \
+         .doc = "Only with this label: key=value."},                                           \
+        NAME_FILTER("managed_by", "Only what this owner manages, as in instance:name.")
+
+static const struct cz_http_param list_query[] = {LIST_FILTERS, {0}};
 static const struct cz_http_param mapping_list_query[] = {
-    LIMIT,
-    {.name = "cursor", .type = CZ_HTTP_STRING, .min = 1, .max = 2000, .doc = "`next` of the page before."},
-    NAME_FILTER("group", "Only this group."),
-    NAME_FILTER("name", "Only names that contain this, in any case."),
-    {.name = "label", .type = CZ_HTTP_STRING, .min = 1, .max = 400, .doc = "Only with this label: key=value."},
-    NAME_FILTER("managed_by", "Only what this owner manages, as in instance:name."),
+    LIST_FILTERS,
     {.name = "state", .type = CZ_HTTP_STRING, .values = STATES, .doc = "Only mappings in this state."},
     {0},
 };
@@ -74,85 +77,102 @@ static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
 static const struct cz_http_param team_changes_query[] = {CHANGE_FILTERS, {0}};
 static const struct cz_http_param changes_query[] = {
     CHANGE_FILTERS, NAME_FILTER("team", "Only changes of this team."), {0}};
+/* clang-format on */
 static const struct cz_http_param readyz_query[] = {
-    {.name = "verbose", .type = CZ_HTTP_BOOLEAN, .doc = "List the checks; why one fails is shown to the bearer of a token."},
+    {.name = "verbose",
+     .type = CZ_HTTP_BOOLEAN,
+     .doc = "List the checks; why one fails is shown to the bearer of a token."},
     {0},
 };
 
 #define TEAM "/api/v1/teams/{team}"
+#define ONE(coll) TEAM "/" coll "/{name}"
+#define FREE (CZ_HTTP_NOAUTH | CZ_HTTP_QUIET)
+#define BODY_MAYBE (CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL)
+#define CHANGING (CZ_HTTP_BODY | CZ_HTTP_IF_MATCH)
+
+/* Columns: method, path, handler, flags, verb, query | request and answer schemas, status, tag,
+ * operationId, summary, kind (or, for a list, 1: of one team). */
+/* clang-format off */
 
 /* The rows that every kind of resource has. */
 #define RESOURCE(coll, K, e, perm, listq)                                                      \
-    {"GET", TEAM "/" coll, cz__rest_list, 0, perm ".read", listq, NULL, K "List", 0, coll,          \
-     "list" K, "List, by name", e},                                                            \
-    {"GET", TEAM "/" coll "/{name}", cz__rest_get, CZ_HTTP_CACHED, perm ".read", NULL, NULL, K, 0,  \
-     coll, "get" K, "Read one", e},                                                            \
-    {"PUT", TEAM "/" coll "/{name}", cz__rest_put, CZ_HTTP_BODY | CZ_HTTP_IF_MATCH,                 \
-     perm ".write", write_query, K "Document", K "Written", 0, coll, "put" K,                  \
+    {"GET", TEAM "/" coll, cz__rest_list, 0, perm ".read", listq,                              \
+     NULL, K "List", 0, coll, "list" K, "List, by name", e},                                   \
+    {"GET", ONE(coll), cz__rest_get, CZ_HTTP_CACHED, perm ".read", NULL,                       \
+     NULL, K, 0, coll, "get" K, "Read one", e},                                                \
+    {"PUT", ONE(coll), cz__rest_put, CHANGING, perm ".write", write_query,                     \
+     K "Document", K "Written", 0, coll, "put" K,                                              \
      "Create or replace; If-Match is needed to replace", e},                                   \
-    {"PATCH", TEAM "/" coll "/{name}", cz__rest_patch,                                              \
-     CZ_HTTP_BODY | CZ_HTTP_MERGE_PATCH | CZ_HTTP_IF_MATCH, perm ".write", write_query,        \
+    {"PATCH", ONE(coll), cz__rest_patch, CHANGING | CZ_HTTP_MERGE_PATCH, perm ".write",        \
+     write_query,                                                                              \
      "MergePatch", K "Written", 0, coll, "patch" K, "Change some fields (RFC 7396)", e},       \
-    {"DELETE", TEAM "/" coll "/{name}", cz__rest_delete, CZ_HTTP_IF_MATCH, perm ".write",           \
-     write_query, NULL, "Written", 0, coll, "delete" K,                                        \
-     "Delete; refused while something uses it", e},                                            \
-    {"GET", TEAM "/" coll "/{name}/revisions", cz__rest_revisions, 0, perm ".read",                 \
-     revisions_query, NULL, "Revisions", 0, coll, "list" K "Revisions",                        \
-     "Its history, newest first", e},                                                          \
-    {"GET", TEAM "/" coll "/{name}/revisions/{generation}/diff/{other}", cz__rest_diff, 0,          \
-     perm ".read", NULL, NULL, "Diff", 0, coll, "diff" K,                                      \
-     "What differs between two generations", e},                                               \
-    {                                                                                          \
-        "POST", TEAM "/" coll "/{name}/restore", cz__rest_restore,                                  \
-            CZ_HTTP_BODY | CZ_HTTP_IF_MATCH, perm ".write", write_query, "Restore",            \
-            K "Written", 0, coll, "restore" K,                                                 \
-            "Put an earlier generation again, checked as any write", e                         \
-    }
-#define ACTION(verb_, fn, body, id_, text)                                                     \
-    {"POST", TEAM "/mappings/{name}/" verb_, fn, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL |        \
-     CZ_HTTP_IF_MATCH, "mapping.operate", write_query, body, "MappingWritten", 0, "mappings",  \
-     id_, text, CZ_KIND_MAPPING}
+    {"DELETE", ONE(coll), cz__rest_delete, CZ_HTTP_IF_MATCH, perm ".write", write_query,       \
+     NULL, "Written", 0, coll, "delete" K, "Delete; refused while something uses it", e},      \
+    {"GET", ONE(coll) "/revisions", cz__rest_revisions, 0, perm ".read", revisions_query,      \
+     NULL, "Revisions", 0, coll, "list" K "Revisions", "Its history, newest first", e},        \
+    {"GET", ONE(coll) "/revisions/{generation}/diff/{other}", cz__rest_diff, 0, perm ".read",  \
+     NULL,                                                                                     \
+     NULL, "Diff", 0, coll, "diff" K, "What differs between two generations", e},              \
+    {"POST", ONE(coll) "/restore", cz__rest_restore, CHANGING, perm ".write", write_query,     \
+     "Restore", K "Written", 0, coll, "restore" K,                                             \
+     "Put an earlier generation again, checked as any write", e}
+
+#define ACTION(name, fn, body, text)                                                           \
+    {"POST", ONE("mappings") "/" name, fn, BODY_MAYBE | CZ_HTTP_IF_MATCH, "mapping.operate",   \
+     write_query,                                                                              \
+     body, "MappingWritten", 0, "mappings", name "Mapping", text, CZ_KIND_MAPPING}
 
 const struct cz_http_route cz_api_routes[] = {
-    {"GET", "/livez", cz__rest_livez, CZ_HTTP_NOAUTH | CZ_HTTP_QUIET, NULL, NULL, NULL, "Health", 0, "health", "livez",
-     "The process is alive", 0},
-    {"GET", "/readyz", cz__rest_readyz, CZ_HTTP_NOAUTH | CZ_HTTP_QUIET, NULL, readyz_query, NULL, "Health", 0, "health",
-     "readyz", "Database and control cluster are reachable; 503 when not, or when stopping", 0},
-    {"GET", "/metrics", cz__rest_metrics, CZ_HTTP_OPEN_METRICS | CZ_HTTP_QUIET, "metrics.read", NULL, NULL, NULL, 0,
-     "health", "metrics", "Prometheus text", 0},
-    {"GET", "/api/v1/version", cz__rest_version, 0, "version.read", NULL, NULL, "Version", 0, "health", "version",
-     "Versions of the program", 0},
-    {"GET", "/api/v1/openapi.json", cz__rest_openapi, CZ_HTTP_CACHED, "version.read", NULL, NULL, "OpenApi", 0, "health",
-     "openapi", "This document", 0},
-    {"GET", "/api/v1/teams", cz__rest_teams, 0, "team.read", NULL, NULL, "TeamList", 0, "teams", "listTeam", "List", 0},
-    {"PUT", TEAM, cz__rest_put_team, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL, "team.write", NULL, "TeamDocument", "Team", 0,
-     "teams", "putTeam", "Create when absent", 0},
-    {"GET", TEAM "/stats", cz__rest_stats, 0, "mapping.read", NULL, NULL, "Stats", 0, "teams", "teamStats",
+    {"GET", "/livez", cz__rest_livez, FREE, NULL, NULL,
+     NULL, "Health", 0, "health", "livez", "The process is alive", 0},
+    {"GET", "/readyz", cz__rest_readyz, FREE, NULL, readyz_query,
+     NULL, "Health", 0, "health", "readyz",
+     "Database and control cluster are reachable; 503 when not, or when stopping", 0},
+    {"GET", "/metrics", cz__rest_metrics, CZ_HTTP_OPEN_METRICS | CZ_HTTP_QUIET, "metrics.read", NULL,
+     NULL, NULL, 0, "health", "metrics", "Prometheus text", 0},
+    {"GET", "/api/v1/version", cz__rest_version, 0, "version.read", NULL,
+     NULL, "Version", 0, "health", "version", "Versions of the program", 0},
+    {"GET", "/api/v1/openapi.json", cz__rest_openapi, CZ_HTTP_CACHED, "version.read", NULL,
+     NULL, "OpenApi", 0, "health", "openapi", "This document", 0},
+
+    {"GET", "/api/v1/teams", cz__rest_teams, 0, "team.read", NULL,
+     NULL, "TeamList", 0, "teams", "listTeam", "List", 0},
+    {"PUT", TEAM, cz__rest_put_team, BODY_MAYBE, "team.write", NULL,
+     "TeamDocument", "Team", 0, "teams", "putTeam", "Create when absent", 0},
+    {"GET", TEAM "/stats", cz__rest_stats, 0, "mapping.read", NULL,
+     NULL, "Stats", 0, "teams", "teamStats",
      "Counters, rates, lag and delay of the team's mappings", 1},
-    {"GET", TEAM "/changes", cz__rest_changes, 0, "change.read", team_changes_query, NULL, "ChangeList", 0, "changes",
-     "listTeamChange", "The team's history", 1},
+    {"GET", TEAM "/changes", cz__rest_changes, 0, "change.read", team_changes_query,
+     NULL, "ChangeList", 0, "changes", "listTeamChange", "The team's history", 1},
+
     RESOURCE("clusters", "Cluster", CZ_KIND_CLUSTER, "cluster", list_query),
     RESOURCE("mappings", "Mapping", CZ_KIND_MAPPING, "mapping", mapping_list_query),
     RESOURCE("templates", "Template", CZ_KIND_TEMPLATE, "template", list_query),
     RESOURCE("instances", "Instance", CZ_KIND_INSTANCE, "instance", list_query),
     RESOURCE("value-maps", "ValueMap", CZ_KIND_VALUE_MAP, "value_map", list_query),
-    {"GET", TEAM "/mappings/{name}/status", cz__rest_status, 0, "mapping.read", NULL, NULL, "MappingStatus", 0, "mappings",
-     "mappingStatus", "Conditions, tasks, partitions, lag, rates", CZ_KIND_MAPPING},
-    ACTION("pause", cz__rest_pause, "Pause", "pauseMapping", "Pause: position kept, spec untouched"),
-    ACTION("resume", cz__rest_resume, "Empty", "resumeMapping", "End the pause"),
-    ACTION("restart", cz__rest_restart, "Empty", "restartMapping", "Stop and start its tasks"),
-    {"GET", "/api/v1/changes", cz__rest_changes, 0, "change.read", changes_query, NULL, "ChangeList", 0, "changes",
-     "listChange", "The history of all teams", 0},
-    {"GET", "/api/v1/changes/{seq}", cz__rest_change, 0, "change.read", NULL, NULL, "ChangeDetail", 0, "changes",
-     "getChange", "One change with its objects before and after", 0},
-    {"POST", "/api/v1/changes/{seq}/rollback", cz__rest_rollback, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL, "change.rollback",
-     write_query, "Empty", "Written", 0, "changes", "rollbackChange",
+    {"GET", ONE("mappings") "/status", cz__rest_status, 0, "mapping.read", NULL,
+     NULL, "MappingStatus", 0, "mappings", "mappingStatus",
+     "Conditions, tasks, partitions, lag, rates", CZ_KIND_MAPPING},
+    ACTION("pause", cz__rest_pause, "Pause", "Pause: position kept, spec untouched"),
+    ACTION("resume", cz__rest_resume, "Empty", "End the pause"),
+    ACTION("restart", cz__rest_restart, "Empty", "Stop and start its tasks"),
+
+    {"GET", "/api/v1/changes", cz__rest_changes, 0, "change.read", changes_query,
+     NULL, "ChangeList", 0, "changes", "listChange", "The history of all teams", 0},
+    {"GET", "/api/v1/changes/{seq}", cz__rest_change, 0, "change.read", NULL,
+     NULL, "ChangeDetail", 0, "changes", "getChange",
+     "One change with its objects before and after", 0},
+    {"POST", "/api/v1/changes/{seq}/rollback", cz__rest_rollback, BODY_MAYBE, "change.rollback",
+     write_query,
+     "Empty", "Written", 0, "changes", "rollbackChange",
      "Undo a change by a new one; objects changed since are skipped", 0},
-    {"GET", "/api/v1/workers", cz__rest_workers, 0, "worker.read", NULL, NULL, "WorkerList", 0, "workers", "listWorker",
-     "Workers and when they were last heard", 0},
-    {"GET", "/api/v1/stats", cz__rest_stats, 0, "mapping.read", NULL, NULL, "Stats", 0, "workers", "stats",
-     "Counters, rates, lag and delay of every mapping", 0},
-    {"POST", "/api/v1/eval", cz__rest_eval, CZ_HTTP_BODY, "eval.use", NULL, "Eval", "EvalResult", 0, "eval", "eval",
-     "Evaluate a JMESPath expression over a document", 0},
+    {"GET", "/api/v1/workers", cz__rest_workers, 0, "worker.read", NULL,
+     NULL, "WorkerList", 0, "workers", "listWorker", "Workers and when they were last heard", 0},
+    {"GET", "/api/v1/stats", cz__rest_stats, 0, "mapping.read", NULL,
+     NULL, "Stats", 0, "workers", "stats", "Counters, rates, lag and delay of every mapping", 0},
+    {"POST", "/api/v1/eval", cz__rest_eval, CZ_HTTP_BODY, "eval.use", NULL,
+     "Eval", "EvalResult", 0, "eval", "eval", "Evaluate a JMESPath expression over a document", 0},
     {0},
 };
+/* clang-format on */

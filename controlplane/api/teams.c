@@ -20,7 +20,8 @@ HANDLER(cz__rest_put_team)
     const json_t *name = json_object_get(cz_http_body(rq), "name");
     cz__api_known(cz_http_body(rq), known, cz_http_report(rs));
     if (name && !cz_streq(json_string_value(name), team))
-        (void)cz_report_add(cz_http_report(rs), "/name", "read-only", "must be the name in the path");
+        (void)cz_report_add(cz_http_report(rs), "/name", "read-only",
+                            "must be the name in the path");
     if (!cz_report_ok(cz_http_report(rs)))
         return CZ_E_INVALID;
     enum cz_err rc = cz_service_put_team(cz__api_service(rq), &who, team, &o, err);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Every open connection and what it is doing.  libmicrohttpd's timeout counts inactivity only: a
- *  client that sends one byte every two seconds lives for ever and holds a thread.  So each state
- *  has a limit of its own here, and a reaper thread shuts the socket of a connection that stays in
- *  one too long; libmicrohttpd then ends it by itself.  A handler is never reaped: it has its own
- *  deadlines.
+/** Every open connection and what it is doing.  libmicrohttpd's timeout counts inactivity only:
+ * a client that sends one byte every two seconds lives for ever and holds a thread.  So each
+ * state has a limit of its own here, and a reaper thread shuts the socket of a connection that
+ * stays in one too long; libmicrohttpd then ends it by itself.  A handler is never reaped: it
+ * has its own deadlines.
  *
  *  A connection is added and removed by libmicrohttpd's accept thread, and removed before its
  *  socket is closed; so under the lock every fd in the list is the right one. */
@@ -121,7 +121,8 @@ void cz__conn_remove(struct cz__conns *c, struct cz__conn *n)
 
 static size_t in_flight(const struct cz__conns *c)
 {
-    return c->count[CZ__CONN_READING] + c->count[CZ__CONN_HANDLING] + c->count[CZ__CONN_SENDING];
+    return c->count[CZ__CONN_READING] + c->count[CZ__CONN_HANDLING] +
+           c->count[CZ__CONN_SENDING];
 }
 
 void cz__conns_drain(struct cz__conns *c, cz_time deadline)
@@ -130,6 +131,7 @@ void cz__conns_drain(struct cz__conns *c, cz_time deadline)
     while (in_flight(c) && cz_cond_wait(&c->changed, &c->lock, deadline))
         ;
     for (struct cz__conn *n = c->head; n; n = n->next)
-        if (n->state != CZ__CONN_HANDLING && n->state != CZ__CONN_IDLE && n->state != CZ__CONN_NEW)
+        if (n->state != CZ__CONN_HANDLING && n->state != CZ__CONN_IDLE &&
+            n->state != CZ__CONN_NEW)
             cut(c, n);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The pipeline of one request, without sockets: framing → target → route → who → query → body →
- *  handler → answer.  Each step that fails ends it with a problem document. */
+/** The pipeline of one request, without sockets: framing → target → route → who → query → body
+ * → handler → answer.  Each step that fails ends it with a problem document. */
 #include <string.h>
 #include <strings.h>
 
@@ -28,7 +28,8 @@ static enum cz_err authenticate(struct cz_http_request *rq, struct cz_error *err
 static enum cz_err check_auth(struct cz_http_request *rq, struct cz_error *err)
 {
     unsigned f = rq->route->flags;
-    bool is_free = (f & CZ_HTTP_NOAUTH) || ((f & CZ_HTTP_OPEN_METRICS) && rq->server->o.open_metrics);
+    bool is_free =
+        (f & CZ_HTTP_NOAUTH) || ((f & CZ_HTTP_OPEN_METRICS) && rq->server->o.open_metrics);
     if (!is_free)
         return authenticate(rq, err);
     if (authenticate(rq, NULL) != CZ_OK)
@@ -40,7 +41,8 @@ static void warn_token_in_url(const struct cz_http_request *rq, const struct cz_
 {
     for (size_t i = 0; i < rep->len; i++)
         if (cz_streq(rep->items[i].code, "token-in-url"))
-            cz_log(CZ_LOG_WARN, "http", "a token was sent in a URL and refused peer=%s request_id=%s",
+            cz_log(CZ_LOG_WARN, "http",
+                   "a token was sent in a URL and refused peer=%s request_id=%s",
                    rq->raw->peer ? rq->raw->peer : "-", rq->id);
 }
 
@@ -51,7 +53,8 @@ static enum cz_err options(struct cz_http_response *rs, const char *allow)
     return CZ_OK;
 }
 
-static enum cz_err run(struct cz_http_request *rq, struct cz_http_response *rs, char *allow, struct cz_error *err)
+static enum cz_err
+run(struct cz_http_request *rq, struct cz_http_response *rs, char *allow, struct cz_error *err)
 {
     struct cz_http_server *s = rq->server;
     enum cz_err rc = cz__request_framing(rq, err);
@@ -81,14 +84,18 @@ static void finish(struct cz_http_request *rq, int status, cz_time start)
     bool found = rq->route != NULL;
     int64_t ms = (cz_now() - start) / CZ_MS;
     bool quiet = found && (rq->route->flags & CZ_HTTP_QUIET);
-    cz__stats_add(&rq->server->stats, found ? rq->route_index : rq->server->router.len, status, ms);
+    cz__stats_add(&rq->server->stats, found ? rq->route_index : rq->server->router.len, status,
+                  ms);
     cz_log(quiet ? CZ_LOG_DEBUG : CZ_LOG_INFO, "http",
            "request method=%s route=%s status=%d ms=%lld actor=%s peer=%s request_id=%s",
-           found ? rq->raw->method : "-", found ? rq->route->path : "none", status, (long long)ms,
-           rq->actor ? rq->actor : "-", rq->raw->peer ? rq->raw->peer : "-", rq->id);
+           found ? rq->raw->method : "-", found ? rq->route->path : "none", status,
+           (long long)ms, rq->actor ? rq->actor : "-", rq->raw->peer ? rq->raw->peer : "-",
+           rq->id);
 }
 
-void cz_http_handle(struct cz_http_server *s, const struct cz_http_raw *in, struct cz_http_out *out)
+void cz_http_handle(struct cz_http_server *s,
+                    const struct cz_http_raw *in,
+                    struct cz_http_out *out)
 {
     struct cz_http_request rq = {.server = s, .raw = in};
     struct cz_http_response rs = {.report = CZ_REPORT_INIT};

@@ -35,7 +35,7 @@ struct cz_http_request {
     const struct cz_http_raw *raw;
     const struct cz_http_route *route;
     size_t route_index;
-    char *path; /* as sent */
+    char *path;                           /* as sent */
     char *segments[CZ_HTTP_MAX_SEGMENTS]; /* decoded */
     size_t segments_len;
     struct cz__kv query[CZ_HTTP_MAX_QUERY]; /* decoded */
@@ -57,25 +57,38 @@ struct cz__router {
     struct cz__route *routes;
     size_t len;
 };
-enum cz_err cz__router_init(struct cz__router *r, const struct cz_http_route *table, struct cz_error *err);
+enum cz_err
+cz__router_init(struct cz__router *r, const struct cz_http_route *table, struct cz_error *err);
 void cz__router_done(struct cz__router *r);
-/** Sets rq->route, or CZ_E_NOT_FOUND, or CZ_E_METHOD. @allow (128 bytes) gets the methods of the
- *  path whenever the path is known. */
-enum cz_err cz__router_find(const struct cz__router *r, struct cz_http_request *rq, const char *method,
-                            char *allow, struct cz_error *err);
+/** Sets rq->route, or CZ_E_NOT_FOUND, or CZ_E_METHOD. @allow (128 bytes) gets the methods of
+ * the path whenever the path is known. */
+enum cz_err cz__router_find(const struct cz__router *r,
+                            struct cz_http_request *rq,
+                            const char *method,
+                            char *allow,
+                            struct cz_error *err);
 
 /* request.c */
-enum cz_err cz__request_target(struct cz_http_request *rq, const char *target, struct cz_error *err);
-enum cz_err cz__request_query(struct cz_http_request *rq, struct cz_report *rep, struct cz_error *err);
-enum cz_err cz__request_body(struct cz_http_request *rq, size_t max, struct cz_report *rep, struct cz_error *err);
+enum cz_err
+cz__request_target(struct cz_http_request *rq, const char *target, struct cz_error *err);
+enum cz_err
+cz__request_query(struct cz_http_request *rq, struct cz_report *rep, struct cz_error *err);
+enum cz_err cz__request_body(struct cz_http_request *rq,
+                             size_t max,
+                             struct cz_report *rep,
+                             struct cz_error *err);
 enum cz_err cz__request_framing(struct cz_http_request *rq, struct cz_error *err);
 void cz__request_ids(struct cz_http_request *rq);
 void cz__request_done(struct cz_http_request *rq);
 
 /* response.c */
 void cz__response_done(struct cz_http_response *rs);
-void cz__response_problem(struct cz_http_response *rs, const struct cz_http_request *rq, const struct cz_error *err);
-void cz__response_out(struct cz_http_response *rs, const struct cz_http_request *rq, struct cz_http_out *out);
+void cz__response_problem(struct cz_http_response *rs,
+                          const struct cz_http_request *rq,
+                          const struct cz_error *err);
+void cz__response_out(struct cz_http_response *rs,
+                      const struct cz_http_request *rq,
+                      struct cz_http_out *out);
 
 /* stats.c: counters by route, and one row more for requests that no route took */
 #define CZ_HTTP_CODES 500 /* 100..599 */

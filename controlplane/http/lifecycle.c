@@ -3,7 +3,9 @@
 #include "cz/alloc.h"
 #include "http_priv.h"
 
-enum cz_err cz_http_server_new(const struct cz_http_options *o, struct cz_http_server **ret, struct cz_error *err)
+enum cz_err cz_http_server_new(const struct cz_http_options *o,
+                               struct cz_http_server **ret,
+                               struct cz_error *err)
 {
     struct cz_http_server *s = cz_alloc(sizeof(*s));
     s->o = *o;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Reading a request: the target, the query against the route's parameters, the body, ids.  All of
- *  it is done on the raw request line and never on the maps that ulfius made, because those join
- *  repeated keys with a comma and mix the query with path variables. */
+/** Reading a request: the target, the query against the route's parameters, the body, ids.  All
+ * of it is done on the raw request line and never on the maps that ulfius made, because those
+ * join repeated keys with a comma and mix the query with path variables. */
 #include <ctype.h>
 #include <string.h>
 #include <strings.h>
@@ -10,7 +10,8 @@
 #include "cz/json.h"
 #include "http_priv.h"
 
-/* ---- target ------------------------------------------------------------------------------- */
+/* ---- target -------------------------------------------------------------------------------
+ */
 
 static int hex(char c)
 {
@@ -86,12 +87,14 @@ static enum cz_err split_query(struct cz_http_request *rq, const char *q, struct
     return CZ_OK;
 }
 
-enum cz_err cz__request_target(struct cz_http_request *rq, const char *target, struct cz_error *err)
+enum cz_err
+cz__request_target(struct cz_http_request *rq, const char *target, struct cz_error *err)
 {
     size_t n = strcspn(target, "?");
     rq->path = cz_strndup(target, n);
     if (strlen(target) > CZ_HTTP_MAX_TARGET)
-        return cz_fail(err, CZ_E_PARSE, "the request target is longer than %d bytes", CZ_HTTP_MAX_TARGET);
+        return cz_fail(err, CZ_E_PARSE, "the request target is longer than %d bytes",
+                       CZ_HTTP_MAX_TARGET);
     if (rq->path[0] != '/')
         return cz_fail(err, CZ_E_PARSE, "the request target is not an absolute path");
     enum cz_err rc = split_path(rq, err);
@@ -110,11 +113,13 @@ void cz__request_done(struct cz_http_request *rq)
     json_decref(rq->body);
 }
 
-/* ---- query -------------------------------------------------------------------------------- */
+/* ---- query --------------------------------------------------------------------------------
+ */
 
 static bool is_token_name(const char *name)
 {
-    static const char *const names[] = {"token", "access_token", "api_key", "apikey", "authorization", "bearer"};
+    static const char *const names[] = {"token",  "access_token",  "api_key",
+                                        "apikey", "authorization", "bearer"};
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strcasecmp(name, names[i]) == 0)
             return true;
@@ -144,25 +149,29 @@ static void check_value(const struct cz_http_param *p, const char *v, struct cz_
     switch (p->type) {
     case CZ_HTTP_INTEGER:
         if (!cz_parse_i64(v, &n) || (bounded && (n < p->min || n > p->max)))
-            cz_report_add(rep, "", "query", "query parameter %s must be an integer from %lld to %lld",
-                          p->name, (long long)(bounded ? p->min : INT64_MIN),
+            cz_report_add(rep, "", "query",
+                          "query parameter %s must be an integer from %lld to %lld", p->name,
+                          (long long)(bounded ? p->min : INT64_MIN),
                           (long long)(bounded ? p->max : INT64_MAX));
         break;
     case CZ_HTTP_BOOLEAN:
         if (*v && strcmp(v, "true") != 0 && strcmp(v, "false") != 0)
-            cz_report_add(rep, "", "query", "query parameter %s must be true or false", p->name);
+            cz_report_add(rep, "", "query", "query parameter %s must be true or false",
+                          p->name);
         break;
     case CZ_HTTP_STRING:
         if (p->values && !one_of(p->values, v))
-            cz_report_add(rep, "", "query", "query parameter %s does not take this value", p->name);
+            cz_report_add(rep, "", "query", "query parameter %s does not take this value",
+                          p->name);
         else if (bounded && ((int64_t)strlen(v) < p->min || (int64_t)strlen(v) > p->max))
-            cz_report_add(rep, "", "query", "query parameter %s must have %lld to %lld bytes", p->name,
-                          (long long)p->min, (long long)p->max);
+            cz_report_add(rep, "", "query", "query parameter %s must have %lld to %lld bytes",
+                          p->name, (long long)p->min, (long long)p->max);
         break;
     }
 }
 
-enum cz_err cz__request_query(struct cz_http_request *rq, struct cz_report *rep, struct cz_error *err)
+enum cz_err
+cz__request_query(struct cz_http_request *rq, struct cz_report *rep, struct cz_error *err)
 {
     for (size_t i = 0; i < rq->query_len; i++) {
         const char *name = rq->query[i].name;
@@ -172,7 +181,8 @@ enum cz_err cz__request_query(struct cz_http_request *rq, struct cz_report *rep,
             repeated |= strcmp(rq->query[j].name, name) == 0;
         if (is_token_name(name) && !p)
             cz_report_add(rep, "", "token-in-url",
-                          "a token in a URL ends up in logs: send it as Authorization: Bearer, and revoke this one");
+                          "a token in a URL ends up in logs: send it as Authorization: Bearer, "
+                          "and revoke this one");
         else if (!p)
             cz_report_add(rep, "", "query", "there is no query parameter %.60s here", name);
         else if (repeated)
@@ -206,7 +216,8 @@ bool cz_http_query_bool(const struct cz_http_request *rq, const char *name)
     return v && strcmp(v, "false") != 0;
 }
 
-/* ---- headers ------------------------------------------------------------------------------ */
+/* ---- headers ------------------------------------------------------------------------------
+ */
 
 const char *cz_http_header(const struct cz_http_request *rq, const char *name)
 {
@@ -216,14 +227,15 @@ const char *cz_http_header(const struct cz_http_request *rq, const char *name)
     return NULL;
 }
 
-/* Two ways to tell the length of one body is how a request is smuggled past a proxy. ulfius joins
- * repeated headers with a comma, which is how they are seen here. */
+/* Two ways to tell the length of one body is how a request is smuggled past a proxy. ulfius
+ * joins repeated headers with a comma, which is how they are seen here. */
 enum cz_err cz__request_framing(struct cz_http_request *rq, struct cz_error *err)
 {
     const char *len = cz_http_header(rq, "Content-Length");
     const char *te = cz_http_header(rq, "Transfer-Encoding");
     int64_t n;
-    if ((len && te) || (len && !cz_parse_i64(len, &n)) || (te && strcasecmp(te, "chunked") != 0)) {
+    if ((len && te) || (len && !cz_parse_i64(len, &n)) ||
+        (te && strcasecmp(te, "chunked") != 0)) {
         rq->close = true;
         return cz_fail(err, CZ_E_PARSE, "the length of the body is ambiguous");
     }
@@ -286,7 +298,8 @@ static enum cz_err parse_tag(const char *s, int64_t *ret, struct cz_error *err)
     size_t n = strlen(s);
     char digits[24];
     if (strncmp(s, "W/\"", 3) == 0)
-        return cz_fail(err, CZ_E_STALE, "a weak entity tag never matches: send the ETag as it was given");
+        return cz_fail(err, CZ_E_STALE,
+                       "a weak entity tag never matches: send the ETag as it was given");
     if (n < 2 || s[0] != '"' || strchr(s + 1, '"') != s + n - 1)
         return cz_fail(err, CZ_E_PARSE, "If-Match takes one entity tag in double quotes, or *");
     if (n - 2 >= sizeof(digits))
@@ -298,8 +311,10 @@ static enum cz_err parse_tag(const char *s, int64_t *ret, struct cz_error *err)
     return CZ_OK;
 }
 
-enum cz_err cz_http_preconditions(const struct cz_http_request *rq, int64_t *ret_version,
-                                  bool *ret_create_only, struct cz_error *err)
+enum cz_err cz_http_preconditions(const struct cz_http_request *rq,
+                                  int64_t *ret_version,
+                                  bool *ret_create_only,
+                                  struct cz_error *err)
 {
     const char *match = cz_http_header(rq, "If-Match");
     const char *none = cz_http_header(rq, "If-None-Match");
@@ -320,7 +335,8 @@ enum cz_err cz_http_preconditions(const struct cz_http_request *rq, int64_t *ret
     return CZ_OK;
 }
 
-/* ---- body --------------------------------------------------------------------------------- */
+/* ---- body ---------------------------------------------------------------------------------
+ */
 
 static bool media_type_is(const char *header, const char *type)
 {
@@ -335,7 +351,8 @@ static bool media_type_is(const char *header, const char *type)
         return false;
     while (header[n] == ' ' || header[n] == '\t')
         n++;
-    return strcasecmp(header + n, "charset=utf-8") == 0 || strcasecmp(header + n, "charset=\"utf-8\"") == 0;
+    return strcasecmp(header + n, "charset=utf-8") == 0 ||
+           strcasecmp(header + n, "charset=\"utf-8\"") == 0;
 }
 
 static enum cz_err check_type(const struct cz_http_request *rq, struct cz_error *err)
@@ -345,11 +362,15 @@ static enum cz_err check_type(const struct cz_http_request *rq, struct cz_error 
     if (type && (media_type_is(type, "application/json") ||
                  (patch && media_type_is(type, "application/merge-patch+json"))))
         return CZ_OK;
-    return cz_fail(err, CZ_E_MEDIA_TYPE, "the body must be sent as Content-Type: application/json%s",
+    return cz_fail(err, CZ_E_MEDIA_TYPE,
+                   "the body must be sent as Content-Type: application/json%s",
                    patch ? " or application/merge-patch+json" : "");
 }
 
-enum cz_err cz__request_body(struct cz_http_request *rq, size_t max, struct cz_report *rep, struct cz_error *err)
+enum cz_err cz__request_body(struct cz_http_request *rq,
+                             size_t max,
+                             struct cz_report *rep,
+                             struct cz_error *err)
 {
     const struct cz_http_raw *raw = rq->raw;
     const char *len = cz_http_header(rq, "Content-Length");
@@ -376,7 +397,8 @@ enum cz_err cz__request_body(struct cz_http_request *rq, size_t max, struct cz_r
     return rc;
 }
 
-/* ---- getters ------------------------------------------------------------------------------ */
+/* ---- getters ------------------------------------------------------------------------------
+ */
 
 const struct cz_http_route *cz_http_route(const struct cz_http_request *rq)
 {

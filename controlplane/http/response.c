@@ -34,7 +34,10 @@ void cz_http_json(struct cz_http_response *rs, int status, json_t *j)
     json_decref(j);
 }
 
-void cz_http_text(struct cz_http_response *rs, int status, const char *type, const struct cz_buf *b)
+void cz_http_text(struct cz_http_response *rs,
+                  int status,
+                  const char *type,
+                  const struct cz_buf *b)
 {
     cz_free(rs->body);
     cz_free(rs->type);
@@ -73,7 +76,9 @@ static bool tag_listed(const char *list, const char *tag)
     return false;
 }
 
-bool cz_http_not_modified(const struct cz_http_request *rq, struct cz_http_response *rs, int64_t version)
+bool cz_http_not_modified(const struct cz_http_request *rq,
+                          struct cz_http_response *rs,
+                          int64_t version)
 {
     const char *none = cz_http_header(rq, "If-None-Match");
     char tag[32];
@@ -102,7 +107,8 @@ void cz__response_done(struct cz_http_response *rs)
     cz_report_done(&rs->report);
 }
 
-/* ---- problems ----------------------------------------------------------------------------- */
+/* ---- problems -----------------------------------------------------------------------------
+ */
 
 /* "stale-version" → "Stale version" */
 static void title_of(const char *slug, char out[64])
@@ -131,8 +137,9 @@ static json_t *errors_of(const struct cz_report *rep)
 {
     json_t *a = json_array();
     for (size_t i = 0; i < rep->len; i++)
-        json_array_append_new(a, json_pack("{s:s, s:s, s:s}", "pointer", rep->items[i].pointer, "code",
-                                           rep->items[i].code, "message", rep->items[i].message));
+        json_array_append_new(a, json_pack("{s:s, s:s, s:s}", "pointer", rep->items[i].pointer,
+                                           "code", rep->items[i].code, "message",
+                                           rep->items[i].message));
     return a;
 }
 
@@ -148,7 +155,9 @@ static void drop_content(struct cz_http_response *rs)
     rs->body_len = 0;
 }
 
-void cz__response_problem(struct cz_http_response *rs, const struct cz_http_request *rq, const struct cz_error *err)
+void cz__response_problem(struct cz_http_response *rs,
+                          const struct cz_http_request *rq,
+                          const struct cz_error *err)
 {
     int status = cz_err_http_status(err->code);
     const char *slug = cz_err_slug(err->code);
@@ -156,14 +165,16 @@ void cz__response_problem(struct cz_http_response *rs, const struct cz_http_requ
     char *type = cz_strf("/problems/%s", slug);
     char *instance = cz_strf("/requests/%s", rq->id);
     if (status >= 500)
-        cz_log(status == 503 ? CZ_LOG_WARN : CZ_LOG_ERROR, "http", "request failed: %s code=%s request_id=%s",
-               err->text, cz_err_name(err->code), rq->id);
+        cz_log(status == 503 ? CZ_LOG_WARN : CZ_LOG_ERROR, "http",
+               "request failed: %s code=%s request_id=%s", err->text, cz_err_name(err->code),
+               rq->id);
     drop_content(rs);
     title_of(slug, title);
-    json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", type, "title", title, "status", status, "detail",
-                          detail_of(err, status), "instance", instance);
+    json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", type, "title", title, "status",
+                          status, "detail", detail_of(err, status), "instance", instance);
     if (!j) /* a text that is not UTF-8 */
-        j = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title, "status", status, "instance", instance);
+        j = json_pack("{s:s, s:s, s:i, s:s}", "type", type, "title", title, "status", status,
+                      "instance", instance);
     if (rs->report.len)
         json_object_set_new(j, "errors", errors_of(&rs->report));
     if (rs->report.truncated)
@@ -179,7 +190,8 @@ void cz__response_problem(struct cz_http_response *rs, const struct cz_http_requ
     cz_free(instance);
 }
 
-/* ---- out ---------------------------------------------------------------------------------- */
+/* ---- out ----------------------------------------------------------------------------------
+ */
 
 static void out_add(struct cz_http_out *out, const char *name, const char *value)
 {
@@ -188,7 +200,9 @@ static void out_add(struct cz_http_out *out, const char *name, const char *value
     p->value = cz_strdup(value);
 }
 
-void cz__response_out(struct cz_http_response *rs, const struct cz_http_request *rq, struct cz_http_out *out)
+void cz__response_out(struct cz_http_response *rs,
+                      const struct cz_http_request *rq,
+                      struct cz_http_out *out)
 {
     size_t always = sizeof(ALWAYS) / sizeof(ALWAYS[0]);
     out->status = rs->status ? rs->status : 204;

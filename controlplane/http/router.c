@@ -29,7 +29,8 @@ static enum cz_err check(const struct cz_http_route *r, struct cz_error *err)
     return CZ_OK;
 }
 
-static enum cz_err compile(struct cz__route *out, const struct cz_http_route *r, struct cz_error *err)
+static enum cz_err
+compile(struct cz__route *out, const struct cz_http_route *r, struct cz_error *err)
 {
     out->r = r;
     for (const char *p = r->path; *p == '/';) {
@@ -53,7 +54,8 @@ static bool same_path(const struct cz__route *a, const struct cz__route *b)
     return true;
 }
 
-enum cz_err cz__router_init(struct cz__router *r, const struct cz_http_route *table, struct cz_error *err)
+enum cz_err
+cz__router_init(struct cz__router *r, const struct cz_http_route *table, struct cz_error *err)
 {
     while (table[r->len].method)
         r->len++;
@@ -65,8 +67,10 @@ enum cz_err cz__router_init(struct cz__router *r, const struct cz_http_route *ta
         if (rc != CZ_OK)
             return rc;
         for (size_t j = 0; j < i; j++)
-            if (same_path(&r->routes[i], &r->routes[j]) && cz_streq(table[i].method, table[j].method))
-                return cz_fail(err, CZ_E_INTERNAL, "route %s %s twice", table[i].method, table[i].path);
+            if (same_path(&r->routes[i], &r->routes[j]) &&
+                cz_streq(table[i].method, table[j].method))
+                return cz_fail(err, CZ_E_INTERNAL, "route %s %s twice", table[i].method,
+                               table[i].path);
     }
     return CZ_OK;
 }
@@ -106,8 +110,11 @@ static void allow_add(char *allow, const char *method)
     (void)snprintf(allow + n, 128 - n, "%s%s", n ? ", " : "", method);
 }
 
-enum cz_err cz__router_find(const struct cz__router *r, struct cz_http_request *rq, const char *method,
-                            char *allow, struct cz_error *err)
+enum cz_err cz__router_find(const struct cz__router *r,
+                            struct cz_http_request *rq,
+                            const char *method,
+                            char *allow,
+                            struct cz_error *err)
 {
     size_t best = 0;
     const struct cz__route *path = NULL;

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** ulfius and libmicrohttpd.  What is measured about them and answered here (guide: libraries 2.1):
+/** ulfius and libmicrohttpd.  What is measured about them and answered here (guide:
+ * libraries 2.1):
  *  - thread per connection, so that a handler may block; poll instead of select, so that file
  *    descriptors above 1024 work; limits of connections through libmicrohttpd's options;
- *  - the body is taken up to max_body + 1 bytes, so that a cut one is seen (413) and never used;
+ *  - the body is taken up to max_body + 1 bytes, so that a cut one is seen (413) and never
+ * used;
  *  - one default endpoint for everything: routing is ours (router.c), and a callback always
  *    returns COMPLETE, because U_CALLBACK_ERROR throws the answer away;
  *  - the listening socket is made here: explicit address, clear error, known port;
  *  - the peer's address is taken from libmicrohttpd: ulfius' copy is cut for IPv6;
- *  - stop: quiesce → handlers see cz_http_stopping() → wait for what is in flight → stop → close. */
+ *  - stop: quiesce → handlers see cz_http_stopping() → wait for what is in flight → stop →
+ * close. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -35,16 +38,21 @@ struct glue {
 /* The connection that this thread serves: set when the request line was read. */
 static _Thread_local struct cz__conn *tl_conn;
 
-/* ---- libmicrohttpd's callbacks -------------------------------------------------------------- */
+/* ---- libmicrohttpd's callbacks --------------------------------------------------------------
+ */
 
 static void peer_text(const struct sockaddr *a, char *out, size_t size)
 {
-    if (!a || getnameinfo(a, a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in),
+    if (!a || getnameinfo(a,
+                          a->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+                                                   : sizeof(struct sockaddr_in),
                           out, (socklen_t)size, NULL, 0, NI_NUMERICHOST) != 0)
         (void)snprintf(out, size, "-");
 }
 
-static void on_connection(void *cls, struct MHD_Connection *c, void **socket_context,
+static void on_connection(void *cls,
+                          struct MHD_Connection *c,
+                          void **socket_context,
                           enum MHD_ConnectionNotificationCode code)
 {
     struct cz_http_server *s = cls;
@@ -54,8 +62,10 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **socket_con
         *socket_context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
-    const union MHD_ConnectionInfo *addr = MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *addr =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     char peer[64] = "-";
     peer_text(addr ? addr->client_addr : NULL, peer, sizeof(peer));
     *socket_context = fd ? cz__conn_add(&s->conns, fd->connect_fd, peer) : NULL;
@@ -64,17 +74,22 @@ static void on_connection(void *cls, struct MHD_Connection *c, void **socket_con
 static void *on_request_line(void *cls, const char *uri, struct MHD_Connection *c)
 {
     struct cz_http_server *s = cls;
-    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     tl_conn = i ? i->socket_context : NULL;
     if (tl_conn)
         cz__conn_state(&s->conns, tl_conn, CZ__CONN_READING);
     return ulfius_uri_logger(NULL, uri);
 }
 
-static void on_completed(void *cls, struct MHD_Connection *c, void **con_cls, enum MHD_RequestTerminationCode code)
+static void on_completed(void *cls,
+                         struct MHD_Connection *c,
+                         void **con_cls,
+                         enum MHD_RequestTerminationCode code)
 {
     struct cz_http_server *s = cls;
-    const union MHD_ConnectionInfo *i = MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    const union MHD_ConnectionInfo *i =
+        MHD_get_connection_info(c, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     mhd_request_completed(NULL, c, con_cls, code);
     if (i && i->socket_context)
         cz__conn_state(&s->conns, i->socket_context, CZ__CONN_IDLE);
@@ -91,19 +106,22 @@ static void on_mhd_log(void *cls, const char *fmt, va_list ap)
     cz_log(CZ_LOG_DEBUG, "http", "libmicrohttpd: %s", text);
 }
 
-static void on_ulfius_log(void *cls, const char *app, const time_t date, const unsigned long level, const char *text)
+static void on_ulfius_log(
+    void *cls, const char *app, const time_t date, const unsigned long level, const char *text)
 {
     (void)cls, (void)app, (void)date;
     cz_log(level <= Y_LOG_LEVEL_ERROR ? CZ_LOG_WARN : CZ_LOG_DEBUG, "http", "%s", text);
 }
 
-/* ---- ulfius' callback ----------------------------------------------------------------------- */
+/* ---- ulfius' callback -----------------------------------------------------------------------
+ */
 
 static void give(struct _u_response *response, const struct cz_http_out *out)
 {
     for (size_t i = 0; i < out->headers_len; i++)
         u_map_put(response->map_header, out->headers[i].name, out->headers[i].value);
-    ulfius_set_binary_body_response(response, (unsigned)out->status, out->body ? out->body : "", out->body_len);
+    ulfius_set_binary_body_response(response, (unsigned)out->status, out->body ? out->body : "",
+                                    out->body_len);
     response->status = out->status;
 }
 
@@ -135,10 +153,12 @@ static int on_request(const struct _u_request *request, struct _u_response *resp
     return U_CALLBACK_COMPLETE;
 }
 
-/* ---- listening ------------------------------------------------------------------------------ */
+/* ---- listening ------------------------------------------------------------------------------
+ */
 
 /* "host:port", "[v6]:port" → parts. */
-static enum cz_err split_listen(const char *listen, char host[256], char port[8], struct cz_error *err)
+static enum cz_err
+split_listen(const char *listen, char host[256], char port[8], struct cz_error *err)
 {
     const char *colon = strrchr(listen, ':');
     int64_t n;
@@ -148,26 +168,30 @@ static enum cz_err split_listen(const char *listen, char host[256], char port[8]
         len -= 2;
     }
     if (!colon || len == 0 || len >= 256 || !cz_parse_i64(colon + 1, &n) || n < 0 || n > 65535)
-        return cz_fail(err, CZ_E_INVALID, "listen address must be HOST:PORT, as in 127.0.0.1:8080");
+        return cz_fail(err, CZ_E_INVALID,
+                       "listen address must be HOST:PORT, as in 127.0.0.1:8080");
     memcpy(host, listen, len);
     host[len] = 0;
     (void)snprintf(port, 8, "%d", (int)n);
     return CZ_OK;
 }
 
-static enum cz_err bind_one(const struct addrinfo *ai, const char *listen_on, int *ret, struct cz_error *err)
+static enum cz_err
+bind_one(const struct addrinfo *ai, const char *listen_on, int *ret, struct cz_error *err)
 {
     int one = 1;
     int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
-        return cz_fail_flags(err, CZ_E_IO, 0, errno, "cannot make a socket: %s", strerror(errno));
+        return cz_fail_flags(err, CZ_E_IO, 0, errno, "cannot make a socket: %s",
+                             strerror(errno));
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     if (ai->ai_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
     if (bind(fd, ai->ai_addr, ai->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
         int e = errno;
         (void)close(fd);
-        return cz_fail_flags(err, CZ_E_IO, 0, e, "cannot listen on %s: %s", listen_on, strerror(e));
+        return cz_fail_flags(err, CZ_E_IO, 0, e, "cannot listen on %s: %s", listen_on,
+                             strerror(e));
     }
     *ret = fd;
     return CZ_OK;
@@ -176,13 +200,15 @@ static enum cz_err bind_one(const struct addrinfo *ai, const char *listen_on, in
 static enum cz_err make_socket(struct cz_http_server *s, struct glue *g, struct cz_error *err)
 {
     char host[256], port[8];
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV}, *ai = NULL;
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV},
+                    *ai = NULL;
     enum cz_err rc = split_listen(s->o.listen, host, port, err);
     if (rc != CZ_OK)
         return rc;
     int e = getaddrinfo(host, port, &hints, &ai);
     if (e != 0)
-        return cz_fail(err, CZ_E_INVALID, "listen address %s: %s", s->o.listen, gai_strerror(e));
+        return cz_fail(err, CZ_E_INVALID, "listen address %s: %s", s->o.listen,
+                       gai_strerror(e));
     rc = bind_one(ai, s->o.listen, &g->fd, err);
     g->v6 = ai->ai_family == AF_INET6;
     freeaddrinfo(ai);
@@ -191,7 +217,8 @@ static enum cz_err make_socket(struct cz_http_server *s, struct glue *g, struct 
     struct sockaddr_storage a;
     socklen_t len = sizeof(a);
     if (getsockname(g->fd, (struct sockaddr *)&a, &len) == 0)
-        s->port = ntohs(g->v6 ? ((struct sockaddr_in6 *)&a)->sin6_port : ((struct sockaddr_in *)&a)->sin_port);
+        s->port = ntohs(g->v6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                              : ((struct sockaddr_in *)&a)->sin_port);
     return CZ_OK;
 }
 
@@ -208,7 +235,8 @@ static enum cz_err load_tls(struct cz_http_server *s, struct glue *g, struct cz_
     return CZ_OK;
 }
 
-/* ---- start and stop ------------------------------------------------------------------------- */
+/* ---- start and stop -------------------------------------------------------------------------
+ */
 
 static struct MHD_OptionItem item(enum MHD_OPTION option, intptr_t value, void *ptr)
 {
@@ -217,8 +245,8 @@ static struct MHD_OptionItem item(enum MHD_OPTION option, intptr_t value, void *
 
 static unsigned fill_options(struct cz_http_server *s, struct glue *g, struct MHD_OptionItem *o)
 {
-    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-                     MHD_USE_ITC | MHD_USE_ERROR_LOG;
+    unsigned flags = MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                     MHD_USE_POLL | MHD_USE_ITC | MHD_USE_ERROR_LOG;
     size_t n = 0;
     int idle = s->o.idle_ms > 0 ? s->o.idle_ms : 60000;
     o[n++] = item(MHD_OPTION_EXTERNAL_LOGGER, (intptr_t)on_mhd_log, NULL);
@@ -226,7 +254,8 @@ static unsigned fill_options(struct cz_http_server *s, struct glue *g, struct MH
     o[n++] = item(MHD_OPTION_URI_LOG_CALLBACK, (intptr_t)on_request_line, s);
     o[n++] = item(MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)on_connection, s);
     o[n++] = item(MHD_OPTION_LISTEN_SOCKET, g->fd, NULL);
-    o[n++] = item(MHD_OPTION_CONNECTION_LIMIT, s->o.connections > 0 ? s->o.connections : 1000, NULL);
+    o[n++] =
+        item(MHD_OPTION_CONNECTION_LIMIT, s->o.connections > 0 ? s->o.connections : 1000, NULL);
     o[n++] = item(MHD_OPTION_PER_IP_CONNECTION_LIMIT,
                   s->o.connections_per_ip > 0 ? s->o.connections_per_ip : 500, NULL);
     o[n++] = item(MHD_OPTION_CONNECTION_TIMEOUT, (idle + 999) / 1000 + 1, NULL);
@@ -257,7 +286,8 @@ static enum cz_err run_ulfius(struct cz_http_server *s, struct glue *g, struct c
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     unsigned flags = fill_options(s, g, options);
     (void)pthread_once(&once, init_logs);
-    if (ulfius_init_instance(&g->ulfius, (unsigned)s->port ? (unsigned)s->port : 1, NULL, NULL) != U_OK)
+    if (ulfius_init_instance(&g->ulfius, (unsigned)s->port ? (unsigned)s->port : 1, NULL,
+                             NULL) != U_OK)
         return cz_fail(err, CZ_E_INTERNAL, "ulfius does not start");
     g->running = true;
     g->ulfius.max_post_body_size = s->o.max_body + 1;
@@ -299,7 +329,8 @@ enum cz_err cz_http_server_start(struct cz_http_server *s, struct cz_error *err)
         return rc;
     }
     s->glue = g;
-    cz_log(CZ_LOG_INFO, "http", "listening address=%s port=%d tls=%s", s->o.listen, s->port, g->cert ? "yes" : "no");
+    cz_log(CZ_LOG_INFO, "http", "listening address=%s port=%d tls=%s", s->o.listen, s->port,
+           g->cert ? "yes" : "no");
     return CZ_OK;
 }
 

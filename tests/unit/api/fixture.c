@@ -8,8 +8,13 @@
 #include "cz/log.h"
 #include "cz/time.h"
 
-static enum cz_err topics(void *arg, struct cz_cluster *c, const char *const *names, size_t n, cz_time deadline,
-                          struct cz_topic_info **ret, struct cz_error *err)
+static enum cz_err topics(void *arg,
+                          struct cz_cluster *c,
+                          const char *const *names,
+                          size_t n,
+                          cz_time deadline,
+                          struct cz_topic_info **ret,
+                          struct cz_error *err)
 {
     (void)arg, (void)deadline;
     if (strncmp(cz_cluster_bootstrap(c), "dead", 4) == 0)
@@ -33,9 +38,12 @@ int fx_set_up(void **state)
     cz_json_init();
     f->store = cz_store_memory_new();
     assert_int_equal(cz_status_view_new(NULL, "t", &f->view, &err), CZ_OK);
-    f->service = cz_service_new(&(struct cz_service_options){.store = f->store, .status = f->view, .topics = topics});
-    f->api = cz_api_new(&(struct cz_api_options){.service = f->service, .token = TOKEN, .token_len = sizeof(TOKEN) - 1});
-    const struct cz_http_options o = {.auth = cz_api_auth, .context = f->api, .routes = cz_api_routes};
+    f->service = cz_service_new(
+        &(struct cz_service_options){.store = f->store, .status = f->view, .topics = topics});
+    f->api = cz_api_new(&(struct cz_api_options){
+        .service = f->service, .token = TOKEN, .token_len = sizeof(TOKEN) - 1});
+    const struct cz_http_options o = {
+        .auth = cz_api_auth, .context = f->api, .routes = cz_api_routes};
     assert_int_equal(cz_http_server_new(&o, &f->http, &err), CZ_OK);
     cz_api_set_server(f->api, f->http);
     *state = f;
@@ -70,9 +78,15 @@ int fx_ask(struct fx *f, const struct ask *a, char **ret)
     if (a->if_none_match)
         headers[n++] = (struct cz_http_pair){"If-None-Match", a->if_none_match};
     if (body)
-        headers[n++] = (struct cz_http_pair){"Content-Type", a->type ? a->type : "application/json"};
-    const struct cz_http_raw raw = {.method = a->method, .target = a->target, .headers = headers, .headers_len = n,
-                                    .body = body, .body_len = body ? strlen(body) : 0, .peer = "127.0.0.1"};
+        headers[n++] =
+            (struct cz_http_pair){"Content-Type", a->type ? a->type : "application/json"};
+    const struct cz_http_raw raw = {.method = a->method,
+                                    .target = a->target,
+                                    .headers = headers,
+                                    .headers_len = n,
+                                    .body = body,
+                                    .body_len = body ? strlen(body) : 0,
+                                    .peer = "127.0.0.1"};
     cz_http_handle(f->http, &raw, &out);
     int status = out.status;
     if (ret) {
@@ -85,7 +99,8 @@ int fx_ask(struct fx *f, const struct ask *a, char **ret)
     return status;
 }
 
-json_t *fx_json(struct fx *f, const char *method, const char *target, const char *body, int status)
+json_t *
+fx_json(struct fx *f, const char *method, const char *target, const char *body, int status)
 {
     char *text = NULL;
     json_t *j = NULL;
@@ -101,11 +116,13 @@ json_t *fx_json(struct fx *f, const char *method, const char *target, const char
 
 void fx_worker(struct fx *f, const char *id, int64_t revision)
 {
-    struct cz_channel_record r = {.key = cz_strf("worker/%s", id), .offset = 1, .timestamp_ms = cz_wall_ms()};
-    r.value = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:i, s:I, s:I}", "id", id, "incarnation", "i1",
-                        "host", "h", "version", "0.1.0", "capacity", 0, "lease_ms", 10000, "tasks", 0, "applied",
-                        (json_int_t)revision, "epoch", 1, "at_ms", (json_int_t)cz_wall_ms(), "started_ms",
-                        (json_int_t)cz_wall_ms());
+    struct cz_channel_record r = {
+        .key = cz_strf("worker/%s", id), .offset = 1, .timestamp_ms = cz_wall_ms()};
+    r.value =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:I, s:i, s:I, s:I}", "id", id,
+                  "incarnation", "i1", "host", "h", "version", "0.1.0", "capacity", 0,
+                  "lease_ms", 10000, "tasks", 0, "applied", (json_int_t)revision, "epoch", 1,
+                  "at_ms", (json_int_t)cz_wall_ms(), "started_ms", (json_int_t)cz_wall_ms());
     assert_non_null(r.value);
     cz_status_view_feed(f->view, &r);
     cz_channel_record_done(&r);

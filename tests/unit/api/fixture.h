@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The whole API without sockets: store in memory, a status view that is fed by hand, Kafka played
- *  by names (topics that begin with "missing" do not exist; a cluster named dead… does not
- *  answer). */
+/** The whole API without sockets: store in memory, a status view that is fed by hand, Kafka
+ * played by names (topics that begin with "missing" do not exist; a cluster named dead… does
+ * not answer). */
 #ifndef CZ_TEST_API_FIXTURE_H
 #define CZ_TEST_API_FIXTURE_H
 
@@ -27,14 +27,16 @@ int fx_set_up(void **state);
 int fx_tear_down(void **state);
 
 struct ask {
-    const char *method, *target, *body;           /* body: ' stands for " */
-    const char *if_match, *if_none_match, *type;  /* NULL: not sent; type: application/json when there is a body */
+    const char *method, *target, *body; /* body: ' stands for " */
+    const char *if_match, *if_none_match,
+        *type; /* NULL: not sent; type: application/json when there is a body */
     bool anonymous;
 };
 /** The status; the answer's text in @ret (cz_free), may be NULL. */
 int fx_ask(struct fx *f, const struct ask *a, char **ret);
 /** As fx_ask(), parsed; checks the status. */
-json_t *fx_json(struct fx *f, const char *method, const char *target, const char *body, int status);
+json_t *
+fx_json(struct fx *f, const char *method, const char *target, const char *body, int status);
 /** A worker says that it lives and has applied @revision. */
 void fx_worker(struct fx *f, const char *id, int64_t revision);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Cursors: what was made is read back by any instance with the same token, and nothing else is. */
+/** Cursors: what was made is read back by any instance with the same token, and nothing else
+ * is. */
 #include <string.h>
 
 #include "api_priv.h"
@@ -29,7 +30,8 @@ static bool reads(const struct cz_api *a, const char *scope, const char *cursor)
 
 static void test_cursor(void **state)
 {
-    struct cz_api *a = with_token("one-token-of-some-length"), *b = with_token("one-token-of-some-length");
+    struct cz_api *a = with_token("one-token-of-some-length"),
+                  *b = with_token("one-token-of-some-length");
     struct cz_api *other = with_token("another-token-of-some-length");
     char *c = cz__cursor_make(a, "scope", "default", "a name é");
     (void)state;

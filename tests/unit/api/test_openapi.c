@@ -23,7 +23,7 @@ static bool has_param(const json_t *op, const char *in, const char *name)
 {
     size_t i;
     json_t *p;
-    json_array_foreach(json_object_get(op, "parameters"), i, p)
+    json_array_foreach (json_object_get(op, "parameters"), i, p)
         if (cz_streq(json_string_value(json_object_get(p, "in")), in) &&
             cz_streq(json_string_value(json_object_get(p, "name")), name))
             return true;
@@ -34,7 +34,7 @@ static size_t count_params(const json_t *op, const char *in)
 {
     size_t i, n = 0;
     json_t *p;
-    json_array_foreach(json_object_get(op, "parameters"), i, p)
+    json_array_foreach (json_object_get(op, "parameters"), i, p)
         n += cz_streq(json_string_value(json_object_get(p, "in")), in);
     return n;
 }
@@ -59,7 +59,8 @@ static void check_route(const struct cz_http_route *r)
     }
     assert_int_equal(count_params(op, "path"), vars);
     assert_int_equal(count_params(op, "query"), queries);
-    assert_int_equal(json_object_get(op, "requestBody") != NULL, (r->flags & CZ_HTTP_BODY) != 0);
+    assert_int_equal(json_object_get(op, "requestBody") != NULL,
+                     (r->flags & CZ_HTTP_BODY) != 0);
     assert_int_equal((r->flags & CZ_HTTP_BODY) != 0, r->request != NULL);
     /* free for everybody: said in the document, and only health */
     assert_int_equal(json_object_get(op, "security") != NULL, (r->flags & CZ_HTTP_NOAUTH) != 0);
@@ -81,8 +82,8 @@ static void test_table_is_document(void **state)
         assert_null(cz_map_get(&ids, r->id));
         cz_map_put(&ids, r->id, doc);
     }
-    json_object_foreach(json_object_get(doc, "paths"), path, p)
-        json_object_foreach(p, method, op)
+    json_object_foreach (json_object_get(doc, "paths"), path, p)
+        json_object_foreach (p, method, op)
             operations++;
     assert_int_equal(routes, operations);
     cz_map_done(&ids);
@@ -94,7 +95,7 @@ static void follow(const json_t *j, struct cz_map *used)
     json_t *v;
     size_t i;
     if (json_is_array(j))
-        json_array_foreach((json_t *)(uintptr_t)j, i, v)
+        json_array_foreach ((json_t *)(uintptr_t)j, i, v)
             follow(v, used);
     if (!json_is_object(j))
         return;
@@ -107,7 +108,7 @@ static void follow(const json_t *j, struct cz_map *used)
             fail_msg("%s leads nowhere", ref);
         cz_map_put(used, name, doc);
     }
-    json_object_foreach((json_t *)(uintptr_t)j, key, v)
+    json_object_foreach ((json_t *)(uintptr_t)j, key, v)
         follow(v, used);
 }
 
@@ -118,8 +119,8 @@ static void test_references(void **state)
     json_t *s;
     (void)state;
     follow(doc, &used);
-    json_object_foreach(json_object_get(json_object_get(doc, "components"), "schemas"), name, s)
-    {
+    json_object_foreach (json_object_get(json_object_get(doc, "components"), "schemas"), name,
+                         s) {
         if (!json_is_object(s))
             fail_msg("schema %s is not JSON", name);
         if (!cz_map_get(&used, name))
@@ -132,14 +133,22 @@ static void test_references(void **state)
 static void test_specs_come_from_tables(void **state)
 {
     json_t *schemas = json_object_get(json_object_get(doc, "components"), "schemas");
-    json_t *m = json_object_get(json_object_get(json_object_get(schemas, "MappingSpec"), "properties"), "valid_jmespath");
-    json_t *c = json_object_get(json_object_get(json_object_get(schemas, "ClusterSpec"), "properties"), "sasl_password");
+    json_t *m =
+        json_object_get(json_object_get(json_object_get(schemas, "MappingSpec"), "properties"),
+                        "valid_jmespath");
+    json_t *c =
+        json_object_get(json_object_get(json_object_get(schemas, "ClusterSpec"), "properties"),
+                        "sasl_password");
     (void)state;
     assert_true(strlen(json_string_value(json_object_get(m, "description"))) > 0);
     assert_string_equal(json_string_value(json_object_get(c, "format")), "secret-reference");
-    assert_string_equal(json_string_value(json_object_get(
-                            json_object_get(json_object_get(json_object_get(schemas, "MappingDocument"), "properties"), "spec"), "$ref")),
-                        "#/components/schemas/MappingSpec");
+    assert_string_equal(
+        json_string_value(json_object_get(
+            json_object_get(
+                json_object_get(json_object_get(schemas, "MappingDocument"), "properties"),
+                "spec"),
+            "$ref")),
+        "#/components/schemas/MappingSpec");
 }
 
 static int set_up(void **state)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Handlers that show what they were given: GET echoes path variables and query, PUT echoes the
- *  body's length, one sleeps, one waits until the server drains, each kind of error has a path. */
+ *  body's length, one sleeps, one waits until the server drains, each kind of error has a path.
+ */
 #include "fixture.h"
 
 #include <time.h>
@@ -8,20 +9,25 @@
 #include "cz/json.h"
 #include "cz/secret.h"
 
-static enum cz_err live(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+live(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)err;
-    cz_http_json(rs, 200, json_pack("{s:s, s:b}", "status", "ok", "known", cz_http_actor(rq) != NULL));
+    cz_http_json(rs, 200,
+                 json_pack("{s:s, s:b}", "status", "ok", "known", cz_http_actor(rq) != NULL));
     return CZ_OK;
 }
 
-static enum cz_err get_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+get_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)err;
     if (cz_http_not_modified(rq, rs, 7))
         return CZ_OK;
-    json_t *j = json_pack("{s:s, s:s, s:i, s:b}", "team", cz_http_var(rq, "team"), "name", cz_http_var(rq, "name"),
-                          "limit", (int)cz_http_query_int(rq, "limit", 5), "flag", cz_http_query_bool(rq, "flag"));
+    json_t *j =
+        json_pack("{s:s, s:s, s:i, s:b}", "team", cz_http_var(rq, "team"), "name",
+                  cz_http_var(rq, "name"), "limit", (int)cz_http_query_int(rq, "limit", 5),
+                  "flag", cz_http_query_bool(rq, "flag"));
     cz_json_set_str(j, "q", cz_http_query(rq, "name"));
     cz_json_set_str(j, "actor", cz_http_actor(rq));
     cz_json_set_str(j, "trace", cz_http_traceparent(rq));
@@ -29,7 +35,8 @@ static enum cz_err get_thing(const struct cz_http_request *rq, struct cz_http_re
     return CZ_OK;
 }
 
-static enum cz_err put_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+put_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     int64_t version;
     bool create;
@@ -37,19 +44,22 @@ static enum cz_err put_thing(const struct cz_http_request *rq, struct cz_http_re
     if (rc != CZ_OK)
         return rc;
     const json_t *b = cz_http_body(rq);
-    cz_http_json(rs, 201, json_pack("{s:i, s:i, s:b}", "members", (int)json_object_size(b), "version", (int)version,
-                                    "create", create));
+    cz_http_json(rs, 201,
+                 json_pack("{s:i, s:i, s:b}", "members", (int)json_object_size(b), "version",
+                           (int)version, "create", create));
     cz_http_etag(rs, 8);
     return CZ_OK;
 }
 
-static enum cz_err del_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+del_thing(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)rq, (void)rs, (void)err;
     return CZ_OK;
 }
 
-static enum cz_err invalid(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+invalid(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)rq, (void)err;
     cz_http_set_header(rs, "ETag", "\"1\"");
@@ -57,19 +67,23 @@ static enum cz_err invalid(const struct cz_http_request *rq, struct cz_http_resp
     return cz_report_add(cz_http_report(rs), "/spec/b~1c", "range", "must be 1 to 5");
 }
 
-static enum cz_err away(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+away(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)rq, (void)rs;
-    return cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0, "connection to 10.1.2.3 refused");
+    return cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0,
+                         "connection to 10.1.2.3 refused");
 }
 
-static enum cz_err broken(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+broken(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)rq, (void)rs;
     return cz_fail(err, CZ_E_INTERNAL, "secret detail");
 }
 
-static enum cz_err slow(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+slow(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     struct timespec t = {.tv_nsec = cz_http_query_int(rq, "ms", 1000) * 1000000};
     (void)err;
@@ -78,7 +92,8 @@ static enum cz_err slow(const struct cz_http_request *rq, struct cz_http_respons
     return CZ_OK;
 }
 
-static enum cz_err wait_drain(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+wait_drain(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     struct timespec t = {.tv_nsec = 20000000};
     (void)err;
@@ -88,7 +103,8 @@ static enum cz_err wait_drain(const struct cz_http_request *rq, struct cz_http_r
     return CZ_OK;
 }
 
-static enum cz_err big(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+big(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     struct cz_buf b = CZ_BUF_INIT(8u << 20);
     (void)rq, (void)err;
@@ -118,9 +134,11 @@ const struct cz_http_route fixture_routes[] = {
     {"GET", "/metrics", live, CZ_HTTP_OPEN_METRICS, DOC("metrics")},
     {"GET", "/t/{team}/m/{name}", get_thing, 0, .query = query, DOC("get")},
     {"PUT", "/t/{team}/m/{name}", put_thing, CZ_HTTP_BODY, DOC("put")},
-    {"PATCH", "/t/{team}/m/{name}", put_thing, CZ_HTTP_BODY | CZ_HTTP_MERGE_PATCH, DOC("patch")},
+    {"PATCH", "/t/{team}/m/{name}", put_thing, CZ_HTTP_BODY | CZ_HTTP_MERGE_PATCH,
+     DOC("patch")},
     {"DELETE", "/t/{team}/m/{name}", del_thing, 0, DOC("delete")},
-    {"POST", "/t/{team}/m/{name}/poke", put_thing, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL, DOC("poke")},
+    {"POST", "/t/{team}/m/{name}/poke", put_thing, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL,
+     DOC("poke")},
     {"GET", "/t/{team}/m/special", live, 0, DOC("special")},
     {"GET", "/invalid", invalid, 0, DOC("invalid")},
     {"GET", "/away", away, 0, DOC("away")},
@@ -131,7 +149,8 @@ const struct cz_http_route fixture_routes[] = {
     {0},
 };
 
-enum cz_err fixture_auth(void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err)
+enum cz_err fixture_auth(
+    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err)
 {
     (void)context;
     if (!cz_secret_equal(token, len, TOKEN, sizeof(TOKEN) - 1))

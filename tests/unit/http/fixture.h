@@ -13,7 +13,8 @@
     "trusted-types 'none'"
 
 extern const struct cz_http_route fixture_routes[];
-enum cz_err fixture_auth(void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+enum cz_err fixture_auth(
+    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
 struct cz_http_server *fixture_server(const struct cz_http_options *with);
 
 #endif

@@ -13,8 +13,14 @@
 #include "cz/log.h"
 #include "fixture.h"
 
-#define AUTH {"Authorization", "Bearer " TOKEN}
-#define JSON {"Content-Type", "application/json"}
+#define AUTH                                                                                   \
+    {                                                                                          \
+        "Authorization", "Bearer " TOKEN                                                       \
+    }
+#define JSON                                                                                   \
+    {                                                                                          \
+        "Content-Type", "application/json"                                                     \
+    }
 
 struct row {
     const char *method, *target;
@@ -78,13 +84,43 @@ static const struct row rows[] = {
     {"GET", "/t/a/m/b?name=12345678901", {AUTH}, NULL, 400, "0 to 10 bytes"},
     /* bodies */
     {"PUT", "/t/a/m/b", {AUTH, JSON}, "{\"a\":1,\"b\":2}", 201, "\"members\":2"},
-    {"PUT", "/t/a/m/b", {AUTH, {"Content-Type", "application/json; charset=UTF-8"}}, "{}", 201, "0"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/json; charset=UTF-8"}},
+     "{}",
+     201,
+     "0"},
     {"PUT", "/t/a/m/b", {AUTH}, "{}", 415, "application/json"},
-    {"PUT", "/t/a/m/b", {AUTH, {"Content-Type", "application/x-www-form-urlencoded"}}, "a=1", 415, "application/json"},
-    {"PUT", "/t/a/m/b", {AUTH, {"Content-Type", "application/json; charset=latin1"}}, "{}", 415, "unsupported"},
-    {"PUT", "/t/a/m/b", {AUTH, {"Content-Type", "application/jsonx"}}, "{}", 415, "unsupported"},
-    {"PUT", "/t/a/m/b", {AUTH, {"Content-Type", "application/merge-patch+json"}}, "{}", 415, "unsupported"},
-    {"PATCH", "/t/a/m/b", {AUTH, {"Content-Type", "application/merge-patch+json"}}, "{}", 201, "members"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/x-www-form-urlencoded"}},
+     "a=1",
+     415,
+     "application/json"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/json; charset=latin1"}},
+     "{}",
+     415,
+     "unsupported"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/jsonx"}},
+     "{}",
+     415,
+     "unsupported"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/merge-patch+json"}},
+     "{}",
+     415,
+     "unsupported"},
+    {"PATCH",
+     "/t/a/m/b",
+     {AUTH, {"Content-Type", "application/merge-patch+json"}},
+     "{}",
+     201,
+     "members"},
     {"PUT", "/t/a/m/b", {AUTH, JSON}, NULL, 400, "JSON object is needed"},
     {"PUT", "/t/a/m/b", {AUTH, JSON}, "{\"a\":1} x", 400, "malformed"},
     {"PUT", "/t/a/m/b", {AUTH, JSON}, "{} {}", 400, "malformed"},
@@ -94,27 +130,57 @@ static const struct row rows[] = {
     {"PUT", "/t/a/m/b", {{0}, JSON}, "[1]", 401, "unauthenticated"},
     {"GET", "/t/a/m/b", {AUTH, JSON}, "{}", 400, "takes no body"},
     {"POST", "/t/a/m/b/poke", {AUTH}, NULL, 201, "members"},
-    {"PUT", "/t/a/m/b", {AUTH, JSON, {"Content-Length", "2"}, {"Transfer-Encoding", "chunked"}}, "{}", 400, "ambiguous"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, JSON, {"Content-Length", "2"}, {"Transfer-Encoding", "chunked"}},
+     "{}",
+     400,
+     "ambiguous"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"Content-Length", "2,2"}}, "{}", 400, "ambiguous"},
-    {"PUT", "/t/a/m/b", {AUTH, JSON, {"Content-Length", "1048577"}}, "{}", 413, "1048576 bytes"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, JSON, {"Content-Length", "1048577"}},
+     "{}",
+     413,
+     "1048576 bytes"},
     {"DELETE", "/t/a/m/b", {AUTH}, NULL, 204, NULL},
     /* preconditions */
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "\"12\""}}, "{}", 201, "\"version\":12"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "*"}}, "{}", 201, "\"version\":-1"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "12"}}, "{}", 400, "double quotes"},
-    {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "\"1\", \"2\""}}, "{}", 400, "one entity tag"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, JSON, {"If-Match", "\"1\", \"2\""}},
+     "{}",
+     400,
+     "one entity tag"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "\"x\""}}, "{}", 412, "stale"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "\"0\""}}, "{}", 412, "stale"},
-    {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "\"99999999999999999999999999999\""}}, "{}", 412, "stale"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, JSON, {"If-Match", "\"99999999999999999999999999999\""}},
+     "{}",
+     412,
+     "stale"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-Match", "W/\"1\""}}, "{}", 412, "weak"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-None-Match", "*"}}, "{}", 201, "\"create\":true"},
     {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-None-Match", "\"1\""}}, "{}", 400, "takes * only"},
-    {"PUT", "/t/a/m/b", {AUTH, JSON, {"If-None-Match", "*"}, {"If-Match", "*"}}, "{}", 400, "exclude"},
+    {"PUT",
+     "/t/a/m/b",
+     {AUTH, JSON, {"If-None-Match", "*"}, {"If-Match", "*"}},
+     "{}",
+     400,
+     "exclude"},
     {"GET", "/t/a/m/b", {AUTH, {"If-None-Match", "\"7\""}}, NULL, 304, NULL},
     {"GET", "/t/a/m/b", {AUTH, {"If-None-Match", "\"5\", W/\"7\""}}, NULL, 304, NULL},
     {"GET", "/t/a/m/b", {AUTH, {"If-None-Match", "\"77\""}}, NULL, 200, "limit"},
     /* problems */
-    {"GET", "/invalid", {AUTH}, NULL, 422, "{\"pointer\":\"/spec/b~1c\",\"code\":\"range\",\"message\":\"must be 1 to 5\"}"},
+    {"GET",
+     "/invalid",
+     {AUTH},
+     NULL,
+     422,
+     "{\"pointer\":\"/spec/b~1c\",\"code\":\"range\",\"message\":\"must be 1 to 5\"}"},
     {"GET", "/away", {AUTH}, NULL, 503, "try again"},
     {"GET", "/broken", {AUTH}, NULL, 500, "internal error"},
 };
@@ -126,8 +192,13 @@ static void handle(struct cz_http_server *s, const struct row *r, struct cz_http
     for (size_t i = 0; i < 5; i++)
         if (r->headers[i].name)
             headers[n++] = r->headers[i];
-    struct cz_http_raw raw = {.method = r->method, .target = r->target, .headers = headers, .headers_len = n,
-                              .body = r->body, .body_len = r->body ? strlen(r->body) : 0, .peer = "127.0.0.1"};
+    struct cz_http_raw raw = {.method = r->method,
+                              .target = r->target,
+                              .headers = headers,
+                              .headers_len = n,
+                              .body = r->body,
+                              .body_len = r->body ? strlen(r->body) : 0,
+                              .peer = "127.0.0.1"};
     cz_http_handle(s, &raw, out);
 }
 
@@ -141,13 +212,15 @@ static void check_problem(const struct cz_http_out *out)
 {
     json_t *j = NULL;
     struct cz_error err = CZ_ERROR_INIT;
-    assert_string_equal(cz_http_out_header(out, "Content-Type"), "application/problem+json; charset=utf-8");
+    assert_string_equal(cz_http_out_header(out, "Content-Type"),
+                        "application/problem+json; charset=utf-8");
     assert_int_equal(cz_json_parse(out->body, out->body_len, &j, &err), CZ_OK);
     assert_int_equal(json_integer_value(json_object_get(j, "status")), out->status);
     assert_non_null(json_string_value(json_object_get(j, "type")));
     assert_non_null(json_string_value(json_object_get(j, "title")));
     assert_non_null(json_string_value(json_object_get(j, "detail")));
-    assert_true(ends(json_string_value(json_object_get(j, "instance")), cz_http_out_header(out, "X-Request-Id")));
+    assert_true(ends(json_string_value(json_object_get(j, "instance")),
+                     cz_http_out_header(out, "X-Request-Id")));
     assert_null(strstr(out->body, "10.1.2.3"));
     assert_null(strstr(out->body, "secret detail"));
     json_decref(j);
@@ -162,10 +235,12 @@ static void test_table(void **state)
         if (out.status != rows[i].status || (rows[i].part == NULL) != (out.body == NULL) ||
             (rows[i].part && !strstr(out.body, rows[i].part)))
             fail_msg("%s %s: %d %s, wanted %d %s", rows[i].method, rows[i].target, out.status,
-                     out.body ? out.body : "-", rows[i].status, rows[i].part ? rows[i].part : "-");
+                     out.body ? out.body : "-", rows[i].status,
+                     rows[i].part ? rows[i].part : "-");
         if (out.status >= 400)
             check_problem(&out);
-        assert_int_equal(out.status == 401, cz_http_out_header(&out, "WWW-Authenticate") != NULL);
+        assert_int_equal(out.status == 401,
+                         cz_http_out_header(&out, "WWW-Authenticate") != NULL);
         if (out.status == 405)
             assert_non_null(strstr(cz_http_out_header(&out, "Allow"), "OPTIONS"));
         cz_http_out_done(&out);
@@ -175,8 +250,11 @@ static void test_table(void **state)
 static void test_headers(void **state)
 {
     static const struct cz_http_pair want[] = {
-        {"Content-Security-Policy", CSP}, {"X-Content-Type-Options", "nosniff"}, {"Referrer-Policy", "no-referrer"},
-        {"Cross-Origin-Opener-Policy", "same-origin"}, {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Content-Security-Policy", CSP},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cache-Control", "no-store"},
     };
     struct cz_http_server *s = *state;
@@ -206,15 +284,18 @@ static void test_request_id(void **state)
     char got[80];
     assert_string_equal(id_given(*state, "abc-DEF-123", got), "abc-DEF-123");
     assert_string_not_equal(id_given(*state, "short", got), "short");
-    assert_string_not_equal(id_given(*state, "with blank and more", got), "with blank and more");
-    assert_string_not_equal(id_given(*state, "line\r\nSet-Cookie: x", got), "line\r\nSet-Cookie: x");
+    assert_string_not_equal(id_given(*state, "with blank and more", got),
+                            "with blank and more");
+    assert_string_not_equal(id_given(*state, "line\r\nSet-Cookie: x", got),
+                            "line\r\nSet-Cookie: x");
     assert_int_equal(strlen(id_given(*state, "", got)), 26);
 }
 
 static void test_trace(void **state)
 {
     static const char good[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    struct row r = {.method = "GET", .target = "/t/a/m/b", .headers = {AUTH, {"traceparent", good}}};
+    struct row r = {
+        .method = "GET", .target = "/t/a/m/b", .headers = {AUTH, {"traceparent", good}}};
     struct cz_http_out out;
     handle(*state, &r, &out);
     assert_non_null(strstr(out.body, good));
@@ -231,7 +312,10 @@ static void test_body_limit(void **state)
     struct cz_http_options o = {.max_body = 16};
     struct cz_http_server *s = fixture_server(&o);
     struct cz_http_out out;
-    struct row r = {.method = "PUT", .target = "/t/a/m/b", .headers = {AUTH, JSON}, .body = "{\"a\": 123456789}"};
+    struct row r = {.method = "PUT",
+                    .target = "/t/a/m/b",
+                    .headers = {AUTH, JSON},
+                    .body = "{\"a\": 123456789}"};
     (void)state;
     handle(s, &r, &out); /* exactly 16 */
     assert_int_equal(out.status, 201);
@@ -270,15 +354,18 @@ static void test_metrics(void **state)
     handle(s, &r, &out);
     cz_http_out_done(&out);
     cz_http_server_metrics(s, &b);
-    assert_non_null(strstr(b.data, "citizenk_http_requests_total{route=\"/t/{team}/m/{name}\",method=\"GET\",code=\"401\"} 1"));
-    assert_non_null(strstr(b.data, "citizenk_http_requests_total{route=\"none\",method=\"any\",code=\"404\"} 1"));
+    assert_non_null(strstr(b.data, "citizenk_http_requests_total{route=\"/t/{team}/m/"
+                                   "{name}\",method=\"GET\",code=\"401\"} 1"));
+    assert_non_null(strstr(
+        b.data, "citizenk_http_requests_total{route=\"none\",method=\"any\",code=\"404\"} 1"));
     assert_non_null(strstr(b.data, "citizenk_http_request_duration_seconds_count"));
     assert_null(strstr(b.data, "secret-team"));
     cz_buf_done(&b);
     cz_http_server_free(s);
 }
 
-static enum cz_err nop(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+static enum cz_err
+nop(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
     (void)rq, (void)rs, (void)err;
     return CZ_OK;
@@ -295,7 +382,8 @@ static void refused(const struct cz_http_route *routes)
 
 static void test_bad_tables(void **state)
 {
-    static const struct cz_http_route no_verb[] = {{"GET", "/a", nop, 0, .tag = "t", .id = "i", .summary = "s"}, {0}};
+    static const struct cz_http_route no_verb[] = {
+        {"GET", "/a", nop, 0, .tag = "t", .id = "i", .summary = "s"}, {0}};
     static const struct cz_http_route twice[] = {
         {"GET", "/a/{b}", nop, 0, .verb = "v", .tag = "t", .id = "i", .summary = "s"},
         {"GET", "/a/{c}", nop, 0, .verb = "v", .tag = "t", .id = "j", .summary = "s"},
@@ -325,9 +413,10 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_table),       cmocka_unit_test(test_headers),      cmocka_unit_test(test_request_id),
-        cmocka_unit_test(test_trace),       cmocka_unit_test(test_body_limit),   cmocka_unit_test(test_open_metrics),
-        cmocka_unit_test(test_metrics),     cmocka_unit_test(test_bad_tables),
+        cmocka_unit_test(test_table),      cmocka_unit_test(test_headers),
+        cmocka_unit_test(test_request_id), cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_body_limit), cmocka_unit_test(test_open_metrics),
+        cmocka_unit_test(test_metrics),    cmocka_unit_test(test_bad_tables),
     };
     return cmocka_run_group_tests_name("http pipeline", tests, set_up, tear_down);
 }

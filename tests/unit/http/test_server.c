@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The server on loopback, talked to through raw sockets: what only shows on the wire.  Lines of
- *  the security checklist (guide: control-plane, section 6) stand at the tests that cover them. */
+/** The server on loopback, talked to through raw sockets: what only shows on the wire.  Lines
+ * of the security checklist (guide: control-plane, section 6) stand at the tests that cover
+ * them. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -26,7 +27,8 @@
 
 static int dial(int port)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_true(fd >= 0);
@@ -94,7 +96,8 @@ static void expect(int port, const char *request, const char *start, const char 
 {
     char *got = ask(port, request, strlen(request));
     if (strncmp(got, start, strlen(start)) != 0 || (part && !strstr(got, part)))
-        fail_msg("asked %.200s\ngot %.800s\nwanted %s %s", request, got, start, part ? part : "");
+        fail_msg("asked %.200s\ngot %.800s\nwanted %s %s", request, got, start,
+                 part ? part : "");
     cz_free(got);
 }
 
@@ -115,17 +118,31 @@ struct fx {
 static void test_wire(void **state)
 {
     int port = ((struct fx *)*state)->port;
-    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200", "{\"status\":\"ok\"");
-    expect(port, "GET /x HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 404", "application/problem+json");
-    expect(port, "PUT /livez HTTP/1.1\r\n" HOST "Content-Length: 0\r\nConnection: close\r\n\r\n", "HTTP/1.1 405", "Allow: GET, HEAD, OPTIONS");
-    expect(port, "TRACE /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 405", "Allow");
-    expect(port, "OPTIONS /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 204", "Allow: GET, HEAD, OPTIONS");
-    expect(port, "GET /t/a/m/b HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 401", "WWW-Authenticate: Bearer");
+    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200",
+           "{\"status\":\"ok\"");
+    expect(port, "GET /x HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 404",
+           "application/problem+json");
+    expect(port,
+           "PUT /livez HTTP/1.1\r\n" HOST "Content-Length: 0\r\nConnection: close\r\n\r\n",
+           "HTTP/1.1 405", "Allow: GET, HEAD, OPTIONS");
+    expect(port, "TRACE /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 405",
+           "Allow");
+    expect(port, "OPTIONS /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 204",
+           "Allow: GET, HEAD, OPTIONS");
+    expect(port, "GET /t/a/m/b HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 401",
+           "WWW-Authenticate: Bearer");
     expect(port, "GET /livez HTTP/1.1\r\n\r\n", "HTTP/1.1 400", NULL); /* A6: no Host */
-    expect(port, "GET /t/a/m/real?name=evil HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n", "HTTP/1.1 200", "\"name\":\"real\"");
-    expect(port, "GET /t/a/m/b?limit=1&limit=2 HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n", "HTTP/1.1 400", "given twice"); /* A10 */
-    expect(port, "DELETE /t/a/m/b HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n", "HTTP/1.1 204", NULL);
-    expect(port, "GET /t/a/m/b HTTP/1.1\r\n" HOST AUTH "If-None-Match: \"7\"\r\nConnection: close\r\n\r\n", "HTTP/1.1 304", "ETag: \"7\"");
+    expect(port, "GET /t/a/m/real?name=evil HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n",
+           "HTTP/1.1 200", "\"name\":\"real\"");
+    expect(port,
+           "GET /t/a/m/b?limit=1&limit=2 HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n",
+           "HTTP/1.1 400", "given twice"); /* A10 */
+    expect(port, "DELETE /t/a/m/b HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n\r\n",
+           "HTTP/1.1 204", NULL);
+    expect(port,
+           "GET /t/a/m/b HTTP/1.1\r\n" HOST AUTH
+           "If-None-Match: \"7\"\r\nConnection: close\r\n\r\n",
+           "HTTP/1.1 304", "ETag: \"7\"");
 }
 
 static void test_head(void **state)
@@ -142,15 +159,33 @@ static void test_head(void **state)
 static void test_bodies(void **state)
 {
     int port = ((struct fx *)*state)->port;
-#define PUT(headers, body) "PUT /t/a/m/b HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n" headers "\r\n" body
-    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 7\r\n", "{\"a\":1}"), "HTTP/1.1 201", "\"members\":1");
-    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 9\r\n", "{\"a\":1} x"), "HTTP/1.1 400", "malformed");
-    expect(port, PUT("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n", "a=1"), "HTTP/1.1 415", "unsupported-media-type");
-    expect(port, PUT("Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3\r\n", "a=1"), "HTTP/1.1 415", "unsupported-media-type");
-    expect(port, PUT("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n", "7\r\n{\"a\":1}\r\n0\r\n\r\n"), "HTTP/1.1 201", "\"members\":1");
+#define PUT(headers, body)                                                                     \
+    "PUT /t/a/m/b HTTP/1.1\r\n" HOST AUTH "Connection: close\r\n" headers "\r\n" body
+    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 7\r\n", "{\"a\":1}"),
+           "HTTP/1.1 201", "\"members\":1");
+    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 9\r\n", "{\"a\":1} x"),
+           "HTTP/1.1 400", "malformed");
+    expect(
+        port,
+        PUT("Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n", "a=1"),
+        "HTTP/1.1 415", "unsupported-media-type");
+    expect(port,
+           PUT("Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 3\r\n", "a=1"),
+           "HTTP/1.1 415", "unsupported-media-type");
+    expect(port,
+           PUT("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n",
+               "7\r\n{\"a\":1}\r\n0\r\n\r\n"),
+           "HTTP/1.1 201", "\"members\":1");
     /* A6: two lengths */
-    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n", "2\r\n{}\r\n0\r\n\r\n"), "HTTP/1.1 400", NULL);
-    expect(port, PUT("Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 7\r\n", "{\"a\":1}"), "HTTP/1.1 400", NULL);
+    expect(port,
+           PUT("Content-Type: application/json\r\nContent-Length: 2\r\nTransfer-Encoding: "
+               "chunked\r\n",
+               "2\r\n{}\r\n0\r\n\r\n"),
+           "HTTP/1.1 400", NULL);
+    expect(port,
+           PUT("Content-Type: application/json\r\nContent-Length: 2\r\nContent-Length: 7\r\n",
+               "{\"a\":1}"),
+           "HTTP/1.1 400", NULL);
 }
 
 /* A1: one byte too much, with a length and chunked; the limit itself passes */
@@ -167,11 +202,17 @@ static void test_body_limit(void **state)
         while (body.len < (size_t)(LIMIT + over - 2))
             cz_buf_addc(&body, 'x');
         cz_buf_adds(&body, "\"}");
-        cz_buf_addf(&a, PUT("Content-Type: application/json\r\nContent-Length: %zu\r\n", "%s"), body.len, body.data);
-        expect(port, a.data, over ? "HTTP/1.1 413" : "HTTP/1.1 201", over ? "too-large" : "members");
+        cz_buf_addf(&a, PUT("Content-Type: application/json\r\nContent-Length: %zu\r\n", "%s"),
+                    body.len, body.data);
+        expect(port, a.data, over ? "HTTP/1.1 413" : "HTTP/1.1 201",
+               over ? "too-large" : "members");
         cz_buf_clear(&a);
-        cz_buf_addf(&a, PUT("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n", "%zx\r\n%s\r\n0\r\n\r\n"), body.len, body.data);
-        expect(port, a.data, over ? "HTTP/1.1 413" : "HTTP/1.1 201", over ? "too-large" : "members");
+        cz_buf_addf(&a,
+                    PUT("Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n",
+                        "%zx\r\n%s\r\n0\r\n\r\n"),
+                    body.len, body.data);
+        expect(port, a.data, over ? "HTTP/1.1 413" : "HTTP/1.1 201",
+               over ? "too-large" : "members");
         cz_buf_done(&body);
         cz_buf_done(&a);
     }
@@ -206,7 +247,8 @@ static void test_idle_and_slow(void **state)
         assert_true(say(busy[i], slow, sizeof(slow) - 1));
     }
     cz_time t = cz_now();
-    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200", "\"ok\"");
+    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200",
+           "\"ok\"");
     assert_true(cz_now() - t < 500 * CZ_MS);
     for (int i = 0; i < SLOW; i++) {
         struct cz_buf b = CZ_BUF_INIT(1u << 16);
@@ -220,7 +262,8 @@ static void test_idle_and_slow(void **state)
         (void)close(idle[i]);
 }
 
-/* A4: inactivity is not enough: a client that drips bytes is cut after the limit of its state */
+/* A4: inactivity is not enough: a client that drips bytes is cut after the limit of its state
+ */
 static bool cut_while_dripping(int port, const char *first, int ms)
 {
     int fd = dial(port);
@@ -235,7 +278,8 @@ static bool cut_while_dripping(int port, const char *first, int ms)
 
 static void test_reaper(void **state)
 {
-    struct cz_http_options o = {.header_ms = 400, .request_ms = 600, .idle_ms = 500, .send_ms = 700};
+    struct cz_http_options o = {
+        .header_ms = 400, .request_ms = 600, .idle_ms = 500, .send_ms = 700};
     struct cz_http_server *s = fixture_server(&o);
     int port = start(s);
     (void)state;
@@ -244,7 +288,8 @@ static void test_reaper(void **state)
     (void)close(fd);
     assert_true(cut_while_dripping(port, "GET /livez", 3000));
     assert_true(cut_while_dripping(port, "GET /livez HTTP/1.1\r\n" HOST "X: ", 3000));
-    assert_true(cut_while_dripping(port, PUT("Content-Type: application/json\r\nContent-Length: 1000\r\n", "{"), 3000));
+    assert_true(cut_while_dripping(
+        port, PUT("Content-Type: application/json\r\nContent-Length: 1000\r\n", "{"), 3000));
     fd = dial(port); /* kept alive, then idle */
     assert_true(sayz(fd, "GET /livez HTTP/1.1\r\n" HOST "\r\n"));
     assert_true(closed_within(fd, 3000));
@@ -300,7 +345,8 @@ static void test_connection_limit(void **state)
     }
     (void)close(fd[0]);
     (void)poll(NULL, 0, 300);
-    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200", NULL);
+    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200",
+           NULL);
     for (int i = 1; i < 4; i++)
         (void)close(fd[i]);
     cz_http_server_free(s);
@@ -309,7 +355,9 @@ static void test_connection_limit(void **state)
 /* A3 */
 static void test_listen(void **state)
 {
-    static const char *const bad[] = {"8080", ":8080", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x", "no.such.host.invalid:1"};
+    static const char *const bad[] = {"8080",        ":8080",
+                                      "127.0.0.1:",  "127.0.0.1:70000",
+                                      "127.0.0.1:x", "no.such.host.invalid:1"};
     struct cz_error err = CZ_ERROR_INIT;
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -340,7 +388,8 @@ static void test_ipv6(void **state)
         cz_http_server_free(s);
         skip();
     }
-    struct sockaddr_in6 a = {.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)cz_http_server_port(s)),
+    struct sockaddr_in6 a = {.sin6_family = AF_INET6,
+                             .sin6_port = htons((uint16_t)cz_http_server_port(s)),
                              .sin6_addr = IN6ADDR_LOOPBACK_INIT};
     int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (struct sockaddr *)&a, sizeof(a)), 0);
@@ -395,9 +444,15 @@ static void test_graceful_stop(void **state)
 static void test_junk(void **state)
 {
     static const char *const junk[] = {
-        "\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00", "GET /%%%% HTTP/1.1\r\n" HOST "\r\n",
-        "GET /livez?%00=%00&&&=&a HTTP/1.1\r\n" HOST "\r\n", "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
-        "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n", "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",
+        "\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "\x16\x03\x01\x02\x00\x01\x00",
+        "GET /%%%% HTTP/1.1\r\n" HOST "\r\n",
+        "GET /livez?%00=%00&&&=&a HTTP/1.1\r\n" HOST "\r\n",
+        "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Content-Length: -1\r\n\r\n",
+        "PUT /t/a/m/b HTTP/1.1\r\n" HOST "Content-Length: 99999999999999999999\r\n\r\n",
         "GET /livez HTTP/1.1\r\n" HOST "Cookie: ;;;=;\r\nAuthorization: Basic ====\r\n\r\n",
     };
     int port = ((struct fx *)*state)->port;
@@ -409,7 +464,8 @@ static void test_junk(void **state)
         (void)close(fd);
         cz_buf_done(&b);
     }
-    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200", NULL);
+    expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200",
+           NULL);
 }
 
 static int set_up(void **state)

@@ -30,7 +30,8 @@ void cz_api_set_server(struct cz_api *a, struct cz_http_server *s);
 
 /** For cz_http_options: routes, and auth with the api as context. */
 extern const struct cz_http_route cz_api_routes[];
-enum cz_err cz_api_auth(void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+enum cz_err cz_api_auth(
+    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
 
 /** The OpenAPI 3.1 document of a table. New reference. */
 json_t *cz_api_openapi(const struct cz_http_route *routes);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** The HTTP server.  A table of routes is the single source for registration, 404 and 405, the
- *  check of query parameters, authentication and the OpenAPI document.  A handler gets a request
- *  whose path variables, query and JSON body have been checked, and either fills the response or
- *  returns an error, which is rendered as a problem document (RFC 9457).
+ *  check of query parameters, authentication and the OpenAPI document.  A handler gets a
+ * request whose path variables, query and JSON body have been checked, and either fills the
+ * response or returns an error, which is rendered as a problem document (RFC 9457).
  *
  *  cz_http_handle() is the whole pipeline without sockets (tests, fuzzing); the server puts it
  *  behind ulfius.  This library is the only one that includes ulfius.h.
@@ -26,7 +26,8 @@ struct cz_http_server;
 struct cz_http_request;
 struct cz_http_response;
 
-/* ---- routes ------------------------------------------------------------------------------- */
+/* ---- routes -------------------------------------------------------------------------------
+ */
 
 enum cz_http_flags {
     CZ_HTTP_NOAUTH = 1 << 0,        /* free for everybody: health only */
@@ -36,7 +37,7 @@ enum cz_http_flags {
     CZ_HTTP_MERGE_PATCH = 1 << 4,   /* application/merge-patch+json is accepted too */
     CZ_HTTP_IF_MATCH = 1 << 5,      /* honours If-Match and If-None-Match (documentation) */
     CZ_HTTP_CACHED = 1 << 6,        /* answers with an ETag and 304 (documentation) */
-    CZ_HTTP_QUIET = 1 << 7,         /* its request lines are logged at debug (probes, scrapes) */
+    CZ_HTTP_QUIET = 1 << 7, /* its request lines are logged at debug (probes, scrapes) */
 };
 enum cz_http_type { CZ_HTTP_STRING, CZ_HTTP_INTEGER, CZ_HTTP_BOOLEAN };
 
@@ -58,8 +59,8 @@ struct cz_http_route {
     const char *method; /* GET (HEAD comes by itself), PUT, PATCH, POST, DELETE */
     const char *path;   /* "/api/v1/teams/{team}/mappings/{name}" */
     cz_http_handler handler;
-    unsigned flags;     /* enum cz_http_flags */
-    const char *verb;   /* permission that is needed: "mapping.read"; NULL only with NOAUTH */
+    unsigned flags;   /* enum cz_http_flags */
+    const char *verb; /* permission that is needed: "mapping.read"; NULL only with NOAUTH */
     const struct cz_http_param *query; /* ended by {0}; NULL: none */
     const char *request, *response;    /* schema names, NULL: none */
     int status;                        /* of success, for the document; 0: 200 */
@@ -67,23 +68,29 @@ struct cz_http_route {
     int kind;                          /* the handler's own */
 };
 
-/* ---- the request, for handlers -------------------------------------------------------------- */
+/* ---- the request, for handlers --------------------------------------------------------------
+ */
 
 const struct cz_http_route *cz_http_route(const struct cz_http_request *rq);
 void *cz_http_context(const struct cz_http_request *rq); /* options.context */
-const char *cz_http_var(const struct cz_http_request *rq, const char *name); /* never NULL for a declared one */
-const char *cz_http_query(const struct cz_http_request *rq, const char *name); /* NULL: absent */
+const char *cz_http_var(const struct cz_http_request *rq,
+                        const char *name); /* never NULL for a declared one */
+const char *cz_http_query(const struct cz_http_request *rq,
+                          const char *name); /* NULL: absent */
 int64_t cz_http_query_int(const struct cz_http_request *rq, const char *name, int64_t def);
-bool cz_http_query_bool(const struct cz_http_request *rq, const char *name); /* "?x", "?x=true" */
+bool cz_http_query_bool(const struct cz_http_request *rq,
+                        const char *name); /* "?x", "?x=true" */
 const char *cz_http_header(const struct cz_http_request *rq, const char *name);
-const json_t *cz_http_body(const struct cz_http_request *rq); /* an object; NULL: none was sent */
-const char *cz_http_path(const struct cz_http_request *rq);   /* as sent, without the query */
-const char *cz_http_actor(const struct cz_http_request *rq);  /* NULL: not authenticated */
+const json_t *
+cz_http_body(const struct cz_http_request *rq);             /* an object; NULL: none was sent */
+const char *cz_http_path(const struct cz_http_request *rq); /* as sent, without the query */
+const char *cz_http_actor(const struct cz_http_request *rq); /* NULL: not authenticated */
 const char *cz_http_request_id(const struct cz_http_request *rq);
 const char *cz_http_traceparent(const struct cz_http_request *rq); /* accepted or made */
 const char *cz_http_peer(const struct cz_http_request *rq);        /* IP address as text */
 bool cz_http_stopping(const struct cz_http_request *rq);
-/** The version a write expects. @ret_version: the number of If-Match: "17"; 0: no header; -1: "*".
+/** The version a write expects. @ret_version: the number of If-Match: "17"; 0: no header; -1:
+ * "*".
  *  @ret_create_only: If-None-Match: *. CZ_E_PARSE for what is no such header, CZ_E_STALE for an
  *  entity tag that can never match. */
 CZ_MUST_USE enum cz_err cz_http_preconditions(const struct cz_http_request *rq,
@@ -91,43 +98,48 @@ CZ_MUST_USE enum cz_err cz_http_preconditions(const struct cz_http_request *rq,
                                               bool *ret_create_only,
                                               struct cz_error *err);
 
-/* ---- the response, for handlers ------------------------------------------------------------- */
+/* ---- the response, for handlers -------------------------------------------------------------
+ */
 
 /** @j is taken. */
 void cz_http_json(struct cz_http_response *rs, int status, json_t *j);
 /** The text of @b is copied. */
-void cz_http_text(struct cz_http_response *rs, int status, const char *type, const struct cz_buf *b);
+void cz_http_text(struct cz_http_response *rs,
+                  int status,
+                  const char *type,
+                  const struct cz_buf *b);
 void cz_http_set_header(struct cz_http_response *rs, const char *name, const char *value);
 /** ETag: "<version>". */
 void cz_http_etag(struct cz_http_response *rs, int64_t version);
 /** ETag, and true when If-None-Match holds: the response is then a 304 and complete. */
-bool cz_http_not_modified(const struct cz_http_request *rq, struct cz_http_response *rs, int64_t version);
+bool cz_http_not_modified(const struct cz_http_request *rq,
+                          struct cz_http_response *rs,
+                          int64_t version);
 /** What is wrong with the body; becomes `errors` of the problem. */
 struct cz_report *cz_http_report(struct cz_http_response *rs);
 
-/* ---- the server ----------------------------------------------------------------------------- */
+/* ---- the server -----------------------------------------------------------------------------
+ */
 
 /** Who bears @token? CZ_OK: *ret_actor, a name that lives as long as the server.
  *  CZ_E_UNAUTHENTICATED: nobody; other codes are passed on. Must compare in constant time. */
-typedef enum cz_err (*cz_http_auth_fn)(void *context,
-                                       const char *token,
-                                       size_t len,
-                                       const char **ret_actor,
-                                       struct cz_error *err);
+typedef enum cz_err (*cz_http_auth_fn)(
+    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
 
 struct cz_http_options {
-    const char *listen;     /* "127.0.0.1:8080", "[::1]:0"; NULL: 127.0.0.1:8080. Port 0: any free */
+    const char
+        *listen; /* "127.0.0.1:8080", "[::1]:0"; NULL: 127.0.0.1:8080. Port 0: any free */
     const char *tls_cert, *tls_key; /* PEM files, both or none */
-    int connections;        /* at once; 0: 1000 */
-    int connections_per_ip; /* 0: 500 */
-    int header_ms;          /* accept → request line; 0: 10 s */
-    int request_ms;         /* request line → end of the body; 0: 30 s */
-    int send_ms;            /* sending the answer; 0: 60 s */
-    int idle_ms;            /* kept alive without a request; 0: 60 s */
-    size_t max_body;        /* 0: CZ_MAX_BODY */
+    int connections;                /* at once; 0: 1000 */
+    int connections_per_ip;         /* 0: 500 */
+    int header_ms;                  /* accept → request line; 0: 10 s */
+    int request_ms;                 /* request line → end of the body; 0: 30 s */
+    int send_ms;                    /* sending the answer; 0: 60 s */
+    int idle_ms;                    /* kept alive without a request; 0: 60 s */
+    size_t max_body;                /* 0: CZ_MAX_BODY */
     bool open_metrics;
-    cz_http_auth_fn auth;   /* NULL: nothing but NOAUTH routes is reachable */
-    void *context;          /* for handlers and auth */
+    cz_http_auth_fn auth;               /* NULL: nothing but NOAUTH routes is reachable */
+    void *context;                      /* for handlers and auth */
     const struct cz_http_route *routes; /* ended by {0}; must outlive the server */
 };
 
@@ -141,14 +153,15 @@ int cz_http_server_port(const struct cz_http_server *s);
 /** From here on cz_http_stopping() is true and answers close their connections. @thread any */
 void cz_http_server_drain(struct cz_http_server *s);
 bool cz_http_server_draining(const struct cz_http_server *s);
-/** Stop taking connections, wait until @deadline for requests in flight, cut what is left, stop.
- *  A handler that still runs is waited for. */
+/** Stop taking connections, wait until @deadline for requests in flight, cut what is left,
+ * stop. A handler that still runs is waited for. */
 void cz_http_server_stop(struct cz_http_server *s, cz_time deadline);
 void cz_http_server_free(struct cz_http_server *s); /* stops when running */
 /** citizenk_http_* in Prometheus text. */
 void cz_http_server_metrics(struct cz_http_server *s, struct cz_buf *out);
 
-/* ---- the pipeline without sockets ----------------------------------------------------------- */
+/* ---- the pipeline without sockets -----------------------------------------------------------
+ */
 
 struct cz_http_pair {
     const char *name, *value;
@@ -168,8 +181,11 @@ struct cz_http_out {
     char *body; /* owned; NULL: none */
     size_t body_len;
 };
-void cz_http_handle(struct cz_http_server *s, const struct cz_http_raw *in, struct cz_http_out *out);
+void cz_http_handle(struct cz_http_server *s,
+                    const struct cz_http_raw *in,
+                    struct cz_http_out *out);
 void cz_http_out_done(struct cz_http_out *out);
-const char *cz_http_out_header(const struct cz_http_out *out, const char *name); /* NULL: none */
+const char *cz_http_out_header(const struct cz_http_out *out,
+                               const char *name); /* NULL: none */
 
 #endif

@@ -319,9 +319,45 @@ static void update_live(struct worker *w, struct w_task *t, char *settings_print
     w_report_task(w, t);
 }
 
+/* First half of a hand-over: the task is nobody's, and we have let go of it, so say it.  Where
+ * somebody else has it already, the report is theirs. */
+static void release(struct worker *w, struct w_task *t)
+{
+    size_t i;
+    json_t *item;
+    json_array_foreach(json_object_get(t->mapping->assignment, "tasks"), i, item)
+    {
+        if (cz_json_int(item, "task", -1) != t->n || *cz_json_str(item, "worker", ""))
+            continue;
+        t->generation = cz_json_int(t->mapping->assignment, "generation", 0);
+        t->published = false;
+        w_task_set(w, t, CZ_TASK_UNASSIGNED, "handed over");
+    }
+}
+
+/* Does another task of the mapping still hold a partition of this one (a task that was split)? */
+static bool partition_taken(const struct w_task *t)
+{
+    bool taken = false;
+    for (struct w_task *o = t->mapping->tasks; o && !taken; o = o->next) {
+        if (o == t || !o->task)
+            continue;
+        struct cz_task_counters c = {0};
+        cz_task_counters(o->task, &c);
+        for (size_t i = 0; i < c.len && !taken; i++) {
+            for (size_t k = 0; k < t->parts_len && !taken; k++)
+                taken = c.partitions[i].partition == t->parts[k].partition &&
+                        strcmp(c.partitions[i].topic, t->parts[k].topic) == 0;
+        }
+        cz_free(c.partitions);
+    }
+    return taken;
+}
+
 static void drive_idle(struct worker *w, struct w_task *t, const char *state)
 {
     if (!t->wanted) {
+        release(w, t);
         w_task_drop(w, t);
         return;
     }
@@ -350,6 +386,8 @@ static void drive_idle(struct worker *w, struct w_task *t, const char *state)
     }
     if (same && t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at))
         return;
+    if (partition_taken(t))
+        return; /* looked at again by the tick */
     if (!same)
         t->attempt = 0;
     remember_prints(w, t);

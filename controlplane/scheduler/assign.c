@@ -88,7 +88,7 @@ static int shape_tasks(const struct cz_plan_item *it, int parts, int live)
 }
 
 /* Where the partitions of task @t ran before; NULL: nowhere. */
-static const char *shape_hint(const struct cz_assignment *prev, int tasks, int t)
+const char *cz_assignment_hint(const struct cz_assignment *prev, int tasks, int t)
 {
     if (!prev || prev->tasks == 0)
         return NULL;
@@ -119,7 +119,7 @@ static struct cz_assignment *shape(const struct cz_plan_item *it, int live)
     a->tasks = shape_tasks(it, parts, live);
     a->workers = cz_alloc_array((size_t)a->tasks + 1, sizeof(*a->workers));
     for (int t = 0; t < a->tasks; t++)
-        a->workers[t] = cz_strdup(shape_hint(it->prev, a->tasks, t));
+        a->workers[t] = cz_strdup(cz_assignment_hint(it->prev, a->tasks, t));
     return a;
 }
 
@@ -155,6 +155,13 @@ static int worker_index(const struct planner *p, const char *id)
     return id ? (int)(intptr_t)cz_map_get(&p->index, id) - 1 : -1;
 }
 
+/* Has a partition, and is not on its way from one worker to another. */
+static bool placeable(const struct cz_plan_item *it, int t)
+{
+    bool held = it->held && it->prev && t < it->prev->tasks && it->held[t];
+    return !held && !cz_assignment_task_empty(it->next, t);
+}
+
 static void collect(struct planner *p)
 {
     size_t cap = 1;
@@ -164,7 +171,7 @@ static void collect(struct planner *p)
     for (size_t i = 0; i < p->n; i++) {
         const struct cz_assignment *a = p->items[i].next;
         for (int t = 0; a && t < a->tasks; t++) {
-            if (!cz_assignment_task_empty(a, t))
+            if (placeable(&p->items[i], t))
                 p->tasks[p->tasks_len++] =
                     (struct cz_place_task){.weight = weight_of(&p->items[i], a, t),
                                            .prev = worker_index(p, a->workers[t])};
@@ -195,7 +202,7 @@ static size_t count_moves(const struct cz_plan_item *it)
 {
     size_t moves = 0;
     for (int t = 0; it->next && t < it->next->tasks; t++) {
-        const char *was = shape_hint(it->prev, it->next->tasks, t);
+        const char *was = cz_assignment_hint(it->prev, it->next->tasks, t);
         moves += was && it->next->workers[t] && strcmp(was, it->next->workers[t]) != 0;
     }
     return moves;
@@ -208,7 +215,7 @@ static void finish(struct planner *p, int64_t generation, struct cz_plan_result 
         struct cz_plan_item *it = &p->items[i];
         struct cz_assignment *a = it->next;
         for (int t = 0; a && t < a->tasks; t++) {
-            if (!cz_assignment_task_empty(a, t))
+            if (placeable(it, t))
                 settle(p, &p->tasks[k++], &a->workers[t], &ret->homeless);
         }
         if (!a || cz_assignment_equal(a, it->prev)) {

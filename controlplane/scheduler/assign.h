@@ -46,6 +46,8 @@ void cz_assignment_free(struct cz_assignment *a);
 bool cz_assignment_equal(const struct cz_assignment *a,
                          const struct cz_assignment *b);         /* without generation */
 int32_t cz_assignment_partitions(const struct cz_assignment *a); /* in all */
+/** Where the partitions of task @t of @tasks ran before; NULL: nowhere. */
+const char *cz_assignment_hint(const struct cz_assignment *prev, int tasks, int t);
 bool cz_assignment_task_empty(const struct cz_assignment *a, int task);
 /** The record `assignment/<uid>`. Beyond the channel's contract it carries "task_count" and
  *  "topics":[{"topic","id","partitions","seen","from_start"}], so that a new leader goes on
@@ -92,6 +94,7 @@ struct cz_plan_item { /* a mapping; borrowed strings */
     size_t topics_len;
     const struct cz_assignment *prev; /* NULL: none */
     const double *rates;              /* bytes/s per task of prev; NULL: not measured */
+    const bool *held;                 /* per task of prev: not to be placed now; NULL: none */
     struct cz_assignment *next;       /* out: owned by the caller; NULL: unchanged */
 };
 struct cz_plan_result {

@@ -120,6 +120,7 @@ static enum cz_err step(struct cz_lead *L, struct cz_error *err)
         cz__lead_plan_soon(L, 0);
     cz__lead_look_at_workers(L);
     cz__lead_measure(L);
+    cz__lead_look_at_holds(L);
     if (cz_now() >= L->plan_due)
         rc = cz__lead_plan(L, err);
     if (rc == CZ_OK)
@@ -165,6 +166,7 @@ static void lead_init(struct cz_lead *L, struct cz_scheduler *s, int64_t epoch)
     L->balance_at = cz_now() + 30 * CZ_SEC; /* three measurements */
     cz_model_init(&L->led);
     cz_map_init(&L->rates, cz__lead_rates_free);
+    cz_map_init(&L->holds, cz__lead_hold_free);
 }
 
 static void lead_done(struct cz_lead *L)
@@ -172,6 +174,7 @@ static void lead_done(struct cz_lead *L)
     L->s->bus.close(L->s->bus.arg);
     cz_model_done(&L->led);
     cz_map_done(&L->rates);
+    cz_map_done(&L->holds);
     cz_free(L->workers);
 }
 

@@ -206,6 +206,7 @@ static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_m
         .topics = topics,
         .topics_len = m->pairs_len,
         .prev = prev,
+        .held = cz__lead_held(L, m->uid, prev),
         .rates = prev && r && r->tasks == prev->tasks ? r->per_task : NULL};
 }
 
@@ -233,6 +234,7 @@ static void plan_done(struct plan *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         cz_free((void *)(uintptr_t)p->items[i].topics); /* made by plan_item */
+        cz_free((void *)(uintptr_t)p->items[i].held);
         cz_assignment_free(p->items[i].next);
     }
     cz_free(p->items);
@@ -275,6 +277,7 @@ enum cz_err cz__lead_plan(struct cz_lead *L, struct cz_error *err)
         0) { /* else nobody could be told; the coming of a worker makes it due again */
         plan_items(L, &p);
         cz_assign_plan(p.items, p.n, p.workers, p.m, L->stamp << 32, L->balance, &res);
+        cz__lead_hold_moves(L, p.items, p.n, &p.infos);
         rc = publish_plan(L, &p, err);
     }
     if (rc == CZ_OK && p.eligible > 0)

@@ -13,6 +13,7 @@
 #include "cz/scheduler.h"
 #include "cz/thread.h"
 #include "model.h"
+#include "assign.h"
 #include "view.h"
 #include "watch.h"
 
@@ -129,6 +130,7 @@ struct cz_lead {
     bool balance;
     char *workers;       /* who was there at the last look */
     struct cz_map rates; /* uid → struct cz_lead_rates */
+    struct cz_map holds; /* "uid/task" → struct cz_lead_hold; see handover.c */
 };
 
 /* Codes of all of these: CZ_E_FENCED: step down; others: retry later. */
@@ -144,6 +146,14 @@ CZ_MUST_USE enum cz_err cz__lead_plan(struct cz_lead *L, struct cz_error *err);
 void cz__lead_plan_soon(struct cz_lead *L, int delay_ms);
 void cz__lead_look_at_workers(struct cz_lead *L);
 void cz__lead_measure(struct cz_lead *L);
+/* handover.c */
+void cz__lead_hold_free(void *p);
+/** Turn each move away from a worker that is still there into its first half: nobody's. */
+void cz__lead_hold_moves(struct cz_lead *L, struct cz_plan_item *items, size_t n,
+                         const struct cz_worker_infos *workers);
+/** Tasks of @prev that wait for their release; cz_free. NULL: none. */
+bool *cz__lead_held(struct cz_lead *L, const char *uid, const struct cz_assignment *prev);
+void cz__lead_look_at_holds(struct cz_lead *L);
 /** The record that carries a revision when nothing else does. */
 void cz__lead_marker(struct cz_lead *L,
                      struct cz_lead_writes *w,

@@ -17,6 +17,7 @@
 
 enum { MAX_OUTPUT = 512 * 1024 * 1024, MAX_MESSAGE = 64 * 1024 };
 
+CZ_PRINTF(2, 0)
 static void print_message(const char *head, const char *fmt, va_list ap)
 {
     struct cz_buf raw = CZ_BUF_INIT(MAX_MESSAGE), clean = CZ_BUF_INIT(4 * MAX_MESSAGE);

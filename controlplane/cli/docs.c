@@ -211,17 +211,19 @@ void cz_docs_add_text(struct cz_docs *d, const char *path, const char *text, siz
     struct cz_yaml_docs docs = {0};
     json_t *json = NULL;
     size_t source = d->sources_len;
+    char *copy = cz_alloc(len + 1); /* not cz_strndup(): the text may hold NUL */
+    if (len > 0)
+        memcpy(copy, text, len);
     cz_grow(&d->sources, &d->sources_cap, d->sources_len, sizeof *d->sources);
-    d->sources[d->sources_len++] =
-        (struct cz_doc_source){cz_strdup(path), cz_strndup(text, len), len};
-    enum cz_err rc = read_json(path, d->sources[source].text, len, &json, &err);
+    d->sources[d->sources_len++] = (struct cz_doc_source){cz_strdup(path), copy, len};
+    enum cz_err rc = read_json(path, copy, len, &json, &err);
     if (rc == CZ_OK && json) {
         add_value(d, source, 0, json);
         return;
     }
     bool yaml = rc == CZ_OK; /* its errors begin with line:column */
     if (yaml)
-        rc = cz_yaml_read(text, len, &docs, &err);
+        rc = cz_yaml_read(copy, len, &docs, &err);
     if (rc) {
         d->problems++;
         cz_cli_say("%s%s%s", yaml ? path : "", yaml ? ":" : "", err.text);

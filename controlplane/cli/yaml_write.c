@@ -121,7 +121,7 @@ void cz_yaml_write(struct cz_buf *out, const json_t *j)
     yaml_emitter_set_indent(&e, 2);
     bool ok = emit_document(&e, j);
     /* a bare scalar at the root is ended by "..." */
-    if (text.len >= 4 && memcmp(text.data + text.len - 4, "...\n", 4) == 0)
+    if (text.len >= 5 && memcmp(text.data + text.len - 5, "\n...\n", 5) == 0)
         text.len -= 4;
     if (ok)
         cz_buf_add(out, cz_buf_str(&text), text.len);

@@ -138,8 +138,8 @@ static void test_documents(void **state)
         "{\"bootstrap_servers\":\"h\",\"properties\":{\"linger.ms\":null}}",
         "{\"bootstrap_servers\":\"h\",\"security_protocol\":\"sasl_ssl\"}",
         "{\"bootstrap_servers\":\"h\",\"sasl_username\":\"u\",\"sasl_password\":\"${env:P}\"}",
-        "{\"bootstrap_servers\":\"h\",\"security_protocol\":\"sasl_plaintext\",\"sasl_username\":\"u\","
-        "\"sasl_password\":\"secret in the open\"}",
+        ("{\"bootstrap_servers\":\"h\",\"security_protocol\":\"sasl_plaintext\",\"sasl_username\":\"u\","
+         "\"sasl_password\":\"secret in the open\"}"),
         "{\"bootstrap_servers\":\"h\",\"security_protocol\":\"ssl\",\"ssl_key\":\"${env:K}\"}",
         "{\"bootstrap_servers\":\"h\",\"ssl_ca\":\"${file:/ca.pem}\"}",
     };

@@ -372,13 +372,13 @@ static void test_wait_applied(void **state)
     json_t *j = fx_json(f, "PUT", T "/clusters/source?wait=applied&timeout=1",
                         "{'spec':{'bootstrap_servers':'h:1'}}", 201);
     assert_true(json_is_false(json_object_get(j, "applied"))); /* nobody is there to apply it */
-    assert_true(cz_now() - t >= 900 * CZ_MS && cz_now() - t < 5 * CZ_SEC);
+    assert_true(cz_now() - t >= 900 * CZ_MS && cz_now() - t < 15 * CZ_SEC);
     json_decref(j);
     fx_worker(f, "w1", 2);
     t = cz_now();
     j = fx_json(f, "PUT", T "/mappings/m?wait=applied&timeout=20", "{" SPEC "}", 201);
     assert_true(json_is_true(json_object_get(j, "applied")));
-    assert_true(cz_now() - t < 5 * CZ_SEC);
+    assert_true(cz_now() - t < 15 * CZ_SEC);
     json_decref(j);
     j = fx_json(f, "GET", "/api/v1/workers", NULL, 200);
     assert_string_equal(json_string_value(json_object_get(
@@ -409,13 +409,13 @@ static void test_watch(void **state)
     t = cz_now();
     j = fx_json(f, "GET", "/api/v1/changes?after=0&wait=30", NULL, 200);
     assert_int_equal(json_array_size(json_object_get(j, "items")), 1);
-    assert_true(cz_now() - t < 5 * CZ_SEC);
+    assert_true(cz_now() - t < 15 * CZ_SEC);
     json_decref(j);
     cz_thread_join(&th);
     cz_http_server_drain(f->http); /* a stopping server does not hold a long poll */
     t = cz_now();
     j = fx_json(f, "GET", "/api/v1/changes?after=1&wait=30", NULL, 200);
-    assert_true(cz_now() - t < 2 * CZ_SEC);
+    assert_true(cz_now() - t < 10 * CZ_SEC);
     json_decref(j);
     j = fx_json(f, "GET", "/readyz?verbose", NULL, 503);
     json_decref(j);

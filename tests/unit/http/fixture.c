@@ -92,6 +92,22 @@ slow(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_er
     return CZ_OK;
 }
 
+atomic_int fixture_held;
+atomic_bool fixture_release;
+
+static enum cz_err
+hold(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
+{
+    struct timespec t = {.tv_nsec = 10000000};
+    (void)rq, (void)err;
+    atomic_fetch_add(&fixture_held, 1);
+    for (int i = 0; i < 6000 && !atomic_load(&fixture_release); i++)
+        (void)nanosleep(&t, NULL);
+    atomic_fetch_sub(&fixture_held, 1);
+    cz_http_json(rs, 200, json_pack("{s:b}", "held", 1));
+    return CZ_OK;
+}
+
 static enum cz_err
 wait_drain(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
 {
@@ -144,6 +160,7 @@ const struct cz_http_route fixture_routes[] = {
     {"GET", "/away", away, 0, DOC("away")},
     {"GET", "/broken", broken, 0, DOC("broken")},
     {"GET", "/slow", slow, CZ_HTTP_NOAUTH, .query = slow_query, DOC("slow")},
+    {"GET", "/hold", hold, CZ_HTTP_NOAUTH, DOC("hold")},
     {"GET", "/wait", wait_drain, CZ_HTTP_NOAUTH, DOC("wait")},
     {"GET", "/big", big, CZ_HTTP_NOAUTH, DOC("big")},
     {0},

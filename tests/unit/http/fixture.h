@@ -3,6 +3,8 @@
 #ifndef CZ_TEST_HTTP_FIXTURE_H
 #define CZ_TEST_HTTP_FIXTURE_H
 
+#include <stdatomic.h>
+
 #include "cz/http.h"
 
 #define TOKEN "czk_test_0123456789"
@@ -13,6 +15,8 @@
     "trusted-types 'none'"
 
 extern const struct cz_http_route fixture_routes[];
+extern atomic_int fixture_held;     /* requests that /hold keeps */
+extern atomic_bool fixture_release; /* lets them go */
 enum cz_err fixture_auth(
     void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
 struct cz_http_server *fixture_server(const struct cz_http_options *with);

@@ -75,7 +75,10 @@ static char *delay_text(const json_t *delay)
     const json_t *p50 = json_object_get(delay, "p50"), *p99 = json_object_get(delay, "p99");
     if (!json_is_number(p50) || !json_is_number(p99))
         return cz_strdup("-");
-    return cz_strf("p50 %.0f ms, p99 %.0f ms", json_number_value(p50), json_number_value(p99));
+    double a = json_number_value(p50), b = json_number_value(p99);
+    if (b < 10000)
+        return cz_strf("p50 %.0f ms, p99 %.0f ms", a, b);
+    return cz_strf("p50 %.1f s, p99 %.1f s", a / 1000, b / 1000);
 }
 
 static void line(struct cz_cli *cli, int indent, const char *name, const char *text)

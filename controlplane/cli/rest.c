@@ -217,8 +217,13 @@ int cz_rest_list(
         (void)json_array_extend(items, json_object_get(page, "items"));
         seq = cz_json_int(page, "seq", seq);
         bool full = limit && (int64_t)json_array_size(items) >= limit;
+        char *after = full ? NULL : cz_strdup(cz_json_str(page, "next", NULL));
+        if (after && strcmp(after, next) == 0) {
+            cz_cli_say("%s: the server gives the same page again", what);
+            rc = CZ_EXIT_ERROR;
+        }
         cz_free(next);
-        next = full ? NULL : cz_strdup(cz_json_str(page, "next", NULL));
+        next = after;
         json_decref(page);
         page = NULL;
     }

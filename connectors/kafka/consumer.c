@@ -69,7 +69,10 @@ enum cz_err cz_consumer_new(const struct cz_consumer_options *o,
         "enable.partition.eof", "true",
         "isolation.level", o->read_committed ? "read_committed" : "read_uncommitted",
         "queued.max.messages.kbytes", prefetch,
-        "queued.min.messages", "100000",
+        /* A record that waits costs about 500 bytes beside its own; and one answer of a broker must
+         * not be many times what may wait. */
+        "queued.min.messages", "20000",
+        "fetch.max.bytes", "8388608",
         "fetch.wait.max.ms", wait,
         "fetch.queue.backoff.ms", "2",
         "check.crcs", "true",

@@ -89,7 +89,7 @@ static enum cz_err make_conf(const struct cz_producer_options *o,
         "compression.codec", o->compression,
         "linger.ms", linger,
         /* Mappings are bounded by their own budgets; these are only the last fence. */
-        "queue.buffering.max.messages", "1000000",
+        "queue.buffering.max.messages", "200000",
         "queue.buffering.max.kbytes", "65536",
         "batch.size", "1000000",
         "batch.num.messages", "10000",

@@ -135,25 +135,37 @@ bool cz_lane_barrier(struct cz_lane *l, cz_time deadline)
 
 /* ---- the loop ------------------------------------------------------------------------------ */
 
+/* The offset that was read is gone.  Only the cursors that stand on it have lost something: the
+ * others, further on, are read again from where they are. */
+static void on_reset(struct cz_lane *l, struct lane_reader *r)
+{
+    int64_t lost = INT64_MAX;
+    for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
+        if (lane__takes(c) && c->next < lost)
+            lost = c->next;
+    }
+    struct cz_error err = CZ_ERROR_INIT;
+    cz_fail(&err, CZ_E_CONFLICT,
+            "%s [%d]: offset %lld is not in the topic any more (truncated by retention, or the topic "
+            "was created again): records are missing",
+            r->topic, r->partition, (long long)lost);
+    for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
+        if (lane__takes(c) && c->next == lost)
+            lane__fail_task(l, c->task, &err);
+    }
+    lane__want_rewind(l, r);
+}
+
 static void on_trouble(struct cz_lane *l, struct lane_reader *r, const struct cz_event *e)
 {
-    bool reset = e->kind == CZ_EVENT_RESET;
-    if (!reset && (!r || e->code == CZ_E_UNAVAILABLE || e->code == CZ_E_TIMEOUT)) {
+    if (!r || e->code == CZ_E_UNAVAILABLE || e->code == CZ_E_TIMEOUT) {
         CZ_LOG_EVERY(10000, CZ_LOG_WARN, "lane", "%s: %s", l->name, e->text);
         return; /* librdkafka goes on trying */
     }
-    for (struct lane_cursor *c = r ? r->cursors : NULL; c; c = c->next_in_reader) {
-        struct cz_error err = CZ_ERROR_INIT;
-        if (reset)
-            cz_fail(&err, CZ_E_CONFLICT,
-                    "%s [%d]: offset %lld is not in the topic any more (truncated by retention, or "
-                    "the topic was created again): records are missing",
-                    r->topic, r->partition, (long long)c->next);
-        else
-            cz_fail_flags(&err, e->code, CZ_ERR_RETRIABLE, 0, "%s [%d]: %s", r->topic, r->partition,
-                          e->text);
+    struct cz_error err = CZ_ERROR_INIT;
+    cz_fail_flags(&err, e->code, CZ_ERR_RETRIABLE, 0, "%s [%d]: %s", r->topic, r->partition, e->text);
+    for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader)
         lane__fail_task(l, c->task, &err);
-    }
 }
 
 static void serve_events(struct cz_lane *l, size_t n)
@@ -168,6 +180,8 @@ static void serve_events(struct cz_lane *l, size_t n)
             lane__on_end(e->opaque, e->record.offset);
             break;
         case CZ_EVENT_RESET:
+            on_reset(l, e->opaque);
+            break;
         case CZ_EVENT_ERROR:
             on_trouble(l, e->opaque, e);
             break;
@@ -292,12 +306,14 @@ static void *lane_main(void *arg)
 {
     struct cz_lane *l = arg;
     while (serve_commands(l)) {
+        l->now = cz_now();
         if (!lane__leased(l))
             lose_lease(l);
         detach_failed(l);
         lane__serve_rewinds(l);
         int wait = l->busy || l->rewinds || removing(l) ? BUSY_MS : IDLE_MS;
         size_t n = cz_consumer_poll(l->consumer, l->events, LANE_BATCH, wait);
+        l->now = cz_now();
         if (n > 0 && !lane__leased(l))
             lose_lease(l); /* after a long stop: none of these may be sent */
         serve_events(l, n);

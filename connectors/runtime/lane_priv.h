@@ -91,6 +91,7 @@ struct cz_lane {
     bool rewinds;   /* some reader wants a rewind */
     bool detaching; /* some failed task is still attached */
     struct cz_event events[LANE_BATCH];
+    cz_time now; /* of this turn of the loop */
     cz_time tick_at, snap_at;
     cz_time blocked_at; /* when the lane last waited for a budget */
 
@@ -110,6 +111,8 @@ void lane__attach(struct cz_lane *l, struct lane_cursor *c);
 void lane__detach(struct cz_lane *l, struct lane_cursor *c);
 void lane__detach_task(struct cz_lane *l, struct cz_task *t);
 void lane__want_rewind(struct cz_lane *l, struct lane_reader *r);
+/** Does the cursor take what its reader gives? */
+bool lane__takes(const struct lane_cursor *c);
 void lane__serve_rewinds(struct cz_lane *l);
 /* lane_records.c */
 void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record *rec);

@@ -45,6 +45,11 @@ static bool wants(const struct lane_cursor *c)
     return c->task->phase == PHASE_READING && !c->task->lagging;
 }
 
+bool lane__takes(const struct lane_cursor *c)
+{
+    return wants(c) && !c->behind;
+}
+
 static void unassign(struct cz_lane *l, struct lane_reader *r)
 {
     struct cz_error err = CZ_ERROR_INIT;

@@ -17,17 +17,22 @@ enum {
     NAP_US = 200,
     LAG_MIN_MS = 25,
     LAG_MAX_MS = 2000,
+    COPY_AFTER_MS = 300, /* deliveries take longer than this: copy */
 };
 
 /* ---- bookkeeping of what is in flight ------------------------------------------------------ */
 
-static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r)
+static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r,
+                                size_t sent)
 {
     struct cz_task *t = c->task;
     struct cz_inflight *e = cz_tracker_push(&c->tracker, r->offset);
-    e->bytes = (uint32_t)(r->key.len + r->value.len);
+    size_t source = r->key.len + r->value.len;
+    e->bytes = (uint32_t)sent;
+    e->charge = (uint32_t)(sent > source ? sent : source);
+    e->pushed_ms = (uint32_t)(l->now / CZ_MS);
     e->timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms;
-    t->inflight_bytes += e->bytes;
+    t->inflight_bytes += e->charge;
     t->inflight_records++;
     if (!t->busy) {
         t->busy = true;
@@ -39,7 +44,7 @@ static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const 
 
 static void forget(struct cz_task *t, const struct cz_inflight *e)
 {
-    t->inflight_bytes -= e->bytes;
+    t->inflight_bytes -= e->charge;
     t->inflight_records--;
 }
 
@@ -124,7 +129,16 @@ static int32_t choose_partition(struct cz_task *t, const struct lane_cursor *c, 
     return cz_java_partition(s->key.data, s->key.len, n);
 }
 
-/* Hold the source record for as long as its bytes are being sent. */
+/* A source record that is held keeps in memory the whole answer of the broker that it came with,
+ * the records of other mappings too.  For milliseconds that is cheaper than a copy; when the target
+ * does not take them any more it is not. */
+static bool slow(const struct cz_lane *l, struct lane_cursor *c)
+{
+    const struct cz_inflight *e = cz_tracker_front(&c->tracker);
+    return e && (uint32_t)(l->now / CZ_MS) - e->pushed_ms > COPY_AFTER_MS;
+}
+
+/* Hold the source record for as long as its bytes are being sent, or may be wanted again. */
 static void hold(struct cz_inflight *e, struct cz_record *r, struct cz_shared_msg *shared)
 {
     if (shared) {
@@ -155,19 +169,22 @@ static enum sent send_record(struct cz_lane *l,
                              struct cz_error *err)
 {
     struct cz_task *t = c->task;
-    struct cz_inflight *e = push(l, c, r);
+    bool copy = s->value_changed || slow(l, c);
+    bool held = !copy || t->settings.on_error == CZ_ON_ERROR_DEAD_LETTER;
+    struct cz_inflight *e = push(l, c, r, s->key.len + s->value.len);
     const struct cz_send send = {
         .partition = choose_partition(t, c, r, s),
         .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
         .key = s->key,
         .value = s->value,
-        .copy = s->value_changed,
+        .copy = copy,
         .msg = r->msg,
         .shared = shared != NULL,
         .opaque = e,
     };
     /* Before the send: the delivery may come at once, on another thread. */
-    hold(e, r, shared);
+    if (held)
+        hold(e, r, shared);
     if (send.partition >= c->part->target_partitions) {
         cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", send.partition,
                 c->part->target_partitions);
@@ -189,7 +206,8 @@ static enum sent send_dead_letter(struct cz_lane *l,
                                   const struct cz_record *r,
                                   struct cz_inflight *again,
                                   const char *stage,
-                                  const struct cz_error *why)
+                                  const struct cz_error *why,
+                                  struct cz_error *err)
 {
     struct cz_task *t = c->task;
     char partition[16], offset[24];
@@ -205,7 +223,7 @@ static enum sent send_dead_letter(struct cz_lane *l,
         HEADER("__connect.errors.class.name", name, strlen(name)),
         HEADER("__connect.errors.exception.message", why->text, strlen(why->text)),
     };
-    struct cz_inflight *e = again ? again : push(l, c, r);
+    struct cz_inflight *e = again ? again : push(l, c, r, r->key.len + r->value.len);
     e->dead_letter = true;
     const struct cz_send send = {
         .partition = -1,
@@ -219,15 +237,15 @@ static enum sent send_dead_letter(struct cz_lane *l,
         .opaque = e,
     };
     atomic_store_explicit(&e->state, CZ_INFLIGHT_PENDING, memory_order_relaxed);
-    struct cz_error err = CZ_ERROR_INIT;
-    if (!cz_producer_send(t->producer, t->settings.dead_letter, &send, &err))
+    if (!cz_producer_send(t->producer, t->settings.dead_letter, &send, err))
         return SENT;
     if (again) {
+        e->dead_letter = false;
         atomic_store_explicit(&e->state, CZ_INFLIGHT_FAILED, memory_order_relaxed);
     } else {
         unpush(c, e);
     }
-    return err.code == CZ_E_LIMIT ? SENT_FULL : SENT_REFUSED;
+    return err->code == CZ_E_LIMIT ? SENT_FULL : SENT_REFUSED;
 }
 
 static void fail_at(struct cz_lane *l,
@@ -242,6 +260,20 @@ static void fail_at(struct cz_lane *l,
     lane__fail_task(l, c->task, &err);
 }
 
+/* Does this tell about the record?  Else it is about the producer or the target: try again. */
+static bool of_record(const struct cz_error *err)
+{
+    return err->code == CZ_E_TOO_LARGE || err->code == CZ_E_INVALID;
+}
+
+static void fail_send(struct cz_lane *l, struct lane_cursor *c, int64_t offset, const char *stage,
+                      struct cz_error *err)
+{
+    if (!of_record(err))
+        err->flags |= CZ_ERR_RETRIABLE;
+    fail_at(l, c, offset, stage, err);
+}
+
 /* A record that cannot be copied: false when the cursor must not go past it now. */
 static bool on_error(struct cz_lane *l,
                      struct lane_cursor *c,
@@ -250,6 +282,7 @@ static bool on_error(struct cz_lane *l,
                      const struct cz_error *why)
 {
     struct cz_task *t = c->task;
+    struct cz_error err = CZ_ERROR_INIT;
     switch (t->settings.on_error) {
     case CZ_ON_ERROR_SKIP:
         CZ_LOG_EVERY(5000, CZ_LOG_WARN, "task", "%s: skipped %s [%d] offset %lld, stage %s: %s",
@@ -257,14 +290,15 @@ static bool on_error(struct cz_lane *l,
         drop(c, r, CZ_DROP_ERROR);
         return true;
     case CZ_ON_ERROR_DEAD_LETTER:
-        switch (send_dead_letter(l, c, r, NULL, stage, why)) {
+        switch (send_dead_letter(l, c, r, NULL, stage, why, &err)) {
         case SENT:
             return true;
         case SENT_FULL:
             lag(l, t);
             return false;
         case SENT_REFUSED:
-            break;
+            fail_send(l, c, r->offset, "dead letter", &err);
+            return false;
         }
         break;
     case CZ_ON_ERROR_STOP:
@@ -293,9 +327,9 @@ static bool pass(struct cz_lane *l,
     case SENT_REFUSED:
         break;
     }
-    if (err.code == CZ_E_TOO_LARGE || err.code == CZ_E_INVALID)
+    if (of_record(&err))
         return on_error(l, c, r, "send", &err);
-    fail_at(l, c, r->offset, "send", &err);
+    fail_send(l, c, r->offset, "send", &err);
     return false;
 }
 
@@ -399,8 +433,11 @@ static bool settle_failed(struct cz_lane *l, struct lane_cursor *c, struct cz_in
     if (by_policy && t->settings.on_error == CZ_ON_ERROR_DEAD_LETTER) {
         struct cz_record r;
         cz_message_record(e->shared ? e->shared->msg : e->msg, c->part->topic, &r);
-        if (send_dead_letter(l, c, &r, e, "send", &why) != SENT_REFUSED)
+        struct cz_error err = CZ_ERROR_INIT;
+        if (send_dead_letter(l, c, &r, e, "send", &why, &err) != SENT_REFUSED)
             return false; /* under way again, or to be tried at the next sweep */
+        if (!of_record(&err))
+            why.flags |= CZ_ERR_RETRIABLE; /* the record still waits for its dead letter */
     }
     if (t->phase == PHASE_READING)
         fail_at(l, c, e->offset, "send", &why);

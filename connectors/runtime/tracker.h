@@ -18,12 +18,14 @@
 enum cz_inflight_state { CZ_INFLIGHT_PENDING, CZ_INFLIGHT_DELIVERED, CZ_INFLIGHT_FAILED };
 
 struct cz_inflight {
-    void *msg;                    /* source record, until delivered; NULL when it was copied */
+    void *msg; /* source record, until delivered; NULL when its bytes were copied and suffice */
     struct cz_shared_msg *shared; /* when several tasks hold the record: instead of msg */
     int64_t offset;
     int64_t next;         /* position once this is done: offset + 1, or more when drops followed */
     int64_t timestamp_ms; /* of the record; 0: none */
-    uint32_t bytes;
+    uint32_t bytes;       /* sent */
+    uint32_t charge;      /* against the task's budget: what it keeps in memory */
+    uint32_t pushed_ms;   /* of the lane's clock */
     int32_t delay_ms;
     int32_t kafka_code;   /* FAILED */
     _Atomic uint8_t state; /* enum cz_inflight_state */

@@ -75,6 +75,43 @@ void mock_fill(struct mock *m, const char *topic, int partition, const char *for
     must(!rd_kafka_flush(m->rk, 20000), "fill");
 }
 
+void mock_send(struct mock *m, const char *topic, int partition, const char *key, size_t key_len,
+               const char *value, size_t value_len, const char *header)
+{
+    rd_kafka_headers_t *h = rd_kafka_headers_new(1);
+    if (header)
+        must(!rd_kafka_header_add(h, "h", -1, header, -1), "header");
+    must(!rd_kafka_producev(m->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+                            RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_KEY(key, key_len),
+                            RD_KAFKA_V_VALUE(CZ_UNCONST(value), value_len), RD_KAFKA_V_HEADERS(h),
+                            RD_KAFKA_V_END),
+         "send");
+    must(!rd_kafka_flush(m->rk, 20000), "flush");
+}
+
+void mock_fill_big(struct mock *m, const char *topic, int partition, size_t size, int from, int n)
+{
+    CZ_CLEANUP(cz_freep) char *pad = cz_alloc(size + 1);
+    memset(pad, 'x', size);
+    for (int i = from; i < from + n; i++) {
+        CZ_CLEANUP(cz_freep) char *value = cz_strf("{\"n\":%d,\"pad\":\"%s\"}", i, pad);
+        rd_kafka_resp_err_t e;
+        do {
+            e = rd_kafka_producev(m->rk, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition),
+                                  RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+                                  RD_KAFKA_V_VALUE(value, strlen(value)), RD_KAFKA_V_END);
+            rd_kafka_poll(m->rk, e ? 10 : 0);
+        } while (e == RD_KAFKA_RESP_ERR__QUEUE_FULL);
+        must(!e, rd_kafka_err2str(e));
+    }
+    must(!rd_kafka_flush(m->rk, 60000), "fill");
+}
+
+void mock_cut(struct mock *m, const char *topic, int partition, int64_t offset)
+{
+    must(!rd_kafka_mock_partition_delete_records(m->cluster, topic, partition, offset), "cut");
+}
+
 int64_t mock_count(struct mock *m, const char *topic, int partition)
 {
     int64_t low = 0, high = 0;
@@ -93,8 +130,7 @@ static const char *stage_of(rd_kafka_message_t *r, size_t *ret_len)
     return value;
 }
 
-void mock_read(struct mock *m, const char *topic, int partition,
-               void (*fn)(void *, int64_t, const char *, size_t, const char *, size_t, const char *), void *arg)
+static rd_kafka_t *reader(struct mock *m, const char *topic, int partition, int64_t offset)
 {
     char text[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -104,9 +140,33 @@ void mock_read(struct mock *m, const char *topic, int partition,
     rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
     must(rk != NULL, text);
     rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(l, topic, partition)->offset = RD_KAFKA_OFFSET_BEGINNING;
+    rd_kafka_topic_partition_list_add(l, topic, partition)->offset = offset;
     rd_kafka_assign(rk, l);
     rd_kafka_topic_partition_list_destroy(l);
+    return rk;
+}
+
+bool mock_header(struct mock *m, const char *topic, int partition, int64_t offset, char out[64])
+{
+    rd_kafka_t *rk = reader(m, topic, partition, offset);
+    rd_kafka_message_t *r = rd_kafka_consumer_poll(rk, 20000);
+    must(r && !r->err, "no record");
+    rd_kafka_headers_t *h = NULL;
+    const void *value = NULL;
+    size_t n = 0;
+    bool has = !rd_kafka_message_headers(r, &h) && !rd_kafka_header_get_last(h, "h", &value, &n);
+    if (has)
+        (void)snprintf(out, 64, "%.*s", (int)n, (const char *)value);
+    rd_kafka_message_destroy(r);
+    rd_kafka_consumer_close(rk);
+    rd_kafka_destroy(rk);
+    return has;
+}
+
+void mock_read(struct mock *m, const char *topic, int partition,
+               void (*fn)(void *, int64_t, const char *, size_t, const char *, size_t, const char *), void *arg)
+{
+    rd_kafka_t *rk = reader(m, topic, partition, RD_KAFKA_OFFSET_BEGINNING);
     for (int idle = 0; idle < 100;) {
         rd_kafka_message_t *r = rd_kafka_consumer_poll(rk, 100);
         if (!r) {
@@ -140,4 +200,11 @@ void mock_produce_errors(struct mock *m, int code, int n)
 {
     for (int i = 0; i < n; i++)
         rd_kafka_mock_push_request_errors(m->cluster, 0 /* Produce */, 1, (rd_kafka_resp_err_t)code);
+}
+
+void mock_make_fatal(struct cz_producer *p)
+{
+    /* The handle is the first member; no broker's answer makes a producer die on demand. */
+    rd_kafka_t *rk = *(rd_kafka_t **)(void *)p;
+    must(!rd_kafka_test_fatal_error(rk, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, "test"), "fatal");
 }

@@ -36,6 +36,14 @@ void cz_tp_list_done(struct cz_tp_list *l)
     *l = (struct cz_tp_list){0};
 }
 
+/* The list owns it, so it is the library's memory. */
+static void set_metadata(rd_kafka_topic_partition_t *t, const char *text)
+{
+    t->metadata_size = strlen(text);
+    t->metadata = rd_kafka_mem_malloc(NULL, t->metadata_size + 1);
+    memcpy(t->metadata, text, t->metadata_size + 1);
+}
+
 rd_kafka_topic_partition_list_t *cz__tp_list_to_kafka(const struct cz_tp_list *l)
 {
     rd_kafka_topic_partition_list_t *out = rd_kafka_topic_partition_list_new((int)l->len);
@@ -46,6 +54,8 @@ rd_kafka_topic_partition_list_t *cz__tp_list_to_kafka(const struct cz_tp_list *l
         t->offset = tp->offset;
         if (tp->leader_epoch >= 0)
             rd_kafka_topic_partition_set_leader_epoch(t, tp->leader_epoch);
+        if (tp->metadata)
+            set_metadata(t, tp->metadata);
     }
     return out;
 }

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "cz/alloc.h"
 #include "cz/channel.h"
 #include "cz/json.h"
 #include "cz/log.h"
@@ -315,6 +316,31 @@ static void on_commit(void *arg, const struct cz_error *err)
     atomic_fetch_add(err->code ? &a->failed : &a->ok, 1);
 }
 
+/* What a commit says about itself comes back with the offset, from either kind of commit: a start
+ * knows by it whether a change was answered already. */
+static void test_commit_metadata(void **state)
+{
+    (void)state;
+    struct cz_admin *a = NULL;
+    struct acks acks = {0};
+    struct cz_tp_list l = {0}, read = {0};
+    assert_int_equal(cz_admin_new(mock.cluster, "t", &a, NULL), CZ_OK);
+    cz_tp_list_add(&l, "g.config", 0, 5)->metadata = cz_strdup("g7");
+    cz_tp_list_add(&read, "g.config", 0, -1);
+    assert_int_equal(cz_admin_commit(a, "grp", &l, cz_deadline_ms(5000), NULL), CZ_OK);
+    assert_int_equal(cz_admin_group_offsets(a, "grp", &read, cz_deadline_ms(5000), NULL), CZ_OK);
+    assert_string_equal(read.items[0].metadata, "g7");
+    cz_free(CZ_UNCONST(l.items[0].metadata));
+    l.items[0].metadata = cz_strdup("g8");
+    cz_admin_commit_async(a, "grp", &l, 5000, on_commit, &acks);
+    wait_for(&acks.ok, 1, 10000);
+    assert_int_equal(cz_admin_group_offsets(a, "grp", &read, cz_deadline_ms(5000), NULL), CZ_OK);
+    assert_string_equal(read.items[0].metadata, "g8");
+    cz_tp_list_done(&l);
+    cz_tp_list_done(&read);
+    cz_admin_free(a);
+}
+
 /* librdkafka aborts the process here when it is let to time such a request out by itself. */
 static void test_outage_with_coordinator_requests(void **state)
 {
@@ -371,6 +397,7 @@ int main(void)
         TEST(test_status_without_a_broker),
         TEST(test_status_errors),
         TEST(test_group_offsets_errors),
+        TEST(test_commit_metadata),
         TEST(test_outage_with_coordinator_requests),
     };
     return cmocka_run_group_tests_name("channel writers", tests, NULL, NULL);

@@ -347,7 +347,7 @@ static void test_pages(void **state)
                *m;
         size_t i;
         json_array_foreach (items, i, m) {
-            char want[8];
+            char want[16];
             (void)snprintf(want, sizeof(want), "m%02d", 2 * seen++);
             assert_string_equal(json_string_value(json_object_get(m, "name")), want);
         }

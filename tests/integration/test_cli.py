@@ -11,6 +11,7 @@ import yaml
 
 from support.paths import bin_dir
 from support.ports import find_free
+from support.procs import wait_until
 from support.servers import unique_name
 
 OK, ERROR, CONFLICT, DENIED, INVALID, WAIT, USAGE = 0, 1, 3, 4, 5, 6, 64
@@ -127,6 +128,8 @@ def test_pause_resume_restart_and_status(cli, stack, topics):
     cli("pause", "cluster/source", want=USAGE)
     stack.wait_state(topic, "RUNNING")
 
+    # Counters are reported once a second.
+    wait_until(lambda: "PARTITION" in cli("status", topic).stdout, 20, "the counters of the partitions")
     one = cli("status", topic).stdout
     for word in ("state", "RUNNING", "CONDITION", "PARTITION", "dropped", "delay"):
         assert word in one

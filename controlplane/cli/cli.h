@@ -151,7 +151,7 @@ int cz_cli_fail(const struct cz_error *err);
 /* ---- contexts (context.c)
  * --------------------------------------------------------------------- */
 
-/** Path of the context file: --context-file, CITIZENK_CONFIG, or the user's own. cz_free. */
+/** Path of the context file: --context-file, CITIZENK_CLI_CONFIG, or the user's own. cz_free. */
 char *cz_cli_context_path(const struct cz_cli *cli);
 /** The context file as it is: {"current","contexts":{…}}; an empty one when there is no file.
  */

@@ -47,7 +47,7 @@ char *cz_cli_context_path(const struct cz_cli *cli)
     const char *given = cz_cli_value(cli, "context-file");
     const char *xdg = env("XDG_CONFIG_HOME"), *home = env("HOME");
     if (!given)
-        given = env("CITIZENK_CONFIG");
+        given = env("CITIZENK_CLI_CONFIG");
     if (given)
         return cz_strdup(given);
     if (xdg)

@@ -25,7 +25,7 @@ class Cli:
         self.config = folder / "cli.json"
         self.env = {key: value for key, value in os.environ.items()
                     if not key.startswith("CITIZENK_") and key != "NO_COLOR"}
-        self.env["CITIZENK_CONFIG"] = str(self.config)
+        self.env["CITIZENK_CLI_CONFIG"] = str(self.config)
         self.write({"servers": [f"http://127.0.0.1:{find_free(1)[0]}", stack.rest.url],
                     "team": "default", "token_file": str(stack.token_file)})
 

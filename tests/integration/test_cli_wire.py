@@ -171,5 +171,5 @@ def test_certificates_are_verified(fake, tmp_path):
     assert server.seen == []
     config = tmp_path / "cli.json"
     config.write_text(json.dumps({"current": "a", "contexts": {"a": {"servers": [server.url], "ca_file": str(cert)}}}))
-    run("get", "clusters", servers=[], want=OK, env={"CITIZENK_CONFIG": str(config)})
+    run("get", "clusters", servers=[], want=OK, env={"CITIZENK_CLI_CONFIG": str(config)})
     assert len(server.seen) == 1

@@ -13,7 +13,7 @@ import pytest
 from support.citizenk import RestClient, api_path
 from support.paths import REPO
 from support.ports import find_free, is_free
-from support.procs import wait_until
+from support.procs import start_time, wait_until
 
 SECONDS_FOR_SECOND_START = 20
 MAPPING = "orders to staging"
@@ -84,7 +84,7 @@ def test_up_shows_records_flowing_and_the_change_in_the_history(running):
     assert int(stats["in"]) > int(stats["out"]) > 0, "the filter drops returns and quotes"
     changes = client.get(api_path("teams", "default", "changes"))["items"]
     assert [change["actor"] for change in changes] == ["admin"] * 3     # two clusters, one mapping
-    made = client.get(api_path("teams", "default", "changes", changes[0]["seq"]))
+    made = client.get(api_path("changes", changes[0]["seq"]))
     assert MAPPING in json.dumps(made, ensure_ascii=False)
     assert running.client(1).get(api_path("teams", "default", "mappings", MAPPING))["name"] == MAPPING
 
@@ -122,7 +122,7 @@ def test_stop_ends_everything_and_the_second_start_is_quick(running):
     pids = running.status()["pids"]
     running.call("--stop")
     assert running.status()["pids"] == {}
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids.values())
+    assert not any(start_time(pid) for pid in pids.values())
     began = time.monotonic()
     running.up()
     assert time.monotonic() - began < SECONDS_FOR_SECOND_START
@@ -148,7 +148,7 @@ def test_ctrl_c_stops_everything(quickstart):
         assert process.wait(60) == 0
     finally:
         process.kill()
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids.values())
+    assert not any(start_time(pid) for pid in pids.values())
 
 
 def test_a_port_in_use_is_named(quickstart):

@@ -21,7 +21,7 @@ import stat
 import subprocess
 import tempfile
 
-from .procs import Process, ProcessError, wait_until
+from .procs import Process, ProcessError, start_time, wait_until
 
 ROLE = "citizenk"               # what the control plane runs as
 OWNER = "citizenk_owner"        # owns the database and its tables; used for migrations only
@@ -154,19 +154,43 @@ class Postgres:
 
     def start(self, wait=True):
         self.prepare()
+        self._clear_after_kill()
         self.process.start()
         if wait:
             self.wait_ready()
         return self
 
-    def wait_ready(self, timeout=120):
-        wait_until(self._ready, timeout, f"PostgreSQL at port {self.port}", process=self.process)
+    def _clear_after_kill(self):
+        """A killed postmaster leaves children, which soon see it and end, and its lock files.
 
-    def _ready(self):
-        """Ready?  After a kill of the postmaster alone the new one must wait for the old children."""
-        if not self.process.alive() and self.process.log_contains("pre-existing shared memory"):
-            self.process.start()
-        return self._accepts()
+        PostgreSQL itself removes those, unless the killed process still has an entry in the
+        process table: a container's first process does not always collect the dead at once.
+        """
+        wait_until(lambda: not self._own_processes(), 30, "PostgreSQL's old processes to end")
+        for lock in (self.pgdata / "postmaster.pid",
+                     self.socket_dir / f".s.PGSQL.{self.port}.lock"):
+            try:
+                pid = int(lock.read_text(encoding="ascii").splitlines()[0])
+            except (OSError, ValueError, IndexError):
+                continue
+            if start_time(pid) is None:
+                lock.unlink(missing_ok=True)
+
+    def _own_processes(self):
+        """The living processes whose working folder is the data folder: server and children."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                if os.readlink(f"/proc/{entry}/cwd") == str(self.pgdata) and start_time(entry):
+                    found.append(int(entry))
+            except OSError:
+                continue
+        return found
+
+    def wait_ready(self, timeout=120):
+        wait_until(self._accepts, timeout, f"PostgreSQL at port {self.port}", process=self.process)
 
     def _accepts(self):
         return subprocess.run(
@@ -182,17 +206,8 @@ class Postgres:
 
     def kill9(self):
         """Kills the postmaster and waits for its children, which leave when they see it gone."""
-        pids = self._children()
         self.process.kill9()
-        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 30,
-                   "PostgreSQL's children to end")
-
-    def _children(self):
-        pid = self.process.pid if self.process.alive() else None
-        if pid is None:
-            return []
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as children:
-            return children.read().split()
+        wait_until(lambda: not self._own_processes(), 30, "PostgreSQL's children to end")
 
     def suspend(self):
         self.process.suspend()

@@ -21,7 +21,12 @@ struct cz_producer {
     struct cz_thread poller;
     _Atomic bool stop, dead;
     struct cz_mutex lock; /* topics */
-    struct cz_map topics; /* name → rd_kafka_topic_t */
+    struct cz_map topics; /* name → struct cz_producer_topic */
+};
+
+struct cz_producer_topic {
+    rd_kafka_topic_t *rkt;
+    _Atomic int32_t partitions;
 };
 
 /* Errors of one record that no retry and no other broker state will cure. */
@@ -67,10 +72,13 @@ static void *poll_main(void *arg)
     return NULL;
 }
 
-static void topic_destroy(void *t)
+static void topic_destroy(void *p)
 {
-    if (t)
-        rd_kafka_topic_destroy(t);
+    struct cz_producer_topic *t = p;
+    if (!t)
+        return;
+    rd_kafka_topic_destroy(t->rkt);
+    cz_free(t);
 }
 
 static enum cz_err make_conf(const struct cz_producer_options *o,
@@ -80,7 +88,8 @@ static enum cz_err make_conf(const struct cz_producer_options *o,
     rd_kafka_conf_t *conf = cz__kafka_conf(o->cluster, o->client_id, err);
     if (!conf)
         return err ? err->code : CZ_E_INVALID;
-    char linger[16];
+    char linger[16], batch[16];
+    (void)snprintf(batch, sizeof batch, "%d", o->batch_bytes > 0 ? o->batch_bytes : 1000000);
     (void)snprintf(linger, sizeof linger, "%d", o->linger_ms);
     const char *const settings[] = {
         "enable.idempotence", "true",
@@ -91,7 +100,9 @@ static enum cz_err make_conf(const struct cz_producer_options *o,
         /* Mappings are bounded by their own budgets; these are only the last fence. */
         "queue.buffering.max.messages", "200000",
         "queue.buffering.max.kbytes", "65536",
-        "batch.size", "1000000",
+        "batch.size", batch,
+        /* What is too large is for the target to say. */
+        "message.max.bytes", "50000000",
         "batch.num.messages", "10000",
         "retry.backoff.ms", "100",
         "topic.metadata.refresh.interval.ms", "30000",
@@ -168,14 +179,43 @@ enum cz_err cz_producer_topic(struct cz_producer *p,
                               struct cz_error *err)
 {
     CZ_LOCKED(&p->lock);
-    rd_kafka_topic_t *t = cz_map_get(&p->topics, name);
+    struct cz_producer_topic *t = cz_map_get(&p->topics, name);
     if (!t) {
-        t = rd_kafka_topic_new(p->rk, name, NULL);
-        if (!t)
+        rd_kafka_topic_t *rkt = rd_kafka_topic_new(p->rk, name, NULL);
+        if (!rkt)
             return cz__kafka_fail(err, rd_kafka_last_error(), "topic %s", name);
+        t = cz_alloc(sizeof *t);
+        t->rkt = rkt;
         cz_map_put(&p->topics, name, t);
     }
-    *ret = (struct cz_producer_topic *)t;
+    *ret = t;
+    return CZ_OK;
+}
+
+int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t)
+{
+    return atomic_load_explicit(&t->partitions, memory_order_relaxed);
+}
+
+void cz_producer_topic_expect(struct cz_producer_topic *t, int32_t partitions)
+{
+    int32_t unknown = 0;
+    (void)atomic_compare_exchange_strong(&t->partitions, &unknown, partitions);
+}
+
+enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct cz_error *err)
+{
+    const struct rd_kafka_metadata *md = NULL;
+    rd_kafka_resp_err_t e = rd_kafka_metadata(p->rk, 0, NULL, &md, cz_remaining_ms(deadline));
+    if (e)
+        return cz__kafka_fail(err, e, "metadata of the target topics");
+    CZ_LOCKED(&p->lock);
+    for (int i = 0; i < md->topic_cnt; i++) {
+        struct cz_producer_topic *t = cz_map_get(&p->topics, md->topics[i].topic);
+        if (t && !md->topics[i].err && md->topics[i].partition_cnt > 0)
+            atomic_store_explicit(&t->partitions, md->topics[i].partition_cnt, memory_order_relaxed);
+    }
+    rd_kafka_metadata_destroy(md);
     return CZ_OK;
 }
 
@@ -229,7 +269,7 @@ enum cz_err cz_producer_send(struct cz_producer *p,
 {
     rd_kafka_headers_t *h = take_headers(s);
     rd_kafka_vu_t vu[8] = {
-        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = (rd_kafka_topic_t *)t},
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t->rkt},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = s->partition},
         {.vtype = RD_KAFKA_VTYPE_MSGFLAGS, .u.i = s->copy ? RD_KAFKA_MSG_F_COPY : 0},
         {.vtype = RD_KAFKA_VTYPE_VALUE,

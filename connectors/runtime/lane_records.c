@@ -119,7 +119,7 @@ void lane__resume(struct cz_lane *l, struct cz_task *t)
 static int32_t choose_partition(struct cz_task *t, const struct lane_cursor *c, const struct cz_record *r,
                                 const struct cz_stage_result *s)
 {
-    int32_t n = c->part->target_partitions;
+    int32_t n = cz_producer_topic_partitions(c->part->target); /* it may grow while we run */
     if (s->partition >= 0)
         return s->partition;
     if (t->settings.partitioning == CZ_PARTITION_SAME && r->partition < n)
@@ -185,9 +185,9 @@ static enum sent send_record(struct cz_lane *l,
     /* Before the send: the delivery may come at once, on another thread. */
     if (held)
         hold(e, r, shared);
-    if (send.partition >= c->part->target_partitions) {
-        cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", send.partition,
-                c->part->target_partitions);
+    int32_t partitions = cz_producer_topic_partitions(c->part->target);
+    if (send.partition >= partitions) {
+        cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", send.partition, partitions);
     } else if (!cz_producer_send(t->producer, c->part->target, &send, err)) {
         return SENT;
     }

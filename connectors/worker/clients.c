@@ -75,10 +75,10 @@ static struct w_producer *find_producer(struct w_clients *c, const char *key)
 }
 
 enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *compression,
-                           int linger_ms, struct w_producer **ret, struct cz_error *err)
+                           int linger_ms, int batch_bytes, struct w_producer **ret, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key =
-        cz_strf("%016" PRIx64 "/%s/%d", cz_cluster_hash(c), compression, linger_ms);
+        cz_strf("%016" PRIx64 "/%s/%d/%d", cz_cluster_hash(c), compression, linger_ms, batch_bytes);
     CZ_LOCKED(&w->clients.lock);
     struct w_producer *p = find_producer(&w->clients, key);
     if (!p) {
@@ -87,6 +87,7 @@ enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *c
             .client_id = w->o.id,
             .compression = compression,
             .linger_ms = linger_ms,
+            .batch_bytes = batch_bytes,
             .delivered = cz_inflight_delivered,
         };
         struct cz_producer *producer = NULL;
@@ -120,6 +121,26 @@ static void free_producer(struct w_producer *p, int flush_ms)
     cz_free(p);
 }
 
+void w_client_reap(struct w_producer *p)
+{
+    if (p)
+        free_producer(p, 0); /* nobody uses it: nothing is in flight */
+}
+
+size_t w_producers_hold(struct worker *w, struct w_producer **ret, size_t max)
+{
+    size_t n = 0;
+    CZ_LOCKED(&w->clients.lock);
+    for (struct w_producer *p = w->clients.producers; p && n < max; p = p->next) {
+        if (p->refs == 0 || cz_producer_dead(p->producer))
+            continue;
+        p->refs++;
+        ret[n++] = p;
+    }
+    return n;
+}
+
+/* Unused ones go; on a starter's thread, because closing a client takes its time. */
 void w_producers_tick(struct worker *w)
 {
     struct w_producer *old = NULL;
@@ -139,7 +160,7 @@ void w_producers_tick(struct worker *w)
     cz_mutex_unlock(&w->clients.lock);
     while (old) {
         struct w_producer *next = old->next;
-        free_producer(old, 0); /* nobody uses it: nothing is in flight */
+        w_job_submit(w, W_JOB_REAP, old);
         old = next;
     }
 }

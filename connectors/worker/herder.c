@@ -8,7 +8,7 @@
 #include "cz/log.h"
 #include "worker_priv.h"
 
-enum { TICK_MS = 100, BARRIER_MS = 1000, SYNC_MS = 1000, STOP_LIMIT_MS = 15000, PURGE_MS = 10000 };
+enum { TICK_MS = 100, BARRIER_MS = 50, STOP_LIMIT_MS = 15000, PURGE_MS = 10000, REFRESH_MS = 3000 };
 
 void w_post(struct worker *w, struct w_msg *m)
 {
@@ -59,6 +59,45 @@ static const struct cz_follower_ops FOLLOWER_OPS = {on_record, on_end, on_reset}
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
+static void all_dirty(struct worker *w)
+{
+    CZ_MAP_FOREACH(&w->mappings, i, e)
+    {
+        ((struct w_mapping *)e->value)->dirty = true;
+    }
+}
+
+/* What the follower had posted before it was in sync has been handled by now. */
+static void on_synced(struct worker *w, const struct cz_error *err)
+{
+    w->syncing = false;
+    if (err->code || !w_leased(w))
+        return; /* tried again by watch_lease() */
+    w->leased = true;
+    atomic_store(&w->ready, true);
+    cz_log(CZ_LOG_INFO, "worker", "leased: running what is assigned");
+    all_dirty(w);
+}
+
+static void on_job(struct worker *w, struct w_start *s)
+{
+    switch (s->job) {
+    case W_JOB_START:
+        w_on_started(w, s);
+        return;
+    case W_JOB_SYNC:
+        on_synced(w, &s->error);
+        break;
+    case W_JOB_REFRESH:
+        w->refreshing = false;
+        w->refresh_at = cz_deadline_ms(REFRESH_MS);
+        break;
+    case W_JOB_REAP:
+        break;
+    }
+    w_start_free(w, s);
+}
+
 static void handle(struct worker *w, struct w_msg *m)
 {
     switch (m->kind) {
@@ -76,15 +115,12 @@ static void handle(struct worker *w, struct w_msg *m)
         w_on_task_event(w, &m->event);
         break;
     case MSG_STARTED:
-        w_on_started(w, m->start);
+        on_job(w, m->start);
         break;
     case MSG_STOP:
         w->stopping = true;
         w->stop_deadline = cz_deadline_ms(STOP_LIMIT_MS);
-        CZ_MAP_FOREACH(&w->mappings, i, e)
-        {
-            ((struct w_mapping *)e->value)->dirty = true;
-        }
+        all_dirty(w);
         break;
     }
     cz_free(m);
@@ -127,16 +163,18 @@ static bool reconcile_dirty(struct worker *w)
     return some;
 }
 
-/* Every change sent to a lane must act before we say so. */
-static void barrier(struct worker *w)
+/* Every change sent to a lane must act before we say so.  A lane that is busy is asked again in the
+ * next turn: meanwhile nothing is announced, and heartbeats go on. */
+static bool barrier(struct worker *w)
 {
     cz_time deadline = cz_deadline_ms(BARRIER_MS);
     for (struct w_slots *s = w->clients.slots; s; s = s->next) {
         for (int i = 0; i < W_MAX_LANES; i++) {
             if (s->lanes[i] && !cz_lane_barrier(s->lanes[i], deadline))
-                cz_log(CZ_LOG_WARN, "herder", "a lane is slow to take up a change");
+                return false;
         }
     }
+    return true;
 }
 
 /* Leased again after a loss: the assignment may be another one by now, so read it first. */
@@ -146,19 +184,18 @@ static void watch_lease(struct worker *w)
     if (w->leased && !leased) {
         w->leased = false;
         cz_log(CZ_LOG_WARN, "worker", "the lease ran out: the status topic cannot be written");
-    } else if (!w->leased && leased && w->synced) {
-        struct cz_error err = CZ_ERROR_INIT;
-        if (cz_follower_sync(w->follower, cz_deadline_ms(SYNC_MS), &err))
-            return;
-        (void)take_messages(w, 0);
-        w->leased = true;
-        atomic_store(&w->ready, true);
-        cz_log(CZ_LOG_INFO, "worker", "leased: running what is assigned");
-        CZ_MAP_FOREACH(&w->mappings, i, e)
-        {
-            ((struct w_mapping *)e->value)->dirty = true;
-        }
+    } else if (!w->leased && leased && w->synced && !w->syncing && !w->stopping) {
+        w->syncing = true;
+        w_job_submit(w, W_JOB_SYNC, NULL);
     }
+}
+
+static void watch_targets(struct worker *w)
+{
+    if (w->refreshing || w->stopping || cz_now() < w->refresh_at)
+        return;
+    w->refreshing = true;
+    w_job_submit(w, W_JOB_REFRESH, NULL);
 }
 
 static bool may_end(struct worker *w)
@@ -170,6 +207,7 @@ static bool may_end(struct worker *w)
     if (cz_remaining_ms(w->stop_deadline) > STOP_LIMIT_MS - PURGE_MS)
         return false;
     /* A dead target: let go of what it holds, its records will be read again. */
+    CZ_LOCKED(&w->clients.lock);
     for (struct w_producer *p = w->clients.producers; p; p = p->next)
         cz_producer_purge(p->producer);
     return false;
@@ -181,11 +219,12 @@ static void *herder_main(void *arg)
     while (!may_end(w)) {
         bool some = take_messages(w, cz_deadline_ms(TICK_MS));
         watch_lease(w);
-        if (reconcile_dirty(w) || some)
-            barrier(w);
+        watch_targets(w);
+        if (reconcile_dirty(w) || some || w->unsettled)
+            w->unsettled = !barrier(w);
         w_tasks_tick(w);
         w_producers_tick(w);
-        w_heartbeat(w, w->synced && w->applied > w->announced);
+        w_heartbeat(w, w->synced && !w->unsettled && w->applied > w->announced);
         w_report_stats(w);
     }
     w->stats_at = 0;
@@ -211,7 +250,6 @@ void w_herder_stop(struct worker *w)
 {
     post(w, MSG_STOP);
     cz_thread_join(&w->herder);
-    cz_follower_free(w->follower);
     cz_mutex_lock(&w->lock);
     w->starters_stop = true;
     cz_cond_broadcast(&w->start_cond);
@@ -219,6 +257,7 @@ void w_herder_stop(struct worker *w)
     for (int i = 0; i < (int)w->o.starters; i++)
         cz_thread_join(&w->starter[i]);
     cz_free(w->starter);
+    cz_follower_free(w->follower); /* after the starters, one of which may wait for it */
     (void)take_messages(w, 0); /* starts that ended meanwhile: freed, not run */
     while (w->start_head) {
         struct w_start *s = w->start_head;

@@ -200,6 +200,8 @@ void w_on_record(struct worker *w, const struct cz_channel_record *r)
     switch (cz_channel_key(r->key, &copy, &a, &b)) {
     case CZ_CH_SETTINGS:
         w->settings_seen = true;
+        if (w->ended)
+            w_on_end(w); /* a topic that was empty when we read it is whole only now */
         break;
     case CZ_CH_CLUSTER:
         on_cluster(w, a, b, r->value);
@@ -222,6 +224,7 @@ void w_on_reset(struct worker *w)
 {
     cz_log(CZ_LOG_WARN, "herder", "the config topic is another one now: reading it again");
     w->settings_seen = false;
+    w->ended = false;
     w->epoch = 0;
     CZ_MAP_FOREACH(&w->mappings, i, e)
     {
@@ -234,6 +237,7 @@ void w_on_reset(struct worker *w)
 void w_on_end(struct worker *w)
 {
     w->synced = true;
+    w->ended = true;
     mark_all_dirty(w);
     CZ_MAP_FOREACH(&w->mappings, i, e)
     {
@@ -303,7 +307,9 @@ void w_reconcile(struct worker *w, struct w_mapping *m)
         next = t->next; /* w_drive may drop t */
         w_drive(w, t);
     }
-    if (!m->record && !m->tasks) {
+    /* An assignment may come before its mapping: then it waits. */
+    bool waits = m->assignment && !m->team;
+    if (!m->record && !m->tasks && !waits) {
         w_report_gone(w, m);
         cz_map_remove(&w->mappings, m->uid);
     }

@@ -52,7 +52,7 @@ void w_heartbeat(struct worker *w, bool now)
     w->heartbeat_at = time + HEARTBEAT_MS * CZ_MS;
     char host[256] = "";
     (void)gethostname(host, sizeof host - 1);
-    int64_t applied = w->synced ? w->applied : 0;
+    int64_t applied = !w->synced ? 0 : w->unsettled ? w->announced : w->applied;
     json_t *j = json_object();
     cz_json_set_str(j, "id", w->o.id);
     cz_json_set_str(j, "incarnation", w->incarnation);

@@ -15,7 +15,8 @@
 #include "cz/util.h"
 #include "worker_priv.h"
 
-enum { ADMIN_MS = 5000 };
+enum { ADMIN_MS = 5000, SYNC_MS = 1000, REFRESH_WAIT_MS = 2000 };
+enum { BATCH_BYTES = 1000000, BATCH_HEAD = 512 };
 
 /* ---- target --------------------------------------------------------------------------------- */
 
@@ -37,6 +38,28 @@ static enum cz_err topic_ready(const struct cz_topic_info *info, struct cz_error
         return cz_fail_flags(err, info->code, CZ_ERR_RETRIABLE, 0, "target topic %s: %s", info->name,
                              cz_err_slug(info->code));
     return CZ_OK;
+}
+
+/* A target refuses a whole batch for being too large, and the records in it with it, which it would
+ * have taken one by one.  So batches stay below the smallest limit; in a few sizes, so that mappings
+ * go on sharing producers.  A cluster that does not tell has the usual limit. */
+static void fit_batches(struct w_start *s, struct cz_admin *admin, const char *const *names, size_t n)
+{
+    int64_t limit = INT64_MAX;
+    for (size_t i = 0; i < n; i++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        CZ_CLEANUP(cz_freep) char *value = NULL;
+        int64_t bytes;
+        if (!cz_admin_topic_config(admin, names[i], "max.message.bytes", &value, cz_deadline_ms(ADMIN_MS), &err) &&
+            value && cz_parse_i64(value, &bytes) && bytes < limit)
+            limit = bytes;
+    }
+    s->batch_bytes = BATCH_BYTES;
+    if (limit - BATCH_HEAD >= BATCH_BYTES)
+        return;
+    s->batch_bytes = 1 << 19;
+    while (s->batch_bytes > 1 && s->batch_bytes > limit - BATCH_HEAD)
+        s->batch_bytes /= 2;
 }
 
 /* Partition counts of the target topics, by pair; the dead-letter topic must be there as well. */
@@ -64,6 +87,8 @@ static enum cz_err ask_targets(struct worker *w, struct w_start *s, int32_t *cou
     }
     if (infos)
         cz_topic_infos_free(infos, n);
+    if (!code)
+        fit_batches(s, admin, names, n);
     cz_free(names);
     return code;
 }
@@ -216,9 +241,25 @@ static enum cz_err positions(struct worker *w, struct w_start *s, int64_t *at, s
 
 /* ---- the job -------------------------------------------------------------------------------- */
 
+/* The producer refuses partitions that it has not heard of, so its own knowledge counts; it is asked
+ * again when it differs from what the cluster just said. */
+static enum cz_err know_partitions(struct w_start *s, struct cz_producer_topic *target, const char *source,
+                                   const int32_t *counts, bool *refreshed, struct cz_error *err)
+{
+    size_t k = 0;
+    while (strcmp(s->spec->pairs[k].source, source) != 0)
+        k++;
+    cz_producer_topic_expect(target, counts[k]);
+    if (*refreshed || cz_producer_topic_partitions(target) == counts[k])
+        return CZ_OK;
+    *refreshed = true;
+    return cz_producer_refresh(s->producer->producer, cz_deadline_ms(ADMIN_MS), err);
+}
+
 static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t *counts, struct cz_error *err)
 {
     struct cz_producer *p = s->producer->producer;
+    bool refreshed = false;
     s->out = cz_alloc_array(s->parts_len + 1, sizeof *s->out);
     for (size_t i = 0; i < s->parts_len; i++) {
         const char *target = target_of(s->spec, s->parts[i].topic);
@@ -228,10 +269,9 @@ static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t 
         enum cz_err code = cz_producer_topic(p, target, &o->target, err);
         if (code)
             return code;
-        for (size_t k = 0; k < s->spec->pairs_len; k++) {
-            if (strcmp(s->spec->pairs[k].source, s->parts[i].topic) == 0)
-                o->target_partitions = counts[k];
-        }
+        code = know_partitions(s, o->target, s->parts[i].topic, counts, &refreshed, err);
+        if (code)
+            return code;
         o->topic = cz_strdup(s->parts[i].topic);
         o->partition = s->parts[i].partition;
         o->start = at[i];
@@ -242,7 +282,7 @@ static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t 
     return cz_producer_topic(p, s->spec->dead_letter_topic, &s->dead_letter, err);
 }
 
-static void run(struct worker *w, struct w_start *s)
+static void run_start(struct worker *w, struct w_start *s)
 {
     struct cz_error *err = &s->error;
     int32_t *counts = cz_alloc_array(s->spec->pairs_len + 1, sizeof *counts);
@@ -253,13 +293,66 @@ static void run(struct worker *w, struct w_start *s)
     if (!code)
         code = ask_targets(w, s, counts, err);
     if (!code)
-        code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms, &s->producer, err);
+        code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms,
+                              s->batch_bytes, &s->producer, err);
     if (!code)
         code = positions(w, s, at, err);
     if (!code)
         (void)fill_out(s, at, counts, err);
     cz_free(counts);
     cz_free(at);
+}
+
+static bool stopping(struct worker *w)
+{
+    CZ_LOCKED(&w->lock);
+    return w->starters_stop;
+}
+
+/* Topics grow; what is copied by partition number or by key must follow within seconds. */
+static void run_refresh(struct worker *w)
+{
+    struct w_producer *p[W_MAX_REFRESH];
+    size_t n = w_producers_hold(w, p, W_MAX_REFRESH);
+    for (size_t i = 0; i < n; i++) {
+        struct cz_error err = CZ_ERROR_INIT;
+        if (!stopping(w) && cz_producer_refresh(p[i]->producer, cz_deadline_ms(REFRESH_WAIT_MS), &err))
+            cz_log(CZ_LOG_DEBUG, "worker", "%s", err.text);
+        w_producer_put(w, p[i]);
+    }
+}
+
+static void run(struct worker *w, struct w_start *s)
+{
+    switch (s->job) {
+    case W_JOB_START:
+        run_start(w, s);
+        return;
+    case W_JOB_SYNC:
+        if (cz_follower_sync(w->follower, cz_deadline_ms(SYNC_MS), &s->error))
+            cz_log(CZ_LOG_DEBUG, "worker", "%s", s->error.text);
+        return;
+    case W_JOB_REFRESH:
+        run_refresh(w);
+        return;
+    case W_JOB_REAP:
+        w_client_reap(s->spent);
+        s->spent = NULL;
+        return;
+    }
+}
+
+void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent)
+{
+    struct w_start *s = cz_alloc(sizeof *s);
+    s->job = job;
+    s->spent = spent;
+    CZ_LOCKED(&w->lock);
+    s->next = w->start_head; /* few and quick: before the starts */
+    w->start_head = s;
+    if (!w->start_tail)
+        w->start_tail = s;
+    cz_cond_signal(&w->start_cond);
 }
 
 void w_start_submit(struct worker *w, struct w_start *s)
@@ -311,6 +404,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     for (size_t i = 0; i < s->out_len; i++)
         cz_free(s->out[i].topic);
     w_producer_put(w, s->producer);
+    w_client_reap(s->spent);
     cz_cluster_unref(s->source);
     cz_cluster_unref(s->target);
     cz_mapping_spec_free(s->spec);

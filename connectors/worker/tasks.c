@@ -250,6 +250,9 @@ static struct w_task *owner(struct worker *w, const struct cz_task *task)
 void w_on_task_event(struct worker *w, const struct cz_task_event *e)
 {
     struct w_task *t = owner(w, e->task);
+    /* A lane may see a lost lease that is there again before we looked: read what changed meanwhile. */
+    if (e->error.code == CZ_E_FENCED)
+        w->leased = false;
     if (!t) {
         if (e->kind == CZ_TASK_EVENT_REMOVED)
             (void)bury_zombie(w, e->task);
@@ -283,6 +286,7 @@ void w_task_drop(struct worker *w, struct w_task *t)
     while (*at != t)
         at = &(*at)->next;
     *at = t->next;
+    t->mapping->dirty = true; /* one that was deleted goes with its last task */
     for (size_t i = 0; i < t->parts_len; i++)
         cz_free(t->parts[i].topic);
     cz_free(t->parts);

@@ -22,7 +22,7 @@ struct worker_options {
     int64_t lease_ms, prefetch_kib, commit_interval_ms, lanes, starters, capacity;
 };
 
-enum { W_MAX_LANES = 8 };
+enum { W_MAX_LANES = 8, W_MAX_REFRESH = 64 };
 
 /* ---- clients shared by tasks (clients.c) ---------------------------------------------------- */
 
@@ -57,9 +57,13 @@ CZ_MUST_USE enum cz_err w_admin(struct worker *w, struct cz_cluster *c, struct c
 CZ_MUST_USE enum cz_err w_cluster_usable(struct worker *w, struct cz_cluster *c, struct cz_error *err);
 void w_cluster_down(struct worker *w, struct cz_cluster *c);
 CZ_MUST_USE enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *compression,
-                                       int linger_ms, struct w_producer **ret, struct cz_error *err);
+                                       int linger_ms, int batch_bytes, struct w_producer **ret, struct cz_error *err);
 void w_producer_put(struct worker *w, struct w_producer *p);
 void w_producers_tick(struct worker *w);
+/** Take a use of each producer (at most @max); w_producer_put() each. */
+size_t w_producers_hold(struct worker *w, struct w_producer **ret, size_t max);
+/** Free a producer that nobody uses; may block. NULL allowed. */
+void w_client_reap(struct w_producer *p);
 /** A lane for the task's partitions: the first one that reads none of them, else the last. */
 CZ_MUST_USE enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
                                    const struct cz_task_partition *parts, size_t n,
@@ -174,6 +178,11 @@ struct worker {
     struct cz_map clusters; /* "team/name" → struct w_cluster */
     bool synced;            /* the config topic was read to its end */
     bool leased, settings_seen, stopping;
+    bool ended;      /* the config topic of now was read to its end */
+    bool syncing;    /* a W_JOB_SYNC is under way */
+    bool refreshing; /* a W_JOB_REFRESH is */
+    bool unsettled;  /* some lane has not taken up all that was sent to it */
+    cz_time refresh_at;
     int64_t applied, epoch;
     int64_t announced; /* applied as last sent */
     uint64_t start_seq;
@@ -219,8 +228,16 @@ void w_bank(struct w_mapping *m, struct cz_task *t, int64_t generation); /* add 
 void w_load_totals(struct worker *w); /* take up the counters that we left on the status topic */
 void w_leave(struct worker *w);
 
-/* start.c */
+/* start.c: what may block is done by the starters */
+enum w_job {
+    W_JOB_START,   /* find out what a task needs */
+    W_JOB_SYNC,    /* wait until the config topic is read to its end */
+    W_JOB_REFRESH, /* partition counts of the target topics */
+    W_JOB_REAP,    /* free a producer */
+};
 struct w_start {
+    enum w_job job;
+    struct w_producer *spent; /* REAP */
     uint64_t seq;
     char *uid;
     int n;
@@ -236,12 +253,14 @@ struct w_start {
     struct cz_error error;
     struct cz_task_partition *out;
     size_t out_len;
+    int batch_bytes; /* what all targets of the mapping take */
     struct w_producer *producer;
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;
     struct w_start *next;
 };
 void w_start_submit(struct worker *w, struct w_start *s);
+void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent);
 void w_start_free(struct worker *w, struct w_start *s);
 void *w_starter_main(void *arg);
 

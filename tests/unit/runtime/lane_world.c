@@ -92,8 +92,9 @@ struct cz_task *add_task(struct world *w, const struct wish *wish)
     struct cz_task_partition *parts = cz_alloc_array(n, sizeof *parts);
     for (size_t i = 0; i < n; i++) {
         parts[i] = (struct cz_task_partition){.topic = cz_strdup("in"), .partition = (int32_t)i,
-                                              .start = wish->start, .target_partitions = 2};
+                                              .start = wish->start};
         assert_int_equal(cz_producer_topic(w->producer, "out", &parts[i].target, &err), CZ_OK);
+        cz_producer_topic_expect(parts[i].target, 2);
     }
     const struct cz_task_conf conf = {.label = "t/m/0", .group = wish->group ? wish->group : "g", .source = w->admin,
                                       .producer = w->producer, .settings = world_settings(w, wish),

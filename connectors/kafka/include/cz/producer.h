@@ -25,6 +25,7 @@ struct cz_producer_options {
     const char *client_id;
     const char *compression;    /* none gzip snappy lz4 zstd */
     int linger_ms;
+    int batch_bytes;            /* most of a batch: a target refuses a whole batch; 0: 1000000 */
     cz_delivered_fn delivered;
 };
 CZ_MUST_USE enum cz_err cz_producer_new(const struct cz_producer_options *o,
@@ -44,6 +45,14 @@ CZ_MUST_USE enum cz_err cz_producer_topic(struct cz_producer *p,
                                           const char *name,
                                           struct cz_producer_topic **ret,
                                           struct cz_error *err);
+
+/** How many partitions the topic has, as far as known; 0: not known. @thread any */
+int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t);
+/** Somebody else has asked: take this count until the producer knows its own. */
+void cz_producer_topic_expect(struct cz_producer_topic *t, int32_t partitions);
+/** Ask the cluster for the partition counts of all topics that this producer has handles of; the
+ *  producer itself takes them up too (it refuses partitions that it has not heard of). @thread any */
+CZ_MUST_USE enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct cz_error *err);
 
 struct cz_send {
     int32_t partition; /* >= 0; -1: any (dead letters) */

@@ -48,8 +48,7 @@ struct cz_task_partition {
     char *topic; /* owned */
     int32_t partition;
     int64_t start;                      /* read from here */
-    struct cz_producer_topic *target;   /* of the pair */
-    int32_t target_partitions;          /* how many the target topic has */
+    struct cz_producer_topic *target;   /* of the pair; its partition count must be known */
 };
 struct cz_task_conf {
     const char *label;  /* "<team>/<mapping>/<task>", for logs and error headers; copied */

@@ -59,6 +59,10 @@ function(cz_unit_test name)
     set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 120)
+    if(CZ_SANITIZE MATCHES "thread")
+        set_tests_properties(${name} PROPERTIES ENVIRONMENT
+            "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/support/tsan.supp halt_on_error=0")
+    endif()
 endfunction()
 
 # cz_fuzz_target(<name> SOURCES … LIBS …): a libFuzzer program in build/fuzz/fuzz/<name>, built by

@@ -11,6 +11,10 @@
 
 enum { COMMIT_TIMEOUT_MS = 10000, COMMIT_RETRY_MS = 1000 };
 
+/* Brokers forget the offsets of a group that is idle for offsets.retention.minutes (7 days by
+ * default), and a group without offsets would start by policy: so an idle position is renewed. */
+#define RENEW_EVERY (3600 * CZ_SEC)
+
 static void on_committed(void *arg, const struct cz_error *err)
 {
     struct cz_task *t = arg;
@@ -71,14 +75,17 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
     char metadata[32];
     (void)snprintf(metadata, sizeof metadata, "g%" PRId64, t->settings.generation);
     struct cz_tp_list list = {0};
+    bool renew = time >= t->renew_at;
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
-        if (!behind(c))
+        if (!behind(c) && !renew)
             continue;
         c->committing = c->tracker.position;
         struct cz_tp *tp = cz_tp_list_add(&list, c->part->topic, c->part->partition, c->committing);
         tp->metadata = cz_strdup(metadata);
     }
+    if (renew)
+        t->renew_at = time + RENEW_EVERY;
     if (list.len > 0) {
         t->commit_at = time + l->o.commit_interval_ms * CZ_MS;
         atomic_store(&t->commit_state, COMMIT_BUSY);

@@ -56,7 +56,7 @@ struct cz_task {
     bool dirty;        /* counters changed since the snapshot */
     uint32_t round_robin;
     struct cz_histogram delay;
-    cz_time commit_at, remove_deadline;
+    cz_time commit_at, renew_at, remove_deadline;
     bool commit_failed_logged;
     _Atomic int commit_state; /* enum commit_state */
     struct cz_task *next;      /* in the lane's list */

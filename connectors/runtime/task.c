@@ -35,6 +35,7 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         };
         t->snap[i] = c->n;
     }
+    t->renew_at = cz_deadline_ms(3600 * 1000);
     cz_mutex_init(&t->lock);
     return t;
 }

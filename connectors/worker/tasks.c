@@ -450,9 +450,10 @@ void w_tasks_tick(struct worker *w)
         struct w_mapping *m = e->value;
         for (struct w_task *t = m->tasks, *next; t; t = next) {
             next = t->next;
-            if (t->phase == W_STOPPING || (t->phase == W_IDLE && t->state != CZ_TASK_PAUSED &&
-                                           t->state != CZ_TASK_STOPPED))
-                w_drive(w, t);
+            bool waits = t->state == CZ_TASK_PAUSED || t->state == CZ_TASK_STOPPED ||
+                         (t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at));
+            if (t->phase == W_STOPPING || (t->phase == W_IDLE && !(waits && t->wanted)))
+                w_drive(w, t); /* else a change will: it makes the mapping dirty */
         }
     }
 }

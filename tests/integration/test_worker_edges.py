@@ -6,7 +6,7 @@ import statistics
 import time
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import NewPartitions
 
 from support.citizenk import api_path
@@ -30,6 +30,10 @@ def end_of(bootstrap, topic, partition):
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "ends"})
     try:
         return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+    except KafkaException as error:
+        if error.args[0].retriable() or error.args[0].code() == KafkaError.NOT_LEADER_FOR_PARTITION:
+            return -1       # the broker has just come back
+        raise
     finally:
         consumer.close()
 

@@ -59,6 +59,12 @@ static void carry_out(struct cz_lane *l, struct lane_command *cmd)
     }
 }
 
+bool lane__has_commands(struct cz_lane *l)
+{
+    CZ_LOCKED(&l->lock);
+    return l->head || l->stop;
+}
+
 static bool serve_commands(struct cz_lane *l)
 {
     for (;;) {

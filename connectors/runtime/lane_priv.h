@@ -106,6 +106,7 @@ struct cz_lane {
 /** Stop reading for this task and tell the herder; it is detached by the loop, not here. */
 void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err);
 bool lane__leased(const struct cz_lane *l);
+bool lane__has_commands(struct cz_lane *l); /* somebody waits for the lane */
 /* lane_readers.c */
 void lane__attach(struct cz_lane *l, struct lane_cursor *c);
 void lane__detach(struct cz_lane *l, struct lane_cursor *c);

@@ -9,7 +9,7 @@
 #include "lane_priv.h"
 
 /* How often one partition may be read again because a cursor fell behind. */
-#define REWIND_INTERVAL (200 * CZ_MS)
+#define REWIND_INTERVAL (50 * CZ_MS)
 
 static struct lane_reader *find_reader(struct cz_lane *l, const char *topic, int32_t partition)
 {

@@ -11,8 +11,9 @@
 #include "lane_priv.h"
 
 enum {
-    BLOCK_MS = 20,       /* how long a lane waits for a full budget before it goes on without */
-    BLOCK_BUSY_MS = 2,   /* the same when it had to wait a moment ago */
+    BLOCK_MS = 20,      /* how long a lane waits for a full budget before it goes on without */
+    BLOCK_BUSY_MS = 2,  /* the same when it had to wait a moment ago */
+    BLOCK_ALONE_MS = 500, /* the same when no other task is kept waiting by it */
     BLOCK_AGAIN_MS = 1000,
     NAP_US = 200,
     LAG_MIN_MS = 25,
@@ -73,15 +74,16 @@ static bool wait_for_budget(struct cz_lane *l, struct cz_task *t)
     if (!over_budget(t))
         return true;
     cz_time now = cz_now();
+    bool alone = l->tasks == t && !t->next;
     bool again = now - l->blocked_at < BLOCK_AGAIN_MS * CZ_MS;
-    cz_time until = now + (again && t->next ? BLOCK_BUSY_MS : BLOCK_MS) * CZ_MS;
+    cz_time until = now + (alone ? BLOCK_ALONE_MS : again ? BLOCK_BUSY_MS : BLOCK_MS) * CZ_MS;
     do {
         const struct timespec nap = {.tv_nsec = NAP_US * 1000};
         (void)nanosleep(&nap, NULL);
         lane__sweep(l, t);
         if (!over_budget(t) || t->phase != PHASE_READING)
             return t->phase == PHASE_READING;
-    } while (cz_now() < until);
+    } while (cz_now() < until && !lane__has_commands(l));
     l->blocked_at = cz_now();
     return false;
 }

@@ -31,7 +31,7 @@
 #include "cz/stages.h"
 
 #define CZ_TASK_BUDGET_BYTES (16 * 1024 * 1024) /* in flight, per task */
-#define CZ_TASK_BUDGET_RECORDS 20000            /* a longer queue costs cache misses */
+#define CZ_TASK_BUDGET_RECORDS 50000            /* some 100 ms of a fast mapping */
 
 /* ---- tasks -------------------------------------------------------------------------------- */
 

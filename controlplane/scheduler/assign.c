@@ -71,6 +71,16 @@ static int smaller(int a, int b)
     return a < b ? a : b;
 }
 
+/* A split stops and starts the whole mapping once, so a worker that comes must not split what one
+ * worker copies with ease: that would touch every mapping of the deployment at once. */
+static bool heavy(const struct cz_plan_item *it)
+{
+    double sum = 0;
+    for (int t = 0; it->rates && it->prev && t < it->prev->tasks; t++)
+        sum += it->rates[t];
+    return sum >= CZ_SPLIT_RATE;
+}
+
 /* @parts the number of tasks that can have a partition. */
 static int shape_tasks(const struct cz_plan_item *it, int parts, int live)
 {
@@ -82,7 +92,7 @@ static int shape_tasks(const struct cz_plan_item *it, int parts, int live)
     int want = smaller(smaller(parts, live > 1 ? live : 1), CZ_AUTO_TASKS_MAX);
     if (had == 0)
         return want;
-    while (2 * had <= want)
+    while (2 * had <= want && heavy(it))
         had *= 2;
     return had;
 }

@@ -8,7 +8,7 @@
  *  Number of tasks.  A number in the spec: that one, at most one per partition.  `auto`: at the
  *  first assignment min(partitions, live workers, CZ_AUTO_TASKS_MAX).  Afterwards it never
  *  shrinks (an idle task costs nothing, a moved partition does) and grows only by doubling,
- * when twice as many workers are there: a doubled task splits in place, so no partition changes
+ * when twice as many workers are there and the mapping's measured rate is worth it: a doubled task splits in place, so no partition changes
  * its worker for it, and a fleet that breathes does not make it flap. Placement.  Sticky: a
  * task stays where it is unless its worker is gone.  Homeless tasks go, heaviest first, to the
  * least loaded worker with room.  Running tasks move only when the caller asks to balance (a
@@ -23,6 +23,7 @@
 
 #define CZ_AUTO_TASKS_MAX 16
 #define CZ_PARTITIONS_UNKNOWN (-1)
+#define CZ_SPLIT_RATE (4.0 * 1024 * 1024) /* bytes/s of a mapping from which `auto` splits tasks */
 #define CZ_PARTITION_BASE_LOAD 1024.0 /* bytes/s that an idle partition counts as */
 
 /* ---- assignment -----------------------------------------------------------------------------

@@ -192,6 +192,10 @@ static void test_auto_tasks(void **state)
     fleet_plan(&f, false);
     assert_int_equal(f.mappings[0].a->tasks, 1);
     fleet_worker(&f, "w2", 0);
+    fleet_plan(&f, true); /* one worker copies it with ease: nothing is touched */
+    assert_int_equal(f.last.changed, 0);
+    f.mappings[0].measured = true;
+    f.mappings[0].rates[0] = CZ_SPLIT_RATE;
     fleet_plan(&f, true);
     assert_int_equal(f.mappings[0].a->tasks, 2);
     assert_int_equal(tasks_of(&f, "w1"), 1);
@@ -200,6 +204,7 @@ static void test_auto_tasks(void **state)
     fleet_plan(&f, true);
     assert_int_equal(f.last.changed, 0);
     fleet_worker(&f, "w4", 0);
+    f.mappings[0].rates[1] = CZ_SPLIT_RATE;
     fleet_plan(&f, true);
     assert_int_equal(f.mappings[0].a->tasks, 4);
     for (size_t i = 0; i < 4; i++)

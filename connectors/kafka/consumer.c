@@ -286,9 +286,8 @@ void cz_message_release(void *msg)
         rd_kafka_message_destroy(msg);
 }
 
-int64_t cz_consumer_end(struct cz_consumer *c, const char *topic, int32_t partition, bool read_committed)
+int64_t cz_consumer_end(struct cz_consumer *c, const char *topic, int32_t partition)
 {
-    (void)read_committed; /* the high watermark; an END event tells the stable end */
     int64_t low = -1, high = -1;
     if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high))
         return -1;

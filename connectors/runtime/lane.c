@@ -239,7 +239,7 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
 {
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
-        int64_t end = c->reader ? cz_consumer_end(l->consumer, c->part->topic, c->part->partition, true)
+        int64_t end = c->reader ? cz_consumer_end(l->consumer, c->part->topic, c->part->partition)
                                 : -1;
         if (end > c->n.end) {
             c->n.end = end;

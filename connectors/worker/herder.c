@@ -59,14 +59,6 @@ static const struct cz_follower_ops FOLLOWER_OPS = {on_record, on_end, on_reset}
 
 /* ---- messages ------------------------------------------------------------------------------- */
 
-static void all_dirty(struct worker *w)
-{
-    CZ_MAP_FOREACH(&w->mappings, i, e)
-    {
-        ((struct w_mapping *)e->value)->dirty = true;
-    }
-}
-
 /* What the follower had posted before it was in sync has been handled by now. */
 static void on_synced(struct worker *w, const struct cz_error *err)
 {
@@ -76,7 +68,7 @@ static void on_synced(struct worker *w, const struct cz_error *err)
     w->leased = true;
     atomic_store(&w->ready, true);
     cz_log(CZ_LOG_INFO, "worker", "leased: running what is assigned");
-    all_dirty(w);
+    w_all_dirty(w);
 }
 
 static void on_job(struct worker *w, struct w_start *s)
@@ -120,7 +112,7 @@ static void handle(struct worker *w, struct w_msg *m)
     case MSG_STOP:
         w->stopping = true;
         w->stop_deadline = cz_deadline_ms(STOP_LIMIT_MS);
-        all_dirty(w);
+        w_all_dirty(w);
         break;
     }
     cz_free(m);

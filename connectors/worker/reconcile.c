@@ -121,20 +121,18 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
 
 /* ---- records -------------------------------------------------------------------------------- */
 
-static void mark_all_dirty(struct worker *w)
+void w_all_dirty(struct worker *w)
 {
     CZ_MAP_FOREACH(&w->mappings, i, e)
     {
-        struct w_mapping *m = e->value;
-        if (m->tasks)
-            m->dirty = true;
+        ((struct w_mapping *)e->value)->dirty = true;
     }
 }
 
 static void on_cluster(struct worker *w, const char *team, const char *name, const json_t *value)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", team, name);
-    mark_all_dirty(w);
+    w_all_dirty(w);
     if (!value) {
         cz_map_remove(&w->clusters, key);
         return;
@@ -238,11 +236,10 @@ void w_on_end(struct worker *w)
 {
     w->synced = true;
     w->ended = true;
-    mark_all_dirty(w);
+    w_all_dirty(w);
     CZ_MAP_FOREACH(&w->mappings, i, e)
     {
         struct w_mapping *m = e->value;
-        m->dirty = true;
         if (m->stale && w->settings_seen) {
             set_json(&m->record, NULL);
             set_json(&m->assignment, NULL);

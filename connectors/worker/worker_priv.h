@@ -205,6 +205,7 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char **ret_settings);
 void w_on_record(struct worker *w, const struct cz_channel_record *r);
 void w_on_end(struct worker *w);
+void w_all_dirty(struct worker *w); /* look at every mapping again */
 void w_on_reset(struct worker *w);
 void w_reconcile(struct worker *w, struct w_mapping *m);
 struct w_mapping *w_mapping_get(struct worker *w, const char *uid, bool make);

@@ -97,14 +97,20 @@ republish_users(struct cz__attempt *a, const struct cz__put *p, struct cz_error 
     return code;
 }
 
-static enum cz_err apply_value_map(struct cz__attempt *a,
-                                   const struct cz__put *p,
-                                   struct cz_resource *r,
-                                   bool *ret_put,
-                                   struct cz_error *err)
+/* An object that others are made of: its own check, the put, and when that changed something, what
+ * follows for those others. */
+static enum cz_err apply_base(struct cz__attempt *a,
+                              const struct cz__put *p,
+                              struct cz_resource *r,
+                              void (*check)(const json_t *, const char *, struct cz_report *),
+                              enum cz_err (*follow)(struct cz__attempt *,
+                                                    const struct cz__put *,
+                                                    struct cz_error *),
+                              bool *ret_put,
+                              struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
-    cz_value_map_check(json_object_get(p->doc, "spec"), "/spec", &rep);
+    check(json_object_get(p->doc, "spec"), "/spec", &rep);
     bool ok = cz_report_ok(&rep);
     cz__move_problems(a, &p->origin, &rep);
     if (!ok)
@@ -112,29 +118,7 @@ static enum cz_err apply_value_map(struct cz__attempt *a,
     enum cz_err code = put_plain(a, p, r, err);
     *ret_put = code == CZ_OK;
     if (*ret_put && cz__noted(a, r, p->op))
-        code = republish_users(a, p, err);
-    return code;
-}
-
-/* ---- templates -----------------------------------------------------------------------------
- */
-
-static enum cz_err apply_template(struct cz__attempt *a,
-                                  const struct cz__put *p,
-                                  struct cz_resource *r,
-                                  bool *ret_put,
-                                  struct cz_error *err)
-{
-    struct cz_report rep = CZ_REPORT_INIT;
-    cz__check_template(json_object_get(p->doc, "spec"), "/spec", &rep);
-    bool ok = cz_report_ok(&rep);
-    cz__move_problems(a, &p->origin, &rep);
-    if (!ok)
-        return CZ_OK;
-    enum cz_err code = put_plain(a, p, r, err);
-    *ret_put = code == CZ_OK;
-    if (*ret_put && cz__noted(a, r, p->op))
-        code = cz__rerender_instances(a, p, err);
+        code = follow(a, p, err);
     return code;
 }
 
@@ -155,13 +139,13 @@ enum cz_err cz__apply(struct cz__attempt *a,
         code = cz__apply_mapping(a, p, &r, &put, err);
         break;
     case CZ_KIND_TEMPLATE:
-        code = apply_template(a, p, &r, &put, err);
+        code = apply_base(a, p, &r, cz__check_template, cz__rerender_instances, &put, err);
         break;
     case CZ_KIND_INSTANCE:
         code = cz__apply_instance(a, p, &r, &put, err);
         break;
     case CZ_KIND_VALUE_MAP:
-        code = apply_value_map(a, p, &r, &put, err);
+        code = apply_base(a, p, &r, cz_value_map_check, republish_users, &put, err);
         break;
     case CZ_KIND_COUNT_:
         break;

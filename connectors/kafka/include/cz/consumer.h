@@ -59,7 +59,8 @@ void cz_consumer_wake(struct cz_consumer *c);
 void cz_message_release(void *msg); /* NULL allowed */
 /** The record of a message that is still held. @topic borrowed by the record. */
 void cz_message_record(void *msg, const char *topic, struct cz_record *ret);
-/** Newest known end of an assigned partition, without asking the broker; -1 = not known yet. */
-int64_t cz_consumer_end(struct cz_consumer *c, const char *topic, int32_t partition, bool read_committed);
+/** Newest known high watermark of an assigned partition, without asking the broker; -1 = not known
+ *  yet. The stable end of read_committed comes with END events. */
+int64_t cz_consumer_end(struct cz_consumer *c, const char *topic, int32_t partition);
 
 #endif

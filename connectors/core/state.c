@@ -15,7 +15,8 @@ static const char *const names[CZ_TASK_STATE_COUNT_] = {
 #undef X
 };
 
-/* FAILED → RUNNING is not here on purpose: a failed task is first taken down (RESTARTING). */
+/* FAILED → RUNNING is not here on purpose: a failed task is first taken down (RESTARTING).  Only
+ * what runs can be FINISHED. */
 static const bool legal[CZ_TASK_STATE_COUNT_][CZ_TASK_STATE_COUNT_] = {
     [CZ_TASK_UNASSIGNED] = {[CZ_TASK_RUNNING] = true,
                             [CZ_TASK_PAUSED] = true,
@@ -25,6 +26,7 @@ static const bool legal[CZ_TASK_STATE_COUNT_][CZ_TASK_STATE_COUNT_] = {
                          [CZ_TASK_STOPPED] = true,
                          [CZ_TASK_FAILED] = true,
                          [CZ_TASK_RESTARTING] = true,
+                         [CZ_TASK_FINISHED] = true,
                          [CZ_TASK_UNASSIGNED] = true},
     [CZ_TASK_PAUSED] = {[CZ_TASK_RUNNING] = true,
                         [CZ_TASK_STOPPED] = true,
@@ -45,6 +47,11 @@ static const bool legal[CZ_TASK_STATE_COUNT_][CZ_TASK_STATE_COUNT_] = {
                             [CZ_TASK_PAUSED] = true,
                             [CZ_TASK_STOPPED] = true,
                             [CZ_TASK_UNASSIGNED] = true},
+    [CZ_TASK_FINISHED] = {[CZ_TASK_RESTARTING] = true,
+                          [CZ_TASK_FAILED] = true,
+                          [CZ_TASK_PAUSED] = true,
+                          [CZ_TASK_STOPPED] = true,
+                          [CZ_TASK_UNASSIGNED] = true},
 };
 
 static bool known(enum cz_task_state s)

@@ -44,8 +44,10 @@ static void carry_out(struct cz_lane *l, struct lane_command *cmd)
     case CMD_ADD:
         t->next = l->tasks;
         l->tasks = t;
-        for (size_t i = 0; i < t->len; i++)
-            lane__attach(l, &t->cursors[i]);
+        for (size_t i = 0; i < t->len; i++) {
+            if (t->cursors[i].next < t->cursors[i].stop)
+                lane__attach(l, &t->cursors[i]);
+        }
         return;
     case CMD_UPDATE:
         cz_stages_unref(t->settings.stages);
@@ -273,6 +275,24 @@ static bool removed(struct cz_lane *l, struct cz_task *t)
     return lane__commit_settled(t) || (late && atomic_load(&t->commit_state) != COMMIT_BUSY);
 }
 
+/* A cursor at its end reads no more; a task whose cursors all are there, with everything
+ * delivered, is done. */
+static void look_at_ends(struct cz_lane *l, struct cz_task *t)
+{
+    bool done = t->inflight_records == 0;
+    for (size_t i = 0; i < t->len; i++) {
+        struct lane_cursor *c = &t->cursors[i];
+        if (c->next < c->stop)
+            done = false;
+        else if (c->reader)
+            lane__detach(l, c);
+    }
+    if (!done || t->len == 0)
+        return;
+    t->phase = PHASE_FINISHED;
+    emit(l, CZ_TASK_EVENT_FINISHED, t, NULL);
+}
+
 static void tick(struct cz_lane *l)
 {
     cz_time now = cz_now();
@@ -285,8 +305,10 @@ static void tick(struct cz_lane *l)
     struct cz_task **at = &l->tasks;
     while (*at) {
         struct cz_task *t = *at;
-        if (t->phase == PHASE_READING)
+        if (t->phase == PHASE_READING) {
             lane__commit(l, t, false);
+            look_at_ends(l, t);
+        }
         if (snap || t->phase == PHASE_REMOVING)
             snapshot(l, t);
         if (!removed(l, t)) {

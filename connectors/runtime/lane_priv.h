@@ -29,13 +29,14 @@ struct lane_cursor {
     const struct cz_task_partition *part;
     struct cz_tracker tracker;
     int64_t next; /* offset to process next */
+    int64_t stop; /* offset that is not taken any more; INT64_MAX: none */
     bool behind;  /* the consumer is past `next`: take nothing until it was assigned again */
     bool broken;  /* a record failed: the position must not move any more */
     int64_t committing, committed;
     struct cz_partition_counters n; /* live counters, the lane's own */
 };
 
-enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_REMOVING };
+enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_FINISHED, PHASE_REMOVING };
 
 struct cz_task {
     char *label, *group;

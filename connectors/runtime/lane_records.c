@@ -335,12 +335,26 @@ static bool pass(struct cz_lane *l,
     return false;
 }
 
+/* Nothing of what is before @offset is still to come. */
+static void go_to(struct lane_cursor *c, int64_t offset)
+{
+    if (c->next >= offset)
+        return;
+    c->next = offset;
+    cz_tracker_skip(&c->tracker, offset);
+    c->task->dirty = true;
+}
+
 /* The cursor takes the record, unless it has seen it or cannot now. */
 static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, struct cz_shared_msg *shared)
 {
     struct cz_task *t = c->task;
     if (r->offset < c->next || c->behind || t->phase != PHASE_READING)
         return;
+    if (r->offset >= c->stop) {
+        go_to(c, c->stop);
+        return;
+    }
     if (over_budget(t) && !wait_for_budget(l, t)) {
         if (t->phase == PHASE_READING)
             lag(l, t);
@@ -385,10 +399,8 @@ void lane__on_end(struct lane_reader *r, int64_t end)
     for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
         c->n.end = end;
         c->task->dirty = true;
-        if (c->behind || c->task->phase != PHASE_READING || c->next > end)
-            continue;
-        c->next = end;
-        cz_tracker_skip(&c->tracker, end);
+        if (!c->behind && c->task->phase == PHASE_READING)
+            go_to(c, end < c->stop ? end : c->stop);
     }
 }
 

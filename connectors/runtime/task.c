@@ -23,6 +23,7 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         c->task = t;
         c->part = p;
         c->next = p->start;
+        c->stop = p->bounded ? p->end : INT64_MAX;
         c->committing = -1;
         c->committed = -1;
         cz_tracker_init(&c->tracker, p->start);

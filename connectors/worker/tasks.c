@@ -83,6 +83,7 @@ static void submit_start(struct worker *w, struct w_task *t)
     s->spec = m->spec;
     m->spec = NULL;
     t->phase = W_STARTING;
+    t->finished = false;
     w_start_submit(w, s);
 }
 
@@ -265,6 +266,13 @@ void w_on_task_event(struct worker *w, const struct cz_task_event *e)
         stop(t);
         return;
     }
+    if (e->kind == CZ_TASK_EVENT_FINISHED) {
+        if (t->phase != W_RUNNING)
+            return;
+        t->finished = true; /* said when it was committed, at REMOVED */
+        stop(t);
+        return;
+    }
     w_bank(t->mapping, t->task, cz_json_int(t->mapping->record, "generation", 0));
     let_go(w, t->task, t->producer, t->slots, t->lane);
     t->task = NULL;
@@ -272,6 +280,8 @@ void w_on_task_event(struct worker *w, const struct cz_task_event *e)
     t->phase = W_IDLE;
     t->mapping->stats_sent = false;
     struct w_mapping *m = t->mapping;
+    if (t->finished && t->state == CZ_TASK_RUNNING)
+        w_task_set(w, t, CZ_TASK_FINISHED, "all its work is done");
     w_drive(w, t);
     if (!m->record && !m->tasks)
         w_reconcile(w, m);
@@ -390,13 +400,18 @@ static void drive_idle(struct worker *w, struct w_task *t, const char *state)
     }
     if (same && t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at))
         return;
+    if (same && t->state == CZ_TASK_FINISHED) {
+        if (!t->published)
+            w_report_task(w, t);
+        return;
+    }
     if (partition_taken(t))
         return; /* looked at again by the tick */
     if (!same)
         t->attempt = 0;
     remember_prints(w, t);
-    if (t->state == CZ_TASK_FAILED)
-        w_task_set(w, t, CZ_TASK_RESTARTING, "trying again");
+    if (t->state == CZ_TASK_FAILED || t->state == CZ_TASK_FINISHED)
+        w_task_set(w, t, CZ_TASK_RESTARTING, t->finished ? "to be run again" : "trying again");
     submit_start(w, t);
 }
 
@@ -451,6 +466,7 @@ void w_tasks_tick(struct worker *w)
         for (struct w_task *t = m->tasks, *next; t; t = next) {
             next = t->next;
             bool waits = t->state == CZ_TASK_PAUSED || t->state == CZ_TASK_STOPPED ||
+                         t->state == CZ_TASK_FINISHED ||
                          (t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at));
             if (t->phase == W_STOPPING || (t->phase == W_IDLE && !(waits && t->wanted)))
                 w_drive(w, t); /* else a change will: it makes the mapping dirty */

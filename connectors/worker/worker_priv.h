@@ -97,6 +97,7 @@ struct w_task {
     unsigned attempt;
     cz_time retry_at;
     uint64_t start_seq; /* of the start under way */
+    bool finished;      /* its lane says that all is done */
     /* while RUNNING or STOPPING */
     struct cz_task *task;
     struct w_producer *producer;

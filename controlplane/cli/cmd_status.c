@@ -284,7 +284,8 @@ static void add_workers(struct cz_cli *cli, const json_t *workers)
 static int urgency(const json_t *m)
 {
     static const char *const order[] = {"FAILED",  "RESTARTING", "UNASSIGNED",
-                                        "RUNNING", "PAUSED",     "STOPPED"};
+                                        "RUNNING", "PAUSED",     "STOPPED",
+                                        "FINISHED"};
     const char *state = cz_json_str(m, "state", "");
     int n = (int)(sizeof order / sizeof *order);
     for (int i = 0; i < n; i++)

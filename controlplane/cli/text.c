@@ -112,7 +112,7 @@ const char *cz_text_color(const char *word)
         {"RUNNING", "\x1b[32m"}, {"alive", "\x1b[32m"},      {"True", "\x1b[32m"},
         {"PAUSED", "\x1b[33m"},  {"RESTARTING", "\x1b[33m"}, {"UNASSIGNED", "\x1b[33m"},
         {"suspect", "\x1b[33m"}, {"Unknown", "\x1b[33m"},    {"FAILED", "\x1b[31m"},
-        {"gone", "\x1b[31m"},    {"False", "\x1b[31m"},
+        {"gone", "\x1b[31m"},    {"False", "\x1b[31m"},      {"FINISHED", "\x1b[32m"},
     };
     for (size_t i = 0; i < sizeof colors / sizeof *colors; i++)
         if (strcmp(colors[i].word, word) == 0)

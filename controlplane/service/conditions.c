@@ -54,8 +54,12 @@ static bool worker_alive(const struct cz_worker_infos *workers, const struct cz_
     return false;
 }
 
-/** Reports that are about now, in @all's place; the others are UNASSIGNED. */
-static void keep_current(struct cz_service *s, struct cz_task_infos *all, int64_t generation)
+/** Reports that are about now, in @all's place; the others are UNASSIGNED.  What a task has
+ * FINISHED stays so wherever it is, until the mapping is changed. */
+static void keep_current(struct cz_service *s,
+                         struct cz_task_infos *all,
+                         int64_t generation,
+                         int64_t mapping_generation)
 {
     struct cz_worker_infos workers = {0};
     cz_status_workers(s->status, &workers);
@@ -66,6 +70,8 @@ static void keep_current(struct cz_service *s, struct cz_task_infos *all, int64_
     }
     for (size_t i = 0; i < all->len; i++) {
         struct cz_task_info *t = &all->items[i];
+        if (t->state == CZ_TASK_FINISHED && t->mapping_generation == mapping_generation)
+            continue;
         if (t->generation != generation || !worker_alive(&workers, t)) {
             t->state = CZ_TASK_UNASSIGNED;
             t->mapping_generation = 0;
@@ -95,7 +101,7 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
     bool viewed = view_of(s, m->uid, &v);
     if (s->status) {
         cz_status_tasks(s->status, m->uid, &ret->reported);
-        keep_current(s, &ret->reported, viewed ? v.assignment_generation : 0);
+        keep_current(s, &ret->reported, viewed ? v.assignment_generation : 0, m->generation);
     }
     ret->tasks = viewed && v.tasks > 0 ? v.tasks : (int)ret->reported.len;
     count_states(&ret->reported, ret->tasks, count);
@@ -108,7 +114,9 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
         ret->state = CZ_TASK_FAILED;
     else if (count[CZ_TASK_RESTARTING] > 0)
         ret->state = CZ_TASK_RESTARTING;
-    else if (ret->running > 0 && ret->running == ret->tasks)
+    else if (ret->tasks > 0 && count[CZ_TASK_FINISHED] == ret->tasks)
+        ret->state = CZ_TASK_FINISHED;
+    else if (ret->running > 0 && ret->running + count[CZ_TASK_FINISHED] == ret->tasks)
         ret->state = CZ_TASK_RUNNING;
     ret->name = cz_task_state_name(ret->state);
     for (size_t i = 0; i < ret->reported.len; i++) {
@@ -182,6 +190,8 @@ static void progressing(struct condition *c,
         set(c, CZ_COND_FALSE, "Paused", m->reason ? m->reason : "paused");
     else if (st->state == CZ_TASK_FAILED)
         set(c, CZ_COND_FALSE, "Failed", st->error);
+    else if (st->state == CZ_TASK_FINISHED)
+        set(c, CZ_COND_FALSE, "Finished", "all its work is done");
     else if (st->state != CZ_TASK_RUNNING)
         set(c, CZ_COND_FALSE, "NotRunning", "not all tasks are running");
     else if (!stats)
@@ -213,7 +223,9 @@ ready(struct condition *all, const struct cz__subject *m, const struct cz__state
     else if (!rolled_out)
         set(c, CZ_COND_FALSE, "RollingOut", "not all workers run the newest generation yet");
     else if (st->state == CZ_TASK_RUNNING)
-        set(c, CZ_COND_TRUE, "Running", "all tasks are running");
+        set(c, CZ_COND_TRUE, "Running", "all tasks are running or finished");
+    else if (st->state == CZ_TASK_FINISHED)
+        set(c, CZ_COND_TRUE, "Finished", "all its work is done");
     else
         set(c, CZ_COND_FALSE, "NotRunning", "not all tasks are running");
 }

@@ -318,7 +318,8 @@ void cz_status_tasks(struct cz_status_view *v, const char *uid, struct cz_task_i
         items[i].incarnation = cz_strdup(t->incarnation);
         items[i].error_code = cz_strdup(t->error_code);
         items[i].error_text = cz_strdup(t->error_text);
-        if (!holds(v, t, now))
+        /* What is done is done, whoever did it and wherever that worker is now. */
+        if (t->state != CZ_TASK_FINISHED && !holds(v, t, now))
             items[i].state = CZ_TASK_UNASSIGNED;
     }
     *ret = (struct cz_task_infos){.items = items, .len = n};

@@ -129,6 +129,10 @@ static void test_tasks(void **state)
     assert_int_equal(state_of(v, "m", 1, 2), CZ_TASK_UNASSIGNED);
     feed(v, "task/m/2", "{\"state\":\"RUNNING\",\"worker\":\"w9\",\"incarnation\":\"i\"}");
     assert_int_equal(state_of(v, "m", 1, 2), CZ_TASK_UNASSIGNED);
+    /* What is done stays done. */
+    feed(v, "task/m/2", "{\"state\":\"FINISHED\",\"worker\":\"w9\",\"incarnation\":\"i\"}");
+    assert_int_equal(state_of(v, "m", 1, 2), CZ_TASK_FINISHED);
+    feed(v, "task/m/2", "{\"state\":\"RUNNING\",\"worker\":\"w9\",\"incarnation\":\"i\"}");
     feed(v, "task/m/0", NULL);
     assert_int_equal(state_of(v, "m", 0, 1), CZ_TASK_UNASSIGNED);
     feed(v, "task/m/2", NULL);

@@ -9,8 +9,9 @@
 #include "cz/log.h"
 #include "cz/state.h"
 
-/* Rows: from, columns: to, in the order of the enum (U R P S F X=RESTARTING). */
-static const char *const want[] = {"-1111.", "1-1111", "11-111", "111-11", "1.11-1", "11111-"};
+/* Rows: from, columns: to, in the order of the enum (U R P S F X=RESTARTING D=FINISHED). */
+static const char *const want[] = {"-1111..", "1-11111", "11-111.", "111-11.",
+                                   "1.11-1.", "11111-.", "1.1111-"};
 
 static bool aborts(enum cz_task_state from, enum cz_task_state to)
 {

@@ -20,6 +20,8 @@ static void on_event(void *arg, const struct cz_task_event *e)
     if (e->kind == CZ_TASK_EVENT_FAILED) {
         w->failed[w->failed_n++] = e->task;
         w->error = e->error;
+    } else if (e->kind == CZ_TASK_EVENT_FINISHED) {
+        w->finished_n++;
     } else {
         w->removed[w->removed_n++] = e->task;
     }
@@ -92,7 +94,8 @@ struct cz_task *add_task(struct world *w, const struct wish *wish)
     struct cz_task_partition *parts = cz_alloc_array(n, sizeof *parts);
     for (size_t i = 0; i < n; i++) {
         parts[i] = (struct cz_task_partition){.topic = cz_strdup("in"), .partition = (int32_t)i,
-                                              .start = wish->start};
+                                              .start = wish->start,
+                                              .bounded = wish->end > 0, .end = wish->end};
         assert_int_equal(cz_producer_topic(w->producer, "out", &parts[i].target, &err), CZ_OK);
         cz_producer_topic_expect(parts[i].target, 2);
     }

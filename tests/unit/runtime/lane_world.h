@@ -17,7 +17,7 @@ struct world {
     struct cz_mutex lock;
     struct cz_cond cond;
     struct cz_task *failed[64], *removed[64];
-    int failed_n, removed_n;
+    int failed_n, removed_n, finished_n;
     struct cz_task *added[64]; /* for the teardown of a test that failed half-way */
     int added_n;
     struct cz_error error;
@@ -28,6 +28,7 @@ struct wish {
     enum cz_on_error on_error;
     enum cz_partitioning partitioning;
     int64_t start;
+    int64_t end; /* 0: none */
     int partitions;
 };
 int world_setup(void **state);

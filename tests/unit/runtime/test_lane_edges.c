@@ -197,6 +197,38 @@ static void test_no_gap_over_rewinds(void **state)
     assert_int_equal(committed_by(w, "a", 0), end);
 }
 
+/* A bounded task takes what is before its end and no more, tells once, and a neighbour on the same
+ * reader goes on; one that starts at its end reads nothing. */
+static void test_bounded_task_finishes(void **state)
+{
+    struct world *w = *state;
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 0, 1000);
+    mock_fill(w->source, "in", 1, "{\"n\":%d}", 0, 600);
+    struct cz_task *free_ = add_task(w, &(struct wish){.partitions = 1, .group = "free", .filter = "value.n < `0`"});
+    struct cz_task *t = add_task(w, &(struct wish){.partitions = 2, .end = 700, .group = "b"});
+    wait_position(t, 0, 700);
+    wait_position(t, 1, 600);
+    assert_int_equal(w->finished_n, 0); /* partition 1 is not there yet */
+    mock_fill(w->source, "in", 1, "{\"n\":%d}", 600, 200);
+    assert_true(wait_count(w, &w->finished_n, 1, 20000));
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 1000, 10);
+    wait_position(free_, 0, 1010);
+    remove_task(w, t);
+    assert_int_equal(committed_by(w, "b", 0), 700);
+    assert_int_equal(committed_by(w, "b", 1), 700);
+    struct expect e = {.format = "{\"n\":%d}", .step = 1};
+    mock_read(w->target, "out", 0, check_record, &e);
+    assert_int_equal(e.n, 700);
+    struct cz_task *again = add_task(w, &(struct wish){.partitions = 2, .start = 700, .end = 700, .group = "b"});
+    assert_true(wait_count(w, &w->finished_n, 2, 20000));
+    assert_int_equal(counters(again, 0).in, 0);
+    remove_task(w, again);
+    remove_task(w, free_);
+    assert_int_equal(w->failed_n, 0);
+    assert_int_equal(w->finished_n, 2);
+    assert_int_equal(mock_count(w->target, "out", 1), 700);
+}
+
 #define LANE_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 int main(void)
 {
@@ -210,6 +242,7 @@ int main(void)
         LANE_TEST(test_big_records_through_an_outage),
         LANE_TEST(test_bytes_out_of_mapped_values),
         LANE_TEST(test_no_gap_over_rewinds),
+        LANE_TEST(test_bounded_task_finishes),
     };
     cmocka_set_test_filter(getenv("CZ_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,6 +116,16 @@ static void test_states(void **state)
     feed(f, "worker/w1", NULL);
     expect(f, "UNASSIGNED", "Assigned", "False", "Waiting");
     worker(f, "w1", 10000);
+    /* one that is done waits for the others; all of them: finished, even when the worker goes */
+    task(f, uid, 0, "w1", "FINISHED", 5);
+    expect(f, "RUNNING", "Ready", "True", "Running");
+    task(f, uid, 1, "w1", "FINISHED", 5);
+    feed(f, "worker/w1", NULL);
+    expect(f, "FINISHED", "Ready", "True", "Finished");
+    expect(f, "FINISHED", "Progressing", "False", "Finished");
+    worker(f, "w1", 10000);
+    task(f, uid, 0, "w1", "RUNNING", 5);
+    task(f, uid, 1, "w1", "RUNNING", 5);
     the_view.topics_exist = CZ_COND_FALSE;
     (void)snprintf(the_view.topics_reason, sizeof the_view.topics_reason, "TopicMissing");
     expect(f, "RUNNING", "TopicsExist", "False", "TopicMissing");

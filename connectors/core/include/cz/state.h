@@ -12,7 +12,8 @@
     X(PAUSED)     /* by override; position kept */                                             \
     X(STOPPED)    /* spec.enabled is false */                                                  \
     X(FAILED)     /* waits for a change, a restart, or its retry */                            \
-    X(RESTARTING) /* being stopped to be started again */
+    X(RESTARTING) /* being stopped to be started again */                                      \
+    X(FINISHED)   /* all its work is done; a change or a restart may run it again */
 
 enum cz_task_state {
 #define X(s) CZ_TASK_##s,

@@ -48,6 +48,8 @@ struct cz_task_partition {
     char *topic; /* owned */
     int32_t partition;
     int64_t start;                      /* read from here */
+    bool bounded;                       /* read to `end`, not for ever */
+    int64_t end;                        /* the first offset that is not read any more */
     struct cz_producer_topic *target;   /* of the pair; its partition count must be known */
 };
 struct cz_task_conf {
@@ -87,6 +89,7 @@ void cz_task_counters(struct cz_task *t, struct cz_task_counters *ret);
 
 enum cz_task_event_kind {
     CZ_TASK_EVENT_FAILED,  /* stopped reading; must be removed by the herder */
+    CZ_TASK_EVENT_FINISHED, /* every partition was copied to its end; must be removed, too */
     CZ_TASK_EVENT_REMOVED, /* the lane has let go of it: free it */
 };
 struct cz_task_event {

@@ -21,7 +21,8 @@
  *     "managed_by":null|"instance:x","override":null|{"paused","reason","until","restart"},
  *     "spec","created","updated","status":{…}}      status: mappings only
  *  Short status (in envelopes and lists): {"state","observed_generation","lag","in_per_second",
- *  "out_per_second","conditions":[…]}; states: RUNNING PAUSED STOPPED FAILED UNASSIGNED RESTARTING.
+ *  "out_per_second","conditions":[…]}; states: RUNNING PAUSED STOPPED FAILED UNASSIGNED RESTARTING
+ *  FINISHED.
  *
  *  Codes: CZ_E_INVALID (422, see the report), CZ_E_NOT_FOUND, CZ_E_STALE (If-Match does not hold;
  *  the text says who changed it and when), CZ_E_PRECONDITION (428), CZ_E_CONFLICT (409: in use, or

@@ -13,6 +13,10 @@
 #define CZ_MAX_RECORD_JSON_DEPTH 512 /* nesting of a record's JSON; deeper is a decode error */
 #define CZ_MAX_EVAL_STEPS 1000000    /* evaluation steps for one record */
 #define CZ_MAX_EVAL_OUTPUT (16 * 1024 * 1024) /* arena bytes for one record */
+#define CZ_MAX_AVRO_SCHEMA (1024 * 1024) /* text of one schema */
+#define CZ_MAX_AVRO_DEPTH 64         /* nesting of a schema, and of a datum */
+#define CZ_MAX_AVRO_FREE_VALUES 65536 /* values of a datum beyond 16 per byte */
+#define CZ_MAX_AVRO_DECIMAL 64       /* bytes of a decimal that is read as a number */
 #define CZ_MAX_TOPIC_PAIRS 256       /* pairs in mapping.spec.topics */
 #define CZ_MAX_TASKS 256             /* tasks of one mapping */
 #define CZ_MAX_PAGE 1000             /* items of one list page */

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Avro's binary form, read by a schema: datum → JSON text.
+ *
+ *  A schema is compiled once from the registry's own text (jansson, not on the data path) and is
+ *  immutable then.  Reading trusts nothing: lengths end at the datum's end, nesting at
+ *  CZ_MAX_AVRO_DEPTH, values without bytes (null, an empty record) are counted, the output is
+ *  bounded by its buffer.
+ *
+ *  As JSON: a record is an object in the schema's order, a map an object, an enum its symbol, a
+ *  union the bare value of its branch.  Numbers are exact: float and double are the shortest text
+ *  that reads back as the same number; "NaN", "Infinity" and "-Infinity" are strings.  bytes and fixed are a string with
+ *  one character U+0000..U+00FF per byte, as in Avro's own JSON.  decimal is an exact number
+ *  (longer than CZ_MAX_AVRO_DECIMAL bytes: as bytes); uuid is its text, also when it is a fixed of
+ *  16.  Times stay the numbers that they are (date: days; time and timestamp: of their unit), so
+ *  that they compare and add.
+ *  @thread a schema may be shared, a buffer belongs to one thread */
+#ifndef CZ_AVRO_H
+#define CZ_AVRO_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cz/buf.h"
+#include "cz/error.h"
+#include "cz/record.h"
+
+struct cz_avro_schema;
+/** Compile @texts[@n - 1]; the ones before it are what it refers to, each after its own references.
+ *  @return CZ_OK · CZ_E_PARSE (no JSON) · CZ_E_INVALID (no Avro schema) · CZ_E_TOO_LARGE */
+CZ_MUST_USE enum cz_err cz_avro_schema_new(const struct cz_slice *texts,
+                                           size_t n,
+                                           struct cz_avro_schema **ret,
+                                           struct cz_error *err);
+void cz_avro_schema_free(struct cz_avro_schema *s); /* NULL allowed */
+void cz_avro_schema_freep(struct cz_avro_schema **s);
+/** Full name of a named type, else NULL. */
+const char *cz_avro_schema_name(const struct cz_avro_schema *s);
+
+/** Append the datum as JSON. The whole of @data must be one datum.
+ *  @return CZ_OK · CZ_E_PARSE ("Avro byte N: reason") · CZ_E_TOO_LARGE (over @out's maximum) */
+CZ_MUST_USE enum cz_err cz_avro_to_json(const struct cz_avro_schema *s,
+                                        const char *data,
+                                        size_t len,
+                                        struct cz_buf *out,
+                                        struct cz_error *err);
+/* ---- the wire format of schema registries --------------------------------------------------- */
+
+enum { CZ_AVRO_WIRE_HEADER = 5 };
+/** Big-endian id behind the 0 byte. CZ_E_PARSE: not that format (a GUID in the headers, first byte
+ *  1, is named in the reason). */
+CZ_MUST_USE enum cz_err
+cz_avro_wire_id(struct cz_slice payload, uint32_t *ret_id, struct cz_error *err);
+
+#endif

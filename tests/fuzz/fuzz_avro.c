@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* LIBS: cz_formats */
+/** The Avro reader: up to the first 0 byte a schema, behind it a datum. Both may be anything; what
+ *  is read as a datum must come out as valid JSON. */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cz/avro.h"
+#include "cz/json_doc.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require_json(const struct cz_buf *out)
+{
+    struct cz_json_doc doc = CZ_JSON_DOC_INIT;
+    if (cz_json_doc_index(&doc, out->data, out->len, NULL) ||
+        cz_json_doc_walk(&doc, NULL, NULL, NULL) || cz_json_doc_check_full(&doc, NULL))
+        abort();
+    cz_json_doc_done(&doc);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    const char *text = (const char *)data;
+    const char *zero = size ? memchr(text, 0, size) : NULL;
+    size_t n = zero ? (size_t)(zero - text) : size;
+    const struct cz_slice schema = {text, n};
+    struct cz_avro_schema *s = NULL;
+    if (cz_avro_schema_new(&schema, 1, &s, NULL))
+        return 0;
+    struct cz_buf out = CZ_BUF_INIT(1 << 20);
+    const char *datum = zero ? zero + 1 : text + size;
+    if (!cz_avro_to_json(s, datum, (size_t)(text + size - datum), &out, NULL))
+        require_json(&out);
+    cz_buf_done(&out);
+    cz_avro_schema_free(s);
+    return 0;
+}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stages of a mapping: see cz/stages.h.  The filter sees the source record; then values, key
- * and partition are mapped.  The lookup of key:partition is by the *source* key. */
+/* The stages of a mapping: see cz/stages.h.  The filter and the sample see the source record;
+ * then values, key and partition are mapped.  The lookup of key:partition is by the *source* key. */
 #include "cz/stages.h"
 
 #include <stdatomic.h>
@@ -9,11 +9,13 @@
 #include "cz/alloc.h"
 #include "cz/limits.h"
 #include "cz/util.h"
+#include "sample.h"
 #include "value_map.h"
 
 struct cz_stages {
     _Atomic int refs;
     struct cz_jmespath *filter;
+    struct cz_sample *sample;
     struct cz_value_map *map;
     struct cz_eval_options options;
 };
@@ -37,6 +39,8 @@ enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
     enum cz_err code = CZ_OK;
     if (conf->filter)
         code = cz_jmespath_compile(conf->filter, strlen(conf->filter), &s->filter, err);
+    if (!code && conf->sample.by)
+        code = cz_sample_new(&conf->sample, &s->sample, err);
     if (!code && conf->value_map && json_object_size(conf->value_map) > 0)
         code = cz_value_map_new(conf->value_map, &s->map, err);
     if (code) {
@@ -58,13 +62,14 @@ void cz_stages_unref(struct cz_stages *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
     cz_jmespath_free(s->filter);
+    cz_sample_free(s->sample);
     cz_value_map_free(s->map);
     cz_free(s);
 }
 
 bool cz_stages_is_raw(const struct cz_stages *s)
 {
-    return !s->filter && !s->map && !s->options.validate_full &&
+    return !s->filter && !s->sample && !s->map && !s->options.validate_full &&
            s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
 }
 
@@ -194,6 +199,31 @@ static enum cz_err check_formats(const struct cz_stages *s, struct cz_stage_ctx 
     return code;
 }
 
+static void drop(struct cz_stage_result *ret, enum cz_drop why)
+{
+    ret->verdict = CZ_VERDICT_DROP;
+    ret->drop = why;
+}
+
+/* Filter and sample; false: the verdict is in @ret. */
+static bool let_through(const struct cz_stages *s,
+                        struct cz_stage_ctx *c,
+                        const struct cz_record *r,
+                        struct cz_stage_result *ret,
+                        struct cz_error *err)
+{
+    bool pass = true;
+    if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
+    else if (!pass)
+        drop(ret, CZ_DROP_FILTER);
+    else if (s->sample && cz_sample_match(s->sample, c->eval, r, &pass, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "sample");
+    else if (!pass)
+        drop(ret, CZ_DROP_SAMPLE);
+    return ret->verdict == CZ_VERDICT_PASS;
+}
+
 void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_ctx *c,
                    const struct cz_record *r,
@@ -208,21 +238,10 @@ void cz_stages_run(const struct cz_stages *s,
         fail(ret, "decode");
         return;
     }
-    bool pass = true;
-    if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err)) {
-        fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
-        return;
-    }
-    if (!pass) {
-        ret->verdict = CZ_VERDICT_DROP;
-        ret->drop = CZ_DROP_FILTER;
-        return;
-    }
-    if (!s->map)
+    if (!let_through(s, c, r, ret, err) || !s->map)
         return;
     if (!map_key(s, c, r, ret)) {
-        ret->verdict = CZ_VERDICT_DROP;
-        ret->drop = CZ_DROP_PARTITION;
+        drop(ret, CZ_DROP_PARTITION);
         return;
     }
     if (s->map->paths && map_value(s, c, ret, err))

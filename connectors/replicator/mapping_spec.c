@@ -166,6 +166,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->value_format = (enum cz_format)raw->value_format;
     s->validate_full = raw->validate == 1;
     s->filter = take(&raw->filter);
+    s->transform = take(&raw->transform);
     s->sample_from = sample_units(raw->sample.from);
     s->sample_to = s->sample_from + sample_units(raw->sample.percent);
     if (s->sample_from > 0 || s->sample_to != sample_units(100)) { /* else all pass: no stage */
@@ -228,6 +229,7 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     json_decref(s->start_offsets);
     cz_free(s->consumer_group);
     cz_free(s->filter);
+    cz_free(s->transform);
     cz_free(s->sample_by);
     cz_free(s->sample_salt);
     cz_free(s->value_map_ref);

@@ -58,3 +58,19 @@ def test_two_sources_blend_at_a_ratio(stack, topics):
     assert sorted(values(found)) == sorted(b'{"user":%d}' % n for n in range(ENTITIES))
     share = sum(record.key == one.encode() for record in found) / ENTITIES
     assert 0.65 < share < 0.85
+
+
+def test_a_transform_makes_the_new_value(stack, topics):
+    """Over the mapped record; tombstones stay; a null result is an error and not a deletion."""
+    topic = topics("transform", partitions=1)
+    stack.put_mapping(topic, spec(topic, transform_jmespath="value.n && {n: value.n, from: topic}",
+                                  value_map={"value.n": {"1": 10}}, on_error="skip"))
+    send(stack.servers.source, topic, [
+        {"key": b"a", "value": b'{"n":1,"secret":"x"}', "headers": [("h", b"1"), ("h", b"2")]},
+        {"key": b"b", "value": b'{"n":2.50}'}, {"key": b"c", "value": b'{"m":1}'}, {"key": b"d"}])
+    found = read(stack.servers.target, topic, 3)
+    assert [(one.key, one.value) for one in found] == [
+        (b"a", b'{"n":10,"from":"%s"}' % topic.encode()), (b"b", b'{"n":2.50,"from":"%s"}' % topic.encode()),
+        (b"d", None)]
+    assert found[0].headers == [("h", b"1"), ("h", b"2")]
+    wait_totals(stack, topic, out=3, error=1)

@@ -2,6 +2,7 @@
 /** The parsers of a mapping's fields that have more than one shape, and the checks of single
  *  fields beyond type and range.  A value that the format knows but that does not work yet is
  *  refused by not_yet(). */
+#include <math.h>
 #include <string.h>
 
 #include "cz/alloc.h"
@@ -317,6 +318,27 @@ void cz__check_filter(const json_t *v, void *field, const char *pointer, struct 
     if (cz_jmespath_compile(json_string_value(v), json_string_length(v), &x, &err) != CZ_OK)
         (void)cz_report_add(rep, pointer, "jmespath", "%s", err.text);
     cz_jmespath_free(x);
+}
+
+void cz__check_percent(const json_t *v,
+                       void *field,
+                       const char *pointer,
+                       struct cz_report *rep)
+{
+    (void)field;
+    double units = json_number_value(v) * CZ__UNITS_PER_PERCENT;
+    if (json_is_number(v) && fabs(units - round(units)) > 1e-6)
+        (void)cz_report_add(rep, pointer, "value", "must have at most 4 decimals");
+}
+
+void cz__check_sample_by(const json_t *v,
+                         void *field,
+                         const char *pointer,
+                         struct cz_report *rep)
+{
+    const char *s = json_string_value(v);
+    if (!cz_streq(s, "key") && !cz_streq(s, "record"))
+        cz__check_filter(v, field, pointer, rep);
 }
 
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep)

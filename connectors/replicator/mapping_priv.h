@@ -8,6 +8,9 @@
 #include <stdio.h>
 
 #include "cz/mapping_spec.h"
+#include "cz/stages.h"
+
+#define CZ__UNITS_PER_PERCENT (CZ_SAMPLE_UNITS / 100)
 
 struct cz__start {
     enum cz_start how;
@@ -43,7 +46,11 @@ struct cz__raw {
     int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;
     char *filter, *transform;
     struct cz__value_map value_map;
-    json_t *sample, *mask, *headers, *rate, *replay, *tests;
+    struct {
+        double percent, from;
+        char *by, *salt;
+    } sample;
+    json_t *mask, *headers, *rate, *replay, *tests;
     struct cz__on_error on_error;
     int on_gap;
     int64_t tasks;
@@ -76,6 +83,14 @@ void cz__parse_value_map(const json_t *v,
                          struct cz_report *rep);
 void cz__parse_tasks(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_filter(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_percent(const json_t *v,
+                       void *field,
+                       const char *pointer,
+                       struct cz_report *rep);
+void cz__check_sample_by(const json_t *v,
+                         void *field,
+                         const char *pointer,
+                         struct cz_report *rep);
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_delivery(const json_t *v,
                         void *field,

@@ -4,6 +4,7 @@
  *  read. */
 #include "cz/mapping_spec.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "cz/alloc.h"
@@ -118,10 +119,19 @@ static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
     cz_map_done(&seen);
 }
 
+/** In units, so that shares that meet leave no gap and share no entity. */
+static uint32_t sample_units(double percent)
+{
+    return percent >= 0 && percent <= 100 ? (uint32_t)lround(percent * CZ__UNITS_PER_PERCENT)
+                                          : 0;
+}
+
 static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
 {
     if (c->raw->target.topic && c->raw->target.cluster && !*c->raw->target.topic)
         problem(c, "/target/topic", "topic-name", "a topic name cannot be empty");
+    if (s->sample_to > sample_units(100))
+        problem(c, "/sample/percent", "range", "from and percent together must be at most 100");
     if (s->start == CZ_START_OFFSETS && s->pairs_len > 1)
         problem(c, "/start/offsets", "value",
                 "offsets can be given for one topic only, not for a list");
@@ -156,6 +166,13 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->value_format = (enum cz_format)raw->value_format;
     s->validate_full = raw->validate == 1;
     s->filter = take(&raw->filter);
+    s->transform = take(&raw->transform);
+    s->sample_from = sample_units(raw->sample.from);
+    s->sample_to = s->sample_from + sample_units(raw->sample.percent);
+    if (s->sample_from > 0 || s->sample_to != sample_units(100)) { /* else all pass: no stage */
+        s->sample_by = take(&raw->sample.by);
+        s->sample_salt = take(&raw->sample.salt);
+    }
     s->value_map_ref = take(&raw->value_map.ref);
     s->value_map = json_incref(raw->value_map.map);
     s->partitioning = (enum cz_partitioning)raw->partitioning;
@@ -212,6 +229,9 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     json_decref(s->start_offsets);
     cz_free(s->consumer_group);
     cz_free(s->filter);
+    cz_free(s->transform);
+    cz_free(s->sample_by);
+    cz_free(s->sample_salt);
     cz_free(s->value_map_ref);
     json_decref(s->value_map);
     cz_free(s->dead_letter_topic);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The stages of a mapping: see cz/stages.h.  The filter sees the source record; then values, key
- * and partition are mapped.  The lookup of key:partition is by the *source* key. */
+/* The stages of a mapping: see cz/stages.h.  The filter and the sample see the source record;
+ * then values, key and partition are mapped.  The lookup of key:partition is by the *source* key. */
 #include "cz/stages.h"
 
 #include <stdatomic.h>
@@ -9,18 +9,22 @@
 #include "cz/alloc.h"
 #include "cz/limits.h"
 #include "cz/util.h"
+#include "sample.h"
 #include "value_map.h"
 
 struct cz_stages {
     _Atomic int refs;
     struct cz_jmespath *filter;
+    struct cz_sample *sample;
     struct cz_value_map *map;
+    struct cz_jmespath *transform;
     struct cz_eval_options options;
 };
 
 struct cz_stage_ctx {
     struct cz_eval *eval;
     struct cz_buf value, key; /* rewritten bytes of the current record */
+    struct cz_buf made;       /* by the transform, which may read `value` */
 };
 
 enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
@@ -37,8 +41,12 @@ enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
     enum cz_err code = CZ_OK;
     if (conf->filter)
         code = cz_jmespath_compile(conf->filter, strlen(conf->filter), &s->filter, err);
+    if (!code && conf->sample.by)
+        code = cz_sample_new(&conf->sample, &s->sample, err);
     if (!code && conf->value_map && json_object_size(conf->value_map) > 0)
         code = cz_value_map_new(conf->value_map, &s->map, err);
+    if (!code && conf->transform)
+        code = cz_jmespath_compile(conf->transform, strlen(conf->transform), &s->transform, err);
     if (code) {
         cz_stages_unref(s);
         return code;
@@ -58,13 +66,15 @@ void cz_stages_unref(struct cz_stages *s)
     if (!s || atomic_fetch_sub(&s->refs, 1) != 1)
         return;
     cz_jmespath_free(s->filter);
+    cz_sample_free(s->sample);
     cz_value_map_free(s->map);
+    cz_jmespath_free(s->transform);
     cz_free(s);
 }
 
 bool cz_stages_is_raw(const struct cz_stages *s)
 {
-    return !s->filter && !s->map && !s->options.validate_full &&
+    return !s->filter && !s->sample && !s->map && !s->transform && !s->options.validate_full &&
            s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
 }
 
@@ -74,6 +84,7 @@ struct cz_stage_ctx *cz_stage_ctx_new(void)
     c->eval = cz_eval_new();
     cz_buf_init(&c->value, CZ_MAX_EVAL_OUTPUT);
     cz_buf_init(&c->key, CZ_MAX_EVAL_OUTPUT);
+    cz_buf_init(&c->made, CZ_MAX_EVAL_OUTPUT);
     return c;
 }
 
@@ -84,6 +95,7 @@ void cz_stage_ctx_free(struct cz_stage_ctx *c)
     cz_eval_free(c->eval);
     cz_buf_done(&c->value);
     cz_buf_done(&c->key);
+    cz_buf_done(&c->made);
     cz_free(c);
 }
 
@@ -174,6 +186,35 @@ static enum cz_err map_value(const struct cz_stages *s,
     return CZ_OK;
 }
 
+/* The new value.  What the maps changed is read as a record of its own. */
+static enum cz_err transform(const struct cz_stages *s,
+                             struct cz_stage_ctx *c,
+                             const struct cz_record *r,
+                             struct cz_stage_result *ret,
+                             struct cz_error *err)
+{
+    if (!ret->value.data)
+        return CZ_OK; /* a deletion stays one */
+    struct cz_record mapped = *r;
+    mapped.key = ret->key;
+    mapped.value = ret->value;
+    if (ret->value_changed || ret->key.data != r->key.data)
+        cz_eval_begin(c->eval, &mapped, &s->options);
+    struct cz_jval v;
+    enum cz_err code = cz_jmespath_value(s->transform, c->eval, &v, err);
+    if (code)
+        return code;
+    if (v.type == CZ_J_NULL)
+        return cz_fail(err, CZ_E_INVALID, "the result is null, which would delete the key");
+    cz_buf_clear(&c->made);
+    cz_jval_write(&c->made, v);
+    if (c->made.failed)
+        return cz_fail(err, CZ_E_LIMIT, "the new value is longer than %zu bytes", c->made.max);
+    ret->value = (struct cz_slice){c->made.data, c->made.len};
+    ret->value_changed = true;
+    return CZ_OK;
+}
+
 static void fail(struct cz_stage_result *ret, const char *stage)
 {
     ret->verdict = CZ_VERDICT_ERROR;
@@ -194,6 +235,31 @@ static enum cz_err check_formats(const struct cz_stages *s, struct cz_stage_ctx 
     return code;
 }
 
+static void drop(struct cz_stage_result *ret, enum cz_drop why)
+{
+    ret->verdict = CZ_VERDICT_DROP;
+    ret->drop = why;
+}
+
+/* Filter and sample; false: the verdict is in @ret. */
+static bool let_through(const struct cz_stages *s,
+                        struct cz_stage_ctx *c,
+                        const struct cz_record *r,
+                        struct cz_stage_result *ret,
+                        struct cz_error *err)
+{
+    bool pass = true;
+    if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
+    else if (!pass)
+        drop(ret, CZ_DROP_FILTER);
+    else if (s->sample && cz_sample_match(s->sample, c->eval, r, &pass, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "sample");
+    else if (!pass)
+        drop(ret, CZ_DROP_SAMPLE);
+    return ret->verdict == CZ_VERDICT_PASS;
+}
+
 void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_ctx *c,
                    const struct cz_record *r,
@@ -208,23 +274,16 @@ void cz_stages_run(const struct cz_stages *s,
         fail(ret, "decode");
         return;
     }
-    bool pass = true;
-    if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err)) {
-        fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
+    if (!let_through(s, c, r, ret, err))
+        return;
+    if (s->map && !map_key(s, c, r, ret)) {
+        drop(ret, CZ_DROP_PARTITION);
         return;
     }
-    if (!pass) {
-        ret->verdict = CZ_VERDICT_DROP;
-        ret->drop = CZ_DROP_FILTER;
-        return;
-    }
-    if (!s->map)
-        return;
-    if (!map_key(s, c, r, ret)) {
-        ret->verdict = CZ_VERDICT_DROP;
-        ret->drop = CZ_DROP_PARTITION;
-        return;
-    }
-    if (s->map->paths && map_value(s, c, ret, err))
+    if (s->map && s->map->paths && map_value(s, c, ret, err)) {
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "value_map");
+        return;
+    }
+    if (s->transform && transform(s, c, r, ret, err))
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "transform");
 }

@@ -97,7 +97,12 @@ static enum cz_err make_settings(const struct cz_mapping_spec *spec, int64_t gen
 {
     const struct cz_stages_conf conf = {
         .filter = spec->filter,
+        .sample = {.by = spec->sample_by,
+                   .salt = spec->sample_salt,
+                   .from = spec->sample_from,
+                   .to = spec->sample_to},
         .value_map = spec->value_map,
+        .transform = spec->transform,
         .key_format = side(spec->key_format),
         .value_format = side(spec->value_format),
         .validate_full = spec->validate_full,

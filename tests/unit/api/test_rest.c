@@ -168,10 +168,10 @@ static void test_refusals(void **state)
         {PUT_(T "/mappings/m",
               "{'group':1,'nope':1,'spec':{'source':{'cluster':'source','topic':'missing'},"
               "'target':{'cluster':'none','topic':'t'},'valid_jmespath':'a.[','bogus':1,"
-              "'sample':{'percent':5}}}"),
+              "'sample':{'percent':500}}}"),
          422,
          {"\"pointer\":\"/nope\"", "\"pointer\":\"/spec/bogus\"",
-          "\"pointer\":\"/spec/valid_jmespath\"", "\"pointer\":\"/spec/sample\""}},
+          "\"pointer\":\"/spec/valid_jmespath\"", "\"pointer\":\"/spec/sample/percent\""}},
         {PUT_(T "/mappings/m", "{'spec':{'source':{'cluster':'source','topic':'missing'},'"
                                "target':{'cluster':'source','topic':'t'}}}"),
          422,

@@ -92,7 +92,16 @@ static const struct {
     {"\"valid_jmespath\":\"\"", "/spec/valid_jmespath", "range"},
     {"\"valid_jmespath\":7", "/spec/valid_jmespath", "type"},
     {"\"valid_jmespath\":\"nosuch(value)\"", "/spec/valid_jmespath", "jmespath"},
-    {"\"sample\":{\"percent\":50}", "/spec/sample", "not-available"},
+    {"\"sample\":{\"percent\":100.1}", "/spec/sample/percent", "range"},
+    {"\"sample\":{\"percent\":-1}", "/spec/sample/percent", "range"},
+    {"\"sample\":{\"percent\":\"9\"}", "/spec/sample/percent", "type"},
+    {"\"sample\":{\"percent\":0.00001}", "/spec/sample/percent", "value"},
+    {"\"sample\":{\"percent\":90,\"from\":10.0001}", "/spec/sample/percent", "range"},
+    {"\"sample\":{\"from\":5}", "/spec/sample/percent", "range"},
+    {"\"sample\":{\"by\":\"value.[\"}", "/spec/sample/by", "jmespath"},
+    {"\"sample\":{\"by\":\"\"}", "/spec/sample/by", "range"},
+    {"\"sample\":{\"share\":1}", "/spec/sample/share", "unknown-field"},
+    {"\"sample\":90", "/spec/sample", "type"},
     {"\"value_map\":7", "/spec/value_map", "type"},
     {"\"value_map\":\"a/b\"", "/spec/value_map", "name"},
     {"\"value_map\":{\"val\":{}}", "/spec/value_map/val", "value"},
@@ -105,7 +114,9 @@ static const struct {
     {"\"value_map\":{\"key:partition\":{\"1\":\"0\"}}", "/spec/value_map/key:partition/1",
      "range"},
     {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}]", "/spec/mask", "not-available"},
-    {"\"transform_jmespath\":\"value\"", "/spec/transform_jmespath", "not-available"},
+    {"\"transform_jmespath\":\"value.[\"", "/spec/transform_jmespath", "jmespath"},
+    {"\"transform_jmespath\":\"\"", "/spec/transform_jmespath", "range"},
+    {"\"transform_jmespath\":{}", "/spec/transform_jmespath", "type"},
     {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
     {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
     {"\"topic_policy\":\"create\"", "/spec/topic_policy", "not-available"},
@@ -280,6 +291,38 @@ static void test_resolve(void **state)
     cz_mapping_spec_free(again);
 }
 
+/** Shares that meet neither overlap nor leave a gap; all is no stage. */
+static void test_sample(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *sample;
+        unsigned from, to; /* 0 to 1000000: no stage */
+    } rows[] = {
+        {"{}", 0, 1000000},
+        {"{\"percent\":100}", 0, 1000000},
+        {"{\"percent\":0}", 0, 0},
+        {"{\"percent\":90}", 0, 900000},
+        {"{\"percent\":10,\"from\":90}", 900000, 1000000},
+        {"{\"percent\":33.3333}", 0, 333333},
+        {"{\"percent\":66.6667,\"from\":33.3333,\"by\":\"value.id\",\"salt\":\"s\"}", 333333, 1000000},
+        {"{\"percent\":0.0001}", 0, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char field[256];
+        (void)snprintf(field, sizeof field, "{" ENDS ",\"sample\":%s}", rows[i].sample);
+        struct cz_mapping_spec *s = good(field);
+        assert_int_equal(s->sample_from, rows[i].from);
+        assert_int_equal(s->sample_to, rows[i].to);
+        assert_true(!s->sample_by == (rows[i].from == 0 && rows[i].to == 1000000));
+        if (i == 6) {
+            assert_string_equal(s->sample_by, "value.id");
+            assert_string_equal(s->sample_salt, "s");
+        }
+        cz_mapping_spec_free(s);
+    }
+}
+
 static void test_default_groups_differ(void **state)
 {
     (void)state;
@@ -306,7 +349,7 @@ int main(void)
         cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ends),
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_all_fields),
         cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),
-        cmocka_unit_test(test_schema),
+        cmocka_unit_test(test_schema),       cmocka_unit_test(test_sample),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

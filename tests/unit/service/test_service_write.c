@@ -61,7 +61,7 @@ static const struct {
     {MAPPING(",'producer':{'plugin.library.paths':'x'}"), "/spec/producer/plugin.library.paths",
      "unknown-field"},
     {MAPPING(",'delivery':'exactly_once'"), "/spec/delivery", "not-available"},
-    {MAPPING(",'sample':{'percent':5}"), "/spec/sample", "not-available"},
+    {MAPPING(",'sample':{'percent':500}"), "/spec/sample/percent", "range"},
 };
 
 static void test_refused(void **state)

@@ -24,7 +24,7 @@ struct bytes {
 #define NONE {NULL, 0}
 
 struct row {
-    const char *what, *filter, *map;
+    const char *what, *filter, *map, *transform;
     enum cz_side_format key_format, value_format;
     bool full;
     struct bytes key, value;
@@ -168,6 +168,27 @@ static const struct row ROWS[] = {
     {"key format json without a stage", NULL, NULL, .key_format = CZ_SIDE_JSON, .key = B("nope"),
      .value = B("v"), FAILS("decode")},
     {"key format json, null key", NULL, NULL, .key_format = CZ_SIDE_JSON, .key = NONE, .value = B("v"), UNTOUCHED},
+
+    /* ---- transform ---- */
+    {"a new object; numbers keep their text", .transform = "{id: value.n, k: key, t: topic}", .key = B("k"),
+     .value = B("{\"n\":1.50e3,\"x\":0}"), VALUE("{\"id\":1.50e3,\"k\":\"k\",\"t\":\"in\"}")},
+    {"a scalar", .transform = "value.s", .key = B("k"), .value = B("{\"s\":\"a\\u00e9\"}"),
+     VALUE("\"a\\u00e9\"")},
+    {"false is a value", .transform = "value.b", .key = B("k"), .value = B("{\"b\":false}"), VALUE("false")},
+    {"a null result is an error", .transform = "value.gone", .key = B("k"), .value = B("{}"), FAILS("transform")},
+    {"a tombstone stays one", .transform = "{a: value.a}", .key = B("k"), .value = NONE, UNTOUCHED},
+    {"type error", .transform = "length(value.n)", .key = B("k"), .value = B("{\"n\":1}"), FAILS("transform")},
+    {"no json", .transform = "value.n", .key = B("k"), .value = B("{\"n\":"), FAILS("decode")},
+    {"the whole of it", .transform = "value", .key = B("k"), .value = B("{\"a\":1, \"b\":[2]}"),
+     VALUE("{\"a\":1,\"b\":[2]}")},
+    {"after the filter", "value.n == `1`", .transform = "value.n", .key = B("k"), .value = B("{\"n\":2}"),
+     DROPS(CZ_DROP_FILTER)},
+    {"over the mapped value and key", NULL, "{\"value.n\":{\"1\":2},\"key\":{\"k\":\"z\"}}",
+     "[key, value.n]", .key = B("k"), .value = B("{\"n\":1}"), PASSES, .want_key = B("z"),
+     .want_value = B("[\"z\",2]"), .partition = -1},
+    {"a value map that changes nothing", NULL, "{\"value.n\":{\"9\":2}}", "value.n", .key = B("k"),
+     .value = B("{\"n\":1}"), VALUE("1")},
+
     {"empty value is no json", "value.a == `1`", NULL, .key = B("k"), .value = B(""), FAILS("decode")},
 };
 
@@ -196,6 +217,7 @@ static void check_row(const struct row *row, struct cz_stage_ctx *ctx)
         fail_msg("%s: bad row", row->what);
     const struct cz_stages_conf conf = {.filter = row->filter,
                                         .value_map = map,
+                                        .transform = row->transform,
                                         .key_format = row->key_format,
                                         .value_format = row->value_format,
                                         .validate_full = row->full};

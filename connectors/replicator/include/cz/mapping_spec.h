@@ -41,6 +41,9 @@ struct cz_mapping_spec {
     enum cz_format key_format, value_format;
     bool validate_full;
     char *filter;       /* valid_jmespath; NULL = all pass */
+    char *transform;    /* transform_jmespath; NULL = none */
+    uint32_t sample_from, sample_to; /* [from, to) of CZ_SAMPLE_UNITS, see cz/stages.h */
+    char *sample_by, *sample_salt;   /* NULL: all pass */
     char *value_map_ref; /* name of a value-map object; NULL when inline or none */
     json_t *value_map;   /* inline; NULL when none or a name */
     enum cz_partitioning partitioning;

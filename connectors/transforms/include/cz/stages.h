@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** The stages of a mapping, from a record to what becomes of it:
- *  decode → filter → value map → partition.  A mapping that needs no decoding never parses, and its
+ *  decode → filter → sample → value map → transform → partition.  A mapping that needs no decoding never parses, and its
  *  bytes pass through without a copy.  `struct cz_stages` is compiled once per mapping generation,
  *  immutable and reference counted; the per-lane memory is in `struct cz_stage_ctx`.
  *  Used by the worker, and by anything that shows what the worker would do (preview, tests).
@@ -16,9 +16,19 @@
 #include "cz/jmespath.h"
 #include "cz/record.h"
 
+/** A share of the entities, by hash: those whose place of CZ_SAMPLE_UNITS is in [from, to). */
+#define CZ_SAMPLE_UNITS 1000000U
+struct cz_sample_conf {
+    const char *by;   /* "key" (its bytes), "record" or a JMESPath; NULL: no sample stage */
+    const char *salt; /* NULL is "" */
+    uint32_t from, to;
+};
 struct cz_stages_conf {
     const char *filter;      /* JMESPath; NULL: all pass */
+    struct cz_sample_conf sample;
     const json_t *value_map; /* {"key":{…},"value.a.b":{…},"key:partition":{…}}; NULL: none */
+    const char *transform;   /* JMESPath of the new value, over the mapped record; NULL: none.  A
+                              * tombstone passes as it is; a null result is an error. */
     enum cz_side_format key_format, value_format;
     bool validate_full;
 };
@@ -40,7 +50,7 @@ enum cz_verdict { CZ_VERDICT_PASS, CZ_VERDICT_DROP, CZ_VERDICT_ERROR };
 struct cz_stage_result {
     enum cz_verdict verdict;
     enum cz_drop drop;  /* DROP */
-    const char *stage;  /* ERROR: "decode", "filter", "value_map" */
+    const char *stage;  /* ERROR: "decode", "filter", "sample", "value_map", "transform" */
     struct cz_slice key, value; /* PASS: what to send; valid until the next run of this ctx */
     bool value_changed; /* value is not the record's own bytes */
     int32_t partition;  /* PASS: chosen by the key map, or -1 */

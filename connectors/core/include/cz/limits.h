@@ -13,6 +13,7 @@
 #define CZ_MAX_RECORD_JSON_DEPTH 512 /* nesting of a record's JSON; deeper is a decode error */
 #define CZ_MAX_EVAL_STEPS 1000000    /* evaluation steps for one record */
 #define CZ_MAX_EVAL_OUTPUT (16 * 1024 * 1024) /* arena bytes for one record */
+#define CZ_MAX_FILE_RECORD (256 * 1024 * 1024) /* a line of a topic file */
 #define CZ_MAX_TOPIC_PAIRS 256       /* pairs in mapping.spec.topics */
 #define CZ_MAX_TASKS 256             /* tasks of one mapping */
 #define CZ_MAX_PAGE 1000             /* items of one list page */

@@ -108,7 +108,6 @@ static const struct {
     {"\"transform_jmespath\":\"value\"", "/spec/transform_jmespath", "not-available"},
     {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
     {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
-    {"\"topic_policy\":\"create\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"sync\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"x\"", "/spec/topic_policy", "value"},
     {"\"on_error\":\"ignore\"", "/spec/on_error", "value"},

@@ -325,7 +325,8 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .values = v_policy,
      .parse = cz__check_topic_policy,
      .group = "Delivery",
-     .doc = "require: the target topic must exist."},
+     .doc = "require: the target topic must exist; create: a missing one is created like the "
+            "source's."},
     {.name = "on_error",
      .type = CZ_CFG_CUSTOM,
      .offset = AT(on_error),

@@ -48,6 +48,10 @@ static bool topic_problem(struct cz_scheduler *s,
         return true;
     bool missing = t.code == CZ_E_NOT_FOUND;
     ret->topics_exist = CZ_COND_FALSE;
+    if (missing && t.refusal[0]) {
+        SAY(ret, topics, "TopicNotCreated", t.refusal);
+        return true;
+    }
     snprintf(text, sizeof(text), "topic %.100s %s cluster %.100s", topic,
              missing ? "does not exist on" : "may not be read on", cluster);
     SAY(ret, topics, missing ? "TopicMissing" : "TopicForbidden", text);
@@ -66,6 +70,8 @@ static void look_at_topics(struct cz_scheduler *s,
         topic_problem(s, m->source, m->pairs[i].source, ret);
         topic_problem(s, m->target, m->pairs[i].target, ret);
     }
+    if (m->dead_letter)
+        topic_problem(s, m->target, m->dead_letter, ret);
     for (size_t i = 0; i < 2 && ret->topics_exist != CZ_COND_FALSE; i++) {
         if (cz_watch_reachable(s->watch, keys[i], why, sizeof(why)))
             continue;

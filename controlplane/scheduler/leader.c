@@ -195,6 +195,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     struct cz_error err = CZ_ERROR_INIT;
     enum cz_err rc = CZ_OK;
     lead_init(&L, s, epoch);
+    cz_watch_lead(s->watch, true);
     cz_log(CZ_LOG_INFO, "scheduler", "leading instance=%s epoch=%lld", s->instance,
            (long long)epoch);
     show_leader(s, epoch, s->instance);
@@ -211,6 +212,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
         if (rc == CZ_OK)
             cz_error_reset(&err);
     }
+    cz_watch_lead(s->watch, false);
     lead_done(&L);
     show_leader(s, 0, "");
     if (rc != CZ_OK)

@@ -9,6 +9,7 @@
 #include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/limits.h"
+#include "cz/util.h"
 
 static void mapping_free(struct cz_sched_mapping *m)
 {
@@ -24,6 +25,7 @@ static void mapping_free(struct cz_sched_mapping *m)
     cz_free(m->name);
     cz_free(m->source);
     cz_free(m->target);
+    cz_free(m->dead_letter);
     cz_free(m);
 }
 
@@ -95,6 +97,10 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
         add_pair(m, cz_json_str(pair, "source", NULL), cz_json_str(pair, "target", NULL));
     if (m->pairs_len == 0)
         add_pair(m, cz_json_str(source, "topic", NULL), cz_json_str(target, "topic", NULL));
+    m->create = json_is_true(json_object_get(spec, "enabled")) &&
+                cz_streq(cz_json_str(spec, "topic_policy", NULL), "create");
+    const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
+    m->dead_letter = m->create && dead ? cz_strdup(dead) : NULL;
     int64_t tasks = cz_json_int(spec, "tasks", 0);
     m->tasks = tasks > 0 && tasks <= CZ_MAX_TASKS ? (int)tasks : 0;
     return m;

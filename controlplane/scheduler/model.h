@@ -23,7 +23,9 @@ struct cz_sched_mapping {
     char *source, *target; /* "<team>/<cluster>": the rest of a cluster's key */
     struct cz_sched_pair *pairs;
     size_t pairs_len;
-    int tasks; /* 0: auto */
+    int tasks;         /* 0: auto */
+    bool create;       /* its topics on the target are created when missing */
+    char *dead_letter; /* only with create */
 };
 struct cz_model_entry {
     enum cz_channel_kind kind;

@@ -1,55 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The metadata watch; see watch.h.  One mutex guards everything but the admin client, which
  * belongs to its cluster's thread and is used without the lock. */
-#include "watch.h"
+#include "watch_priv.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "cz/alloc.h"
 #include "cz/log.h"
-#include "cz/thread.h"
+#include "cz/util.h"
 
 #define ASK_TIMEOUT_MS 4000
 #define RECHECK_MS 500 /* before a known topic counts as missing */
 #define RETRY_MS 1000  /* of a cluster that did not answer */
 #define COST_FACTOR 20 /* at most 5 % of the time is spent asking */
-
-struct topic {
-    struct cz_watch_topic info;
-    bool missing_once;
-    unsigned mark; /* round in which somebody wanted it */
-};
-
-struct source { /* a cluster that is watched */
-    struct cz_watch *w;
-    uint64_t hash;
-    struct cz_cluster *cluster;
-    struct cz_admin *admin;
-    struct cz_map topics; /* name → struct topic */
-    struct cz_thread thread;
-    int refs; /* keys that mean this cluster */
-    unsigned round;
-    bool stop, done, poke, recheck;
-    bool asked, unreachable;
-    char error[200];
-    struct source *next;
-};
-
-struct user { /* a mapping */
-    char *source, *target;
-    struct cz_sched_pair *pairs;
-    size_t pairs_len;
-};
-
-struct cz_watch {
-    struct cz_watch_options o;
-    struct cz_mutex lock;
-    struct cz_cond wake;
-    struct source *sources;
-    struct cz_map keys;  /* key → struct source, borrowed */
-    struct cz_map users; /* uid → struct user */
-};
 
 /* ---- what is wanted -------------------------------------------------------------------------
  */
@@ -64,6 +28,7 @@ static void user_free(void *p)
     cz_free(u->pairs);
     cz_free(u->source);
     cz_free(u->target);
+    cz_free(u->dead_letter);
     cz_free(u);
 }
 
@@ -102,6 +67,8 @@ static char **gather(struct source *s, bool fresh, size_t *ret_len)
             if (target)
                 want(s, u->pairs[k].target, fresh, &names, &len, &cap);
         }
+        if (target && u->dead_letter)
+            want(s, u->dead_letter, fresh, &names, &len, &cap);
     }
     CZ_MAP_FOREACH (&s->topics, i, e) {
         if (((struct topic *)e->value)->mark != s->round)
@@ -151,6 +118,10 @@ static bool learn(struct source *s, const struct cz_topic_info *info)
         return false; /* a broker in trouble: what we knew still holds */
     t->info.known = true;
     t->info.code = info->code;
+    if (info->code != CZ_E_NOT_FOUND) {
+        t->refusals = 0;
+        t->info.refusal[0] = '\0';
+    }
     if (info->code != CZ_E_FORBIDDEN)
         t->info.partitions = info->code == CZ_OK ? info->partitions : 0;
     if (info->code == CZ_OK)
@@ -174,6 +145,14 @@ static bool answered(struct source *s, enum cz_err rc, const struct cz_error *er
     return change;
 }
 
+/* News may be what a topic that shall be created waited for, on any cluster. */
+static void create_soon(struct cz_watch *w)
+{
+    for (struct source *s = w->sources; s; s = s->next)
+        s->create_at = 0;
+    cz_cond_broadcast(&w->wake);
+}
+
 /* Ask for @names (taken), with the lock held before and after. */
 static void look(struct source *s, char **names, size_t n)
 {
@@ -193,6 +172,7 @@ static void look(struct source *s, char **names, size_t n)
         cz_topic_infos_free(infos, n);
     if (!change || s->stop)
         return;
+    create_soon(s->w);
     cz_mutex_unlock(&s->w->lock);
     s->w->o.changed(s->w->o.arg);
     cz_mutex_lock(&s->w->lock);
@@ -221,8 +201,12 @@ static void *watch_main(void *arg)
     cz_time next = 0;
     while (!s->stop) {
         bool due = cz_now() >= next;
+        cz_time create_at = w->leads && s->asked && !s->unreachable ? s->create_at : CZ_TIME_NEVER;
         if (!due && !(s->poke && !s->unreachable)) {
-            cz_cond_wait(&w->wake, &w->lock, next);
+            if (cz_now() >= create_at)
+                s->create_at = cz__watch_create(s);
+            else
+                cz_cond_wait(&w->wake, &w->lock, create_at < next ? create_at : next);
             continue;
         }
         size_t n = 0;
@@ -307,7 +291,7 @@ static void poke_all(struct cz_watch *w)
 {
     for (struct source *s = w->sources; s; s = s->next)
         s->poke = true;
-    cz_cond_broadcast(&w->wake);
+    create_soon(w);
 }
 
 void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
@@ -336,7 +320,8 @@ void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
 static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
 {
     if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
-        u->pairs_len != m->pairs_len)
+        u->pairs_len != m->pairs_len || u->create != m->create ||
+        !cz_streq(u->dead_letter, m->dead_letter))
         return false;
     for (size_t i = 0; i < u->pairs_len; i++) {
         if (strcmp(u->pairs[i].source, m->pairs[i].source) != 0 ||
@@ -358,6 +343,8 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     struct user *u = cz_alloc(sizeof(*u));
     u->source = cz_strdup(m->source);
     u->target = cz_strdup(m->target);
+    u->dead_letter = m->dead_letter ? cz_strdup(m->dead_letter) : NULL;
+    u->create = m->create;
     u->pairs = cz_alloc_array(m->pairs_len + 1, sizeof(*u->pairs));
     u->pairs_len = m->pairs_len;
     for (size_t i = 0; i < m->pairs_len; i++)
@@ -365,6 +352,13 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
                                              .target = cz_strdup(m->pairs[i].target)};
     cz_map_put(&w->users, uid, u);
     poke_all(w);
+}
+
+void cz_watch_lead(struct cz_watch *w, bool leads)
+{
+    CZ_LOCKED(&w->lock);
+    w->leads = leads;
+    create_soon(w);
 }
 
 void cz_watch_topic(struct cz_watch *w,

@@ -7,6 +7,9 @@
  *  A thread per distinct cluster (equal connection settings share one, whatever teams call
  * them), so that a dead cluster delays nobody else.  A topic that is wanted for the first time
  * is asked for at once; the others every interval, or 20 times as long as the last answer took.
+ *  On the instance that leads, the thread of a target cluster also creates the topics that a mapping
+ *  with `topic_policy: create` misses there.  Creating what exists does nothing, so two leaders or
+ *  a stale answer do no harm.
  *  A known topic counts as missing only when two answers half a second apart say so: a broker
  * that has just come back may not know its topics for a moment.  @thread any */
 #ifndef CZ_SCHED_WATCH_H
@@ -24,10 +27,22 @@ typedef enum cz_err (*cz_watch_topics_fn)(void *arg,
                                           cz_time deadline,
                                           struct cz_topic_info **ret,
                                           struct cz_error *err);
+struct cz_watch_job { /* a topic to create */
+    struct cz_cluster *cluster; /* where */
+    const char *topic;
+    struct cz_cluster *like_cluster; /* the source whose settings it gets; NULL: dead letters */
+    const char *like;
+    int32_t partitions;
+};
+typedef enum cz_err (*cz_watch_create_fn)(void *arg,
+                                          const struct cz_watch_job *job,
+                                          cz_time deadline,
+                                          struct cz_error *err);
 struct cz_watch_options {
     int interval_ms;
     cz_watch_topics_fn topics; /* NULL: ask Kafka; else a test's */
-    void *topics_arg;
+    cz_watch_create_fn create; /* as topics */
+    void *topics_arg;          /* of both */
     void (*changed)(void *arg); /* something is known now that was not, or is different */
     void *arg;
 };
@@ -39,11 +54,15 @@ void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
 /** The topics of a mapping; NULL: none any more. */
 void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched_mapping *m);
 
+/** Whether this instance creates topics. */
+void cz_watch_lead(struct cz_watch *w, bool leads);
+
 struct cz_watch_topic {
     bool known;         /* asked and answered */
     enum cz_err code;   /* CZ_OK, CZ_E_NOT_FOUND, CZ_E_FORBIDDEN, … */
     int32_t partitions; /* 0 unless CZ_OK */
     char id[24];
+    char refusal[160]; /* why it could not be created; "" unless we tried */
 };
 void cz_watch_topic(struct cz_watch *w,
                     const char *key,

@@ -43,6 +43,7 @@ struct checking {
     struct cz_cluster *source, *target; /* borrowed from the attempt; NULL: there is none */
     json_t *value_map;                  /* of value_map_ref; owned */
     bool problems;
+    bool create_topics; /* on the target, when missing */
 };
 
 static void problem(struct checking *c, const char *below, const char *code, const char *text)
@@ -88,6 +89,8 @@ static void check_topic(struct checking *c, bool target, const char *topic, cons
     case CZ__FACT_EXISTS:
         return;
     case CZ__FACT_MISSING:
+        if (target && c->create_topics)
+            return; /* by the leader, once the mapping is there */
         text = cz_strf("topic \"%s\" does not exist on cluster \"%s\"", topic, name);
         problem(c, below, "topic-missing", text);
         return;
@@ -108,6 +111,7 @@ static void check_topics(struct checking *c, const struct cz_mapping_spec *spec)
 {
     bool listed =
         json_array_size(json_object_get(json_object_get(c->p->doc, "spec"), "topics")) > 0;
+    c->create_topics = spec->create_topics;
     for (size_t i = 0; i < spec->pairs_len; i++) {
         CZ_CLEANUP(cz_freep)
         char *from =

@@ -140,7 +140,8 @@ CASES = [
     ("spec/target/file", "orders", "/spec/target/file", "not-available", ""),
     ("spec/delivery", "exactly_once", "/spec/delivery", "not-available", ""),
     ("spec/key_format", "avro", "/spec/key_format", "not-available", ""),
-    ("spec/topic_policy", "create", "/spec/topic_policy", "not-available", ""),
+    ("spec/topic_policy", "sync", "/spec/topic_policy", "not-available", ""),
+    ("spec/topic_policy", "make", "/spec/topic_policy", "value", ""),
     ("spec/on_gap", "skip", "/spec/on_gap", "not-available", ""),
 ]
 

@@ -119,7 +119,6 @@ static const struct {
     {"\"transform_jmespath\":{}", "/spec/transform_jmespath", "type"},
     {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
     {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
-    {"\"topic_policy\":\"create\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"sync\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"x\"", "/spec/topic_policy", "value"},
     {"\"on_error\":\"ignore\"", "/spec/on_error", "value"},

@@ -41,6 +41,9 @@ static const struct {
      "/spec/topics/1/target", "topic-missing"},
     {MAPPING(",'on_error':{'dead_letter':'missing3'}"), "/spec/on_error/dead_letter",
      "topic-missing"},
+    {"{'spec':{'source':{'cluster':'source','topic':'missing1'}," DST
+     ",'topic_policy':'create'}}",
+     "/spec/source/topic", "topic-missing"},
     {MAPPING(",'value_map':'nope'"), "/spec/value_map", "not-found"},
     /* one wrong value for each field that works */
     {MAPPING(",'enabled':1"), "/spec/enabled", "type"},
@@ -166,6 +169,15 @@ static void test_preconditions(void **state)
     assert_int_equal(cz_service_put(f->s, &caller, &(struct cz_write){0}, "nobody",
                                     CZ_KIND_MAPPING, "m", NULL, &f->r, &f->rep, &f->err),
                      CZ_E_NOT_FOUND);
+}
+
+/* The source must be there; what is written to may come later. */
+static void test_created_topics_may_be_missing(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_MAPPING, "m",
+                "{'spec':{" SRC ",'target':{'cluster':'target','topic':'missing1'},"
+                "'topic_policy':'create','on_error':{'dead_letter':'missing2'}}}"));
 }
 
 static void test_get_edit_put(void **state)
@@ -440,6 +452,7 @@ int main(void)
         T(test_bad_names),
         T(test_life),
         T(test_preconditions),
+        T(test_created_topics_may_be_missing),
         T(test_get_edit_put),
         T(test_patch),
         T(test_dry_run),

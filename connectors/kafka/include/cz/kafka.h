@@ -88,6 +88,13 @@ CZ_MUST_USE enum cz_err cz_admin_delete_topic(struct cz_admin *a, const char *na
 CZ_MUST_USE enum cz_err cz_admin_topic_config(struct cz_admin *a, const char *topic, const char *key,
                                               char **ret, cz_time deadline, struct cz_error *err);
 
+/** Those of @names (NULL-terminated) that are set on the topic itself, as {"key","value",…,NULL};
+ *  cz_admin_configs_free(*ret). */
+CZ_MUST_USE enum cz_err cz_admin_topic_own_configs(struct cz_admin *a, const char *topic,
+                                                   const char *const *names, char ***ret,
+                                                   cz_time deadline, struct cz_error *err);
+void cz_admin_configs_free(char **configs);
+
 #define CZ_OFFSET_LATEST (-1)   /* as in ListOffsets: the high watermark */
 #define CZ_OFFSET_EARLIEST (-2)
 /** ListOffsets: items[i].offset in: CZ_OFFSET_LATEST, CZ_OFFSET_EARLIEST or a timestamp in ms;

@@ -47,6 +47,7 @@ struct cz_mapping_spec {
     char *value_map_ref; /* name of a value-map object; NULL when inline or none */
     json_t *value_map;   /* inline; NULL when none or a name */
     enum cz_partitioning partitioning;
+    bool create_topics; /* topic_policy: create */
     enum cz_on_error on_error;
     char *dead_letter_topic; /* on the target cluster; CZ_ON_ERROR_DEAD_LETTER */
     enum cz_on_gap on_gap;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The admin client: configuration of topics. */
+#include <string.h>
+
+#include "admin_priv.h"
+
+/* Ask for the topic's configuration. @ret_entries belong to @ret_event. */
+static enum cz_err describe(struct cz__call *call,
+                            const char *topic,
+                            rd_kafka_event_t **ret_event,
+                            const rd_kafka_ConfigEntry_t ***ret_entries,
+                            size_t *ret_n,
+                            struct cz_error *err)
+{
+    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_DescribeConfigs(call->rk, &ask, 1, call->options, call->queue);
+    rd_kafka_ConfigResource_destroy(ask);
+    enum cz_err code = cz__call_wait(call, "topic configuration", ret_event, err);
+    if (code)
+        return code;
+    size_t n = 0;
+    const rd_kafka_ConfigResource_t **r = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(*ret_event), &n);
+    rd_kafka_resp_err_t e = n == 1 ? rd_kafka_ConfigResource_error(r[0]) : RD_KAFKA_RESP_ERR__FAIL;
+    if (e) {
+        code = cz__kafka_fail(err, e, "configuration of topic %s", topic);
+        rd_kafka_event_destroy(*ret_event);
+        return code;
+    }
+    *ret_entries = rd_kafka_ConfigResource_configs(r[0], ret_n);
+    return CZ_OK;
+}
+
+enum cz_err cz_admin_topic_config(struct cz_admin *a,
+                                  const char *topic,
+                                  const char *key,
+                                  char **ret,
+                                  cz_time deadline,
+                                  struct cz_error *err)
+{
+    struct cz__call call;
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_event_t *event = NULL;
+    const rd_kafka_ConfigEntry_t **entries = NULL;
+    size_t n = 0;
+    code = describe(&call, topic, &event, &entries, &n, err);
+    if (!code) {
+        *ret = NULL;
+        for (size_t i = 0; i < n && !*ret; i++)
+            if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), key) == 0)
+                *ret = cz_strdup(rd_kafka_ConfigEntry_value(entries[i]));
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}
+
+/* Set on the topic itself, not by the broker or by default. */
+static bool wanted(const rd_kafka_ConfigEntry_t *entry, const char *const *names)
+{
+    bool own = rd_kafka_ConfigEntry_source(entry) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG;
+    if (!own || !rd_kafka_ConfigEntry_value(entry))
+        return false;
+    for (size_t i = 0; names[i]; i++)
+        if (strcmp(names[i], rd_kafka_ConfigEntry_name(entry)) == 0)
+            return true;
+    return false;
+}
+
+enum cz_err cz_admin_topic_own_configs(struct cz_admin *a,
+                                       const char *topic,
+                                       const char *const *names,
+                                       char ***ret,
+                                       cz_time deadline,
+                                       struct cz_error *err)
+{
+    struct cz__call call;
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_event_t *event = NULL;
+    const rd_kafka_ConfigEntry_t **entries = NULL;
+    size_t n = 0;
+    code = describe(&call, topic, &event, &entries, &n, err);
+    if (!code) {
+        char **list = cz_alloc_array(2 * n + 1, sizeof(*list));
+        size_t len = 0;
+        for (size_t i = 0; i < n; i++) {
+            if (!wanted(entries[i], names))
+                continue;
+            list[len++] = cz_strdup(rd_kafka_ConfigEntry_name(entries[i]));
+            list[len++] = cz_strdup(rd_kafka_ConfigEntry_value(entries[i]));
+        }
+        *ret = list;
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}
+
+void cz_admin_configs_free(char **configs)
+{
+    for (size_t i = 0; configs && configs[i]; i++)
+        cz_free(configs[i]);
+    cz_free(configs);
+}

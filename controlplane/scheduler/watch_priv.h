@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Insides of the metadata watch: watch.c asks, watch_create.c creates what is missing. */
+#ifndef CZ_SCHED_WATCH_PRIV_H
+#define CZ_SCHED_WATCH_PRIV_H
+
+#include "cz/thread.h"
+#include "watch.h"
+
+struct topic {
+    struct cz_watch_topic info;
+    bool missing_once;
+    unsigned mark; /* round in which somebody wanted it */
+    unsigned refusals;
+    cz_time create_at; /* not before */
+};
+
+struct source { /* a cluster that is watched */
+    struct cz_watch *w;
+    uint64_t hash;
+    struct cz_cluster *cluster;
+    struct cz_admin *admin;
+    struct cz_map topics; /* name → struct topic */
+    struct cz_thread thread;
+    int refs; /* keys that mean this cluster */
+    unsigned round;
+    bool stop, done, poke, recheck;
+    cz_time create_at; /* when to look for topics to create */
+    bool asked, unreachable;
+    char error[200];
+    struct source *next;
+};
+
+struct user { /* a mapping */
+    char *source, *target, *dead_letter;
+    bool create;
+    struct cz_sched_pair *pairs;
+    size_t pairs_len;
+};
+
+struct cz_watch {
+    struct cz_watch_options o;
+    struct cz_mutex lock;
+    struct cz_cond wake;
+    bool leads;
+    struct source *sources;
+    struct cz_map keys;  /* key → struct source, borrowed */
+    struct cz_map users; /* uid → struct user */
+};
+
+/** Create one missing topic that a mapping wants created on @s. The lock is held before and after,
+ *  not meanwhile. @return when to look again; CZ_TIME_NEVER: with the next news. */
+cz_time cz__watch_create(struct source *s);
+
+#endif

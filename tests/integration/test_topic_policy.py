@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""topic_policy: create makes what is missing on the target like the source, and only there."""
+from confluent_kafka.admin import ConfigResource
+
+from support.citizenk import api_path
+from support.procs import wait_until
+from support.servers import unique_name
+
+from .copying import read, send, spec
+
+
+def described(servers, broker, topic):
+    """(partitions, {config set on the topic: value}), None when there is no such topic."""
+    admin = servers.admin(broker)
+    found = admin.list_topics(timeout=10).topics.get(topic)
+    if found is None or found.error:
+        return None
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+    configs = admin.describe_configs([resource])[resource].result(10)
+    own = {name: c.value for name, c in configs.items() if c.source == 1}     # DYNAMIC_TOPIC_CONFIG
+    return len(found.partitions), own
+
+
+def topics_condition(stack, name):
+    conditions = stack.rest.get(api_path("teams", "default", "mappings", name, "status"))["conditions"]
+    return next(c for c in conditions if c["type"] == "TopicsExist")
+
+
+def test_missing_topics_are_created_like_the_source(stack, servers, topics):
+    source = topics("policy", partitions=5, on=[servers.source],
+                    config={"cleanup.policy": "compact", "max.message.bytes": "1500000",
+                            "min.insync.replicas": "1", "message.timestamp.type": "LogAppendTime"})
+    name, target, dead = unique_name("create"), source + "-out", source + "-dead"
+    send(servers.source, source, [{"key": f"k{i}", "value": str(i), "partition": i % 5} for i in range(50)])
+    stack.put_mapping(name, spec(source, target, topic_policy="create", on_error={"dead_letter": dead}))
+    found = read(servers.target, target, 50)
+    assert sorted((r.partition, r.key) for r in found) == sorted((i % 5, b"k%d" % i) for i in range(50))
+    # What belongs to the cluster rather than to the data stays the target's own.
+    assert described(servers, servers.target, target) == (
+        5, {"cleanup.policy": "compact", "max.message.bytes": "1500000"})
+    wait_until(lambda: described(servers, servers.target, dead), 15, "the dead letter topic")
+    assert described(servers, servers.target, dead) == (1, {})
+    wait_until(lambda: topics_condition(stack, name)["status"] in (True, "True"), 15, "TopicsExist")
+
+
+def test_require_and_disabled_create_nothing(stack, servers, topics):
+    source = topics("policy", partitions=2, on=[servers.source])
+    required, off, made = (f"{source}-{what}" for what in ("required", "off", "made"))
+    needs = unique_name("require")
+    servers.create_topic(servers.target, required, 2)     # or the mapping would not be saved
+    stack.put_mapping(needs, spec(source, required))
+    servers.delete_topic(servers.target, required)
+    stack.put_mapping(unique_name("off"), spec(source, off, topic_policy="create", enabled=False), wait=False)
+    wait_until(lambda: topics_condition(stack, needs)["reason"] == "TopicMissing", 15, "TopicMissing")
+    # A later mapping is served, so the leader has been there.
+    stack.put_mapping(unique_name("create"), spec(source, made, topic_policy="create"))
+    assert described(servers, servers.target, made) == (2, {})
+    assert described(servers, servers.target, required) is None
+    assert described(servers, servers.target, off) is None
+
+
+def test_a_refusal_is_told_and_stops_nobody(stack, servers, topics):
+    source = topics("policy", partitions=1, on=[servers.source])
+    # A broker refuses a name that differs from another one only by . and _
+    taken, refused = source + "_x", source + ".x"
+    servers.create_topic(servers.target, taken, 1)
+    name = unique_name("refused")
+    stack.put_mapping(name, spec(source, refused, topic_policy="create"), wait=False)
+    wait_until(lambda: topics_condition(stack, name)["reason"] == "TopicNotCreated", 15, "TopicNotCreated")
+    assert "collides" in topics_condition(stack, name)["message"]
+    stack.put_mapping(unique_name("create"), spec(source, source + "-fine", topic_policy="create"))
+    assert described(servers, servers.target, refused) is None
+    # The cause is gone: it goes on by itself.
+    servers.delete_topic(servers.target, taken)
+    stack.wait_state(name, "RUNNING")
+    assert described(servers, servers.target, refused) == (1, {})

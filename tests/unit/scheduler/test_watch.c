@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The metadata watch creates topics for mappings that ask for it: when it leads, as large as the
+ * source, never before the source is known, and a refusal holds up nobody else. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <cmocka.h>
+
+#include "cz/alloc.h"
+#include "cz/util.h"
+#include "fake.h"
+
+#define EVENTUALLY(cond)                                                                       \
+    do {                                                                                       \
+        cz_time until_ = cz_deadline_ms(8000);                                                 \
+        while (!(cond) && cz_now() < until_)                                                   \
+            nap();                                                                             \
+        assert_true(cond);                                                                     \
+    } while (0)
+
+struct world {
+    struct fake_kafka kafka; /* source and target: told apart by their topics' names */
+    struct cz_cluster *source, *target;
+    struct cz_watch *w;
+    _Atomic int created, refused, wrong_cluster;
+};
+
+static void nap(void)
+{
+    struct timespec t = {.tv_nsec = 5000000};
+    (void)nanosleep(&t, NULL);
+}
+
+static enum cz_err
+topics(void *arg, struct cz_cluster *c, const char *const *names, size_t n, cz_time deadline,
+       struct cz_topic_info **ret, struct cz_error *err)
+{
+    struct world *x = arg;
+    return fake_topics(&x->kafka, c, names, n, deadline, ret, err);
+}
+
+static enum cz_err
+create(void *arg, const struct cz_watch_job *job, cz_time deadline, struct cz_error *err)
+{
+    struct world *x = arg;
+    (void)deadline;
+    bool dead = strcmp(job->topic, "t-dead") == 0;
+    if (cz_cluster_hash(job->cluster) != cz_cluster_hash(x->target) || dead != !job->like_cluster ||
+        (!dead && cz_cluster_hash(job->like_cluster) != cz_cluster_hash(x->source)))
+        x->wrong_cluster++;
+    if (strcmp(job->topic, "t-denied") == 0) {
+        x->refused++;
+        return cz_fail(err, CZ_E_FORBIDDEN, "create topic t-denied: denied");
+    }
+    x->created++;
+    fake_topic(&x->kafka, job->topic, job->partitions);
+    return CZ_OK;
+}
+
+static void changed(void *arg)
+{
+    (void)arg;
+}
+
+static int setup(void **state)
+{
+    struct world *x = cz_alloc(sizeof(*x));
+    struct cz_error err = CZ_ERROR_INIT;
+    fake_init(&x->kafka);
+    assert_int_equal(cz_cluster_from_bootstrap("127.0.0.1:1", NULL, &x->source, &err), CZ_OK);
+    assert_int_equal(cz_cluster_from_bootstrap("127.0.0.1:2", NULL, &x->target, &err), CZ_OK);
+    struct cz_watch_options o = {
+        .interval_ms = 20, .topics = topics, .create = create, .topics_arg = x, .changed = changed};
+    x->w = cz_watch_new(&o);
+    cz_watch_cluster(x->w, "a/source", x->source);
+    cz_watch_cluster(x->w, "a/target", x->target);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct world *x = *state;
+    cz_watch_free(x->w);
+    cz_cluster_unref(x->source);
+    cz_cluster_unref(x->target);
+    fake_done(&x->kafka);
+    cz_free(x);
+    return 0;
+}
+
+static void map(struct world *x, const char *uid, const char *from, const char *to, bool make, const char *dead)
+{
+    char source[] = "a/source";
+    char target[] = "a/target";
+    char *s = cz_strdup(from);
+    char *t = cz_strdup(to);
+    char *d = dead ? cz_strdup(dead) : NULL;
+    struct cz_sched_pair pairs[] = {{s, t}};
+    struct cz_sched_mapping m = {.source = source, .target = target, .pairs = pairs, .pairs_len = 1,
+                                 .create = make, .dead_letter = d};
+    cz_watch_mapping(x->w, uid, &m);
+    cz_free(s);
+    cz_free(t);
+    cz_free(d);
+}
+
+static struct cz_watch_topic at(struct world *x, const char *key, const char *topic)
+{
+    struct cz_watch_topic t;
+    cz_watch_topic(x->w, key, topic, &t);
+    return t;
+}
+#define PARTITIONS(topic) at(x, "a/target", topic).partitions
+#define MISSING(key, topic) (at(x, key, topic).known && at(x, key, topic).code == CZ_E_NOT_FOUND)
+
+static void test_created_like_the_source(void **state)
+{
+    struct world *x = *state;
+    cz_watch_lead(x->w, true);
+    map(x, "m", "s", "t", true, "t-dead");
+    EVENTUALLY(MISSING("a/source", "s"));
+    EVENTUALLY(PARTITIONS("t-dead") == 1);
+    assert_true(MISSING("a/target", "t")); /* the source is not there yet */
+    fake_topic(&x->kafka, "s", 7);
+    EVENTUALLY(PARTITIONS("t") == 7);
+    assert_int_equal(x->wrong_cluster, 0);
+}
+
+static void test_largest_source_decides(void **state)
+{
+    struct world *x = *state;
+    fake_topic(&x->kafka, "s1", 3);
+    fake_topic(&x->kafka, "s2", 5);
+    fake_topic(&x->kafka, "s3", 4);
+    map(x, "m1", "s1", "t", true, NULL);
+    map(x, "m2", "s2", "t", true, "t");
+    map(x, "m3", "s3", "t", true, NULL);
+    EVENTUALLY(at(x, "a/source", "s1").known && at(x, "a/source", "s2").known &&
+               at(x, "a/source", "s3").known && MISSING("a/target", "t"));
+    assert_int_equal(x->created, 0); /* who does not lead creates nothing */
+    cz_watch_lead(x->w, true);
+    EVENTUALLY(PARTITIONS("t") == 5);
+    assert_int_equal(x->created, 1);
+}
+
+static void test_only_where_asked(void **state)
+{
+    struct world *x = *state;
+    cz_watch_lead(x->w, true);
+    fake_topic(&x->kafka, "s", 2);
+    map(x, "m1", "s", "t-required", false, NULL);
+    map(x, "m2", "s", "t", true, NULL);
+    EVENTUALLY(PARTITIONS("t") == 2);
+    EVENTUALLY(MISSING("a/target", "t-required"));
+    assert_int_equal(x->created, 1);
+}
+
+static void test_refusal_is_told_and_alone(void **state)
+{
+    struct world *x = *state;
+    cz_watch_lead(x->w, true);
+    fake_topic(&x->kafka, "s", 2);
+    map(x, "m1", "s", "t-denied", true, NULL);
+    EVENTUALLY(at(x, "a/target", "t-denied").refusal[0] != '\0');
+    map(x, "m2", "s", "t", true, NULL);
+    EVENTUALLY(PARTITIONS("t") == 2);
+    assert_non_null(strstr(at(x, "a/target", "t-denied").refusal, "denied"));
+    assert_in_range(x->refused, 1, 5); /* not in a tight loop */
+    fake_topic(&x->kafka, "t-denied", 1); /* somebody else made it */
+    EVENTUALLY(PARTITIONS("t-denied") == 1);
+    assert_string_equal(at(x, "a/target", "t-denied").refusal, "");
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        T(test_created_like_the_source),
+        T(test_largest_source_decides),
+        T(test_only_where_asked),
+        T(test_refusal_is_told_and_alone),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

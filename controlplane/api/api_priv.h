@@ -88,5 +88,12 @@ HANDLER(cz__rest_readyz);
 HANDLER(cz__rest_metrics);
 HANDLER(cz__rest_version);
 HANDLER(cz__rest_openapi); /* openapi.c */
+HANDLER(cz__rest_seed_list); /* seed.c */
+HANDLER(cz__rest_seed_get);
+HANDLER(cz__rest_seed_post);
+HANDLER(cz__rest_seed_put);
+HANDLER(cz__rest_seed_delete);
+HANDLER(cz__rest_seed_enable);
+HANDLER(cz__rest_seed_disable);
 
 #endif

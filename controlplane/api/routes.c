@@ -87,6 +87,7 @@ static const struct cz_http_param readyz_query[] = {
 
 #define TEAM "/api/v1/teams/{team}"
 #define ONE(coll) TEAM "/" coll "/{name}"
+#define SEED "/mappings/{name}"
 #define FREE (CZ_HTTP_NOAUTH | CZ_HTTP_QUIET)
 #define BODY_MAYBE (CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL)
 #define CHANGING (CZ_HTTP_BODY | CZ_HTTP_IF_MATCH)
@@ -173,6 +174,25 @@ const struct cz_http_route cz_api_routes[] = {
      NULL, "Stats", 0, "workers", "stats", "Counters, rates, lag and delay of every mapping", 0},
     {"POST", "/api/v1/eval", cz__rest_eval, CZ_HTTP_BODY, "eval.use", NULL,
      "Eval", "EvalResult", 0, "eval", "eval", "Evaluate a JMESPath expression over a document", 0},
+
+    {"GET", "/mappings", cz__rest_seed_list, 0, "mapping.read", NULL,
+     NULL, "SeedMappingList", 0, "replicator", "seedListMapping",
+     "The mappings of the team default in CitizenK Replicator's form", 0},
+    {"GET", SEED, cz__rest_seed_get, CZ_HTTP_CACHED, "mapping.read", NULL,
+     NULL, "SeedMapping", 0, "replicator", "seedGetMapping", "Read one", 0},
+    {"POST", SEED, cz__rest_seed_post, CZ_HTTP_BODY, "mapping.write", write_query,
+     "SeedMapping", "SeedMappingWritten", 0, "replicator", "seedPostMapping", "Create", 0},
+    {"PUT", SEED, cz__rest_seed_put, CHANGING, "mapping.write", write_query,
+     "SeedMapping", "SeedMappingWritten", 0, "replicator", "seedPutMapping",
+     "Create or replace; fields that only the native form has are kept", 0},
+    {"DELETE", SEED, cz__rest_seed_delete, CZ_HTTP_IF_MATCH, "mapping.write", write_query,
+     NULL, "Written", 0, "replicator", "seedDeleteMapping", "Delete", 0},
+    {"POST", SEED "/enable", cz__rest_seed_enable, BODY_MAYBE | CZ_HTTP_IF_MATCH, "mapping.write",
+     write_query,
+     "Empty", "SeedMappingWritten", 0, "replicator", "seedEnableMapping", "Switch on", 0},
+    {"POST", SEED "/disable", cz__rest_seed_disable, BODY_MAYBE | CZ_HTTP_IF_MATCH,
+     "mapping.write", write_query,
+     "Empty", "SeedMappingWritten", 0, "replicator", "seedDisableMapping", "Switch off", 0},
     {0},
 };
 /* clang-format on */

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The mappings of the team `default` in CitizenK Replicator's flat form, at its paths.  A view:
+ * every call is one of the service's, so there is one truth and one history.  seed_form.c
+ * translates. */
+#include "api_priv.h"
+#include "seed_form.h"
+
+#define TEAM "default"
+
+/* What the original never asked for: a version.  One that a client sends is honoured. */
+static enum cz_err
+write_of(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err)
+{
+    enum cz_err rc = cz__api_write(rq, ret, err);
+    if (rc == CZ_OK && ret->if_match == CZ_IF_MATCH_NONE)
+        ret->if_match = CZ_IF_MATCH_ANY;
+    return rc;
+}
+
+static void
+written(const struct cz_http_request *rq, struct cz_http_response *rs, const struct cz_write *w,
+        struct cz_write_result *r)
+{
+    if (r->resource) {
+        json_t *flat = cz__seed_flat(r->resource);
+        json_decref(r->resource);
+        r->resource = flat;
+    }
+    cz__seed_warnings(r->warnings);
+    cz__api_written(rq, rs, w, r);
+}
+
+static enum cz_err append_page(struct cz_service *s,
+                               struct cz_list_filter *f,
+                               json_t *out,
+                               struct cz_page *page,
+                               struct cz_error *err)
+{
+    size_t i;
+    json_t *item;
+    enum cz_err rc = cz_service_list(s, f, NULL, page, err);
+    if (rc == CZ_OK)
+        json_array_foreach (page->items, i, item)
+            (void)json_array_append_new(out, cz__seed_flat(item));
+    return rc;
+}
+
+HANDLER(cz__rest_seed_list)
+{
+    json_t *all = json_array();
+    struct cz_page page = {0};
+    struct cz_list_filter f = {.team = TEAM, .kind = CZ_KIND_MAPPING, .limit = CZ_MAX_PAGE};
+    enum cz_err rc = append_page(cz__api_service(rq), &f, all, &page, err);
+    while (rc == CZ_OK && page.next_name) {
+        struct cz_page before = page;
+        page = (struct cz_page){0};
+        f.after_team = before.next_team;
+        f.after_name = before.next_name;
+        rc = append_page(cz__api_service(rq), &f, all, &page, err);
+        cz_page_done(&before);
+    }
+    cz_page_done(&page);
+    if (rc == CZ_OK)
+        cz_http_json(rs, 200, json_pack("{s:O}", "mappings", all));
+    json_decref(all);
+    return rc;
+}
+
+HANDLER(cz__rest_seed_get)
+{
+    json_t *o = NULL;
+    int64_t version = 0;
+    enum cz_err rc = cz_service_get(cz__api_service(rq), TEAM, CZ_KIND_MAPPING,
+                                    cz_http_var(rq, "name"), &o, &version, err);
+    if (rc != CZ_OK)
+        return rc;
+    cz_http_etag(rs, version);
+    cz_http_json(rs, 200, cz__seed_flat(o));
+    json_decref(o);
+    return CZ_OK;
+}
+
+typedef enum cz_err (*write_fn)(struct cz_service *s,
+                                const struct cz_caller *who,
+                                const struct cz_write *w,
+                                const char *team,
+                                enum cz_kind kind,
+                                const char *name,
+                                const json_t *doc,
+                                struct cz_write_result *ret,
+                                struct cz_report *rep,
+                                struct cz_error *err);
+
+/* One write; what is wrong is told with pointers into the flat document. */
+static enum cz_err store(const struct cz_http_request *rq,
+                         struct cz_http_response *rs,
+                         write_fn fn,
+                         const struct cz_write *w,
+                         const json_t *doc,
+                         struct cz_error *err)
+{
+    struct cz_write_result r = {0};
+    struct cz_report native = CZ_REPORT_INIT;
+    struct cz_caller who = cz__api_caller(rq);
+    enum cz_err rc = fn(cz__api_service(rq), &who, w, TEAM, CZ_KIND_MAPPING,
+                        cz_http_var(rq, "name"), doc, &r, &native, err);
+    cz__seed_report(&native, cz_http_report(rs));
+    cz_report_done(&native);
+    if (rc == CZ_OK)
+        written(rq, rs, w, &r);
+    return rc;
+}
+
+static enum cz_err create(const struct cz_http_request *rq,
+                          struct cz_http_response *rs,
+                          struct cz_write w,
+                          const json_t *flat,
+                          struct cz_error *err)
+{
+    json_t *doc = cz__seed_native(flat, true);
+    w.create_only = true;
+    w.if_match = CZ_IF_MATCH_NONE;
+    enum cz_err rc = store(rq, rs, cz_service_put, &w, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+/* A patch, so that what the flat form cannot say (a mask, a rate) outlives an edit through it. */
+static enum cz_err replace(const struct cz_http_request *rq,
+                           struct cz_http_response *rs,
+                           const struct cz_write *w,
+                           const json_t *flat,
+                           struct cz_error *err)
+{
+    json_t *doc = cz__seed_native(flat, false);
+    enum cz_err rc = store(rq, rs, cz_service_patch, w, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+static enum cz_err put(const struct cz_http_request *rq,
+                       struct cz_http_response *rs,
+                       bool may_replace,
+                       struct cz_error *err)
+{
+    struct cz_write w;
+    enum cz_err rc = write_of(rq, &w, err);
+    if (rc != CZ_OK)
+        return rc;
+    json_t *flat = cz__api_document(rq);
+    cz__seed_check(flat, cz_http_var(rq, "name"), cz_http_report(rs));
+    if (!cz_report_ok(cz_http_report(rs)))
+        rc = CZ_E_INVALID;
+    else if (!may_replace || w.create_only)
+        rc = create(rq, rs, w, flat, err);
+    else
+        rc = replace(rq, rs, &w, flat, err);
+    if (rc == CZ_E_NOT_FOUND && w.if_match == CZ_IF_MATCH_ANY &&
+        !cz_http_header(rq, "If-Match")) {
+        cz_error_reset(err);
+        rc = create(rq, rs, w, flat, err);
+    }
+    json_decref(flat);
+    return rc;
+}
+
+HANDLER(cz__rest_seed_post)
+{
+    return put(rq, rs, false, err);
+}
+
+HANDLER(cz__rest_seed_put)
+{
+    return put(rq, rs, true, err);
+}
+
+HANDLER(cz__rest_seed_delete)
+{
+    struct cz_write w;
+    struct cz_write_result r = {0};
+    struct cz_caller who = cz__api_caller(rq);
+    enum cz_err rc = write_of(rq, &w, err);
+    if (rc == CZ_OK)
+        rc = cz_service_delete(cz__api_service(rq), &who, &w, TEAM, CZ_KIND_MAPPING,
+                               cz_http_var(rq, "name"), &r, err);
+    if (rc == CZ_OK)
+        written(rq, rs, &w, &r);
+    return rc;
+}
+
+static enum cz_err switch_to(const struct cz_http_request *rq,
+                             struct cz_http_response *rs,
+                             bool enabled,
+                             struct cz_error *err)
+{
+    static const char *const none[] = {NULL};
+    struct cz_write w;
+    enum cz_err rc = write_of(rq, &w, err);
+    if (rc != CZ_OK)
+        return rc;
+    cz__api_known(cz_http_body(rq), none, cz_http_report(rs));
+    if (!cz_report_ok(cz_http_report(rs)))
+        return CZ_E_INVALID;
+    json_t *doc = json_pack("{s:{s:b}}", "spec", "enabled", enabled);
+    rc = store(rq, rs, cz_service_patch, &w, doc, err);
+    json_decref(doc);
+    return rc;
+}
+
+HANDLER(cz__rest_seed_enable)
+{
+    return switch_to(rq, rs, true, err);
+}
+
+HANDLER(cz__rest_seed_disable)
+{
+    return switch_to(rq, rs, false, err);
+}

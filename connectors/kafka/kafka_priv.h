@@ -64,4 +64,7 @@ enum cz_err cz__kafka_fail(struct cz_error *err, rd_kafka_resp_err_t e, const ch
 enum cz_err cz__kafka_fail_take(struct cz_error *err, rd_kafka_error_t *e, const char *fmt, ...)
     CZ_PRINTF(3, 4);
 
+struct cz_producer;
+rd_kafka_t *cz__producer_handle(struct cz_producer *p);
+
 #endif

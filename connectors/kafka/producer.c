@@ -24,6 +24,9 @@ struct cz_producer {
     struct cz_map topics; /* name → struct cz_producer_topic */
 };
 
+#define CZ_STRING_(x) #x
+#define CZ_STRING(x) CZ_STRING_(x)
+
 struct cz_producer_topic {
     rd_kafka_topic_t *rkt;
     _Atomic int32_t partitions;
@@ -35,6 +38,11 @@ static bool is_record_error(rd_kafka_resp_err_t e)
     return e == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE || e == RD_KAFKA_RESP_ERR_INVALID_MSG ||
            e == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE || e == RD_KAFKA_RESP_ERR_INVALID_RECORD ||
            e == RD_KAFKA_RESP_ERR_INVALID_TIMESTAMP || e == RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE;
+}
+
+rd_kafka_t *cz__producer_handle(struct cz_producer *p)
+{
+    return p->rk;
 }
 
 static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaque)
@@ -89,12 +97,13 @@ static enum cz_err make_conf(const struct cz_producer_options *o,
     if (!conf)
         return err ? err->code : CZ_E_INVALID;
     char linger[16], batch[16];
+    const char *timeout = o->transactional_id ? CZ_STRING(CZ_TXN_MESSAGE_MS) : "0";
     (void)snprintf(batch, sizeof batch, "%d", o->batch_bytes > 0 ? o->batch_bytes : 1000000);
     (void)snprintf(linger, sizeof linger, "%d", o->linger_ms);
     const char *const settings[] = {
         "enable.idempotence", "true",
         "acks", "all",
-        "message.timeout.ms", "0",
+        "message.timeout.ms", timeout,
         "compression.codec", o->compression,
         "linger.ms", linger,
         /* Mappings are bounded by their own budgets; these are only the last fence. */
@@ -109,6 +118,11 @@ static enum cz_err make_conf(const struct cz_producer_options *o,
         NULL,
     };
     enum cz_err code = cz__kafka_set_all(conf, settings, err);
+    if (!code && o->transactional_id) {
+        const char *const txn[] = {"transactional.id", o->transactional_id, "transaction.timeout.ms",
+                                   CZ_STRING(CZ_TXN_TIMEOUT_MS), NULL};
+        code = cz__kafka_set_all(conf, txn, err);
+    }
     if (code) {
         rd_kafka_conf_destroy(conf);
         return code;

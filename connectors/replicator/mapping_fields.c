@@ -355,16 +355,6 @@ void cz__check_group(const json_t *v, void *field, const char *pointer, struct c
 }
 
 /* Values of enum rows that the format knows and the product does not have yet. */
-void cz__check_delivery(const json_t *v,
-                        void *field,
-                        const char *pointer,
-                        struct cz_report *rep)
-{
-    (void)field;
-    if (cz_streq(json_string_value(v), "exactly_once"))
-        not_yet(pointer, rep, "exactly_once");
-}
-
 void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
 {
     (void)field;

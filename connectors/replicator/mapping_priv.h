@@ -43,6 +43,7 @@ struct cz__raw {
         int offset;
     } on_change;
     char *consumer_group, *service_group;
+    int64_t commit_interval_ms;
     int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;
     char *filter, *transform;
     struct cz__value_map value_map;
@@ -92,10 +93,6 @@ void cz__check_sample_by(const json_t *v,
                          const char *pointer,
                          struct cz_report *rep);
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
-void cz__check_delivery(const json_t *v,
-                        void *field,
-                        const char *pointer,
-                        struct cz_report *rep);
 void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_topic_policy(const json_t *v,
                             void *field,

@@ -140,6 +140,12 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
                 "nothing can be validated when key_format and value_format are raw");
 }
 
+static void check_delivery(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (s->exactly_once && !s->read_committed)
+        problem(c, "/isolation", "value", "exactly_once reads only what is committed: read_committed");
+}
+
 static char *take(char **p)
 {
     char *v = *p;
@@ -162,6 +168,8 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
         s->consumer_group = take(&raw->consumer_group);
     s->read_committed = raw->isolation == 0;
+    s->exactly_once = raw->delivery == 1;
+    s->commit_interval_ms = raw->commit_interval_ms;
     s->key_format = (enum cz_format)raw->key_format;
     s->value_format = (enum cz_format)raw->value_format;
     s->validate_full = raw->validate == 1;
@@ -200,6 +208,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         s = from_raw(&raw, &c);
         check_pairs(&c, s);
         check_rest(&c, s);
+        check_delivery(&c, s);
     }
     cz_cfg_done(cz_mapping_table, &raw);
     for (size_t i = 0; i < mine.len; i++)

@@ -44,6 +44,7 @@ static void carry_out(struct cz_lane *l, struct lane_command *cmd)
     case CMD_ADD:
         t->next = l->tasks;
         l->tasks = t;
+        l->transactional |= t->txn != NULL;
         for (size_t i = 0; i < t->len; i++) {
             if (t->cursors[i].next < t->cursors[i].stop)
                 lane__attach(l, &t->cursors[i]);
@@ -254,9 +255,13 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
         return;
     t->dirty = false;
     CZ_LOCKED(&t->lock);
-    for (size_t i = 0; i < t->len; i++)
-        t->snap[i] = t->cursors[i].n;
-    t->snap_delay = t->delay;
+    for (size_t i = 0; i < t->len; i++) {
+        const struct lane_cursor *c = &t->cursors[i];
+        t->snap[i] = t->txn ? c->stable : c->n;
+        t->snap[i].end = c->n.end;
+        t->snap[i].committed = c->committed;
+    }
+    t->snap_delay = t->txn ? t->txn->delay : t->delay;
     t->snap_version = ++t->version;
 }
 
@@ -266,6 +271,8 @@ static bool removed(struct cz_lane *l, struct cz_task *t)
     if (t->phase != PHASE_REMOVING)
         return false;
     bool late = cz_now() >= t->remove_deadline;
+    if (t->txn && !lane__txn_over(t, late))
+        return false;
     if (t->inflight_records == 0 && !late)
         lane__commit(l, t, true);
     /* In flight at a dead target: the entries belong to the producer, so keep the task until its
@@ -330,6 +337,14 @@ static bool removing(const struct cz_lane *l)
     return false;
 }
 
+static size_t read_some(struct cz_lane *l)
+{
+    if (l->transactional && lane__txn_drive(l))
+        return 0; /* what was read now could not be sent */
+    int wait = l->busy || l->rewinds || removing(l) ? BUSY_MS : IDLE_MS;
+    return cz_consumer_poll(l->consumer, l->events, LANE_BATCH, wait);
+}
+
 static void *lane_main(void *arg)
 {
     struct cz_lane *l = arg;
@@ -339,8 +354,7 @@ static void *lane_main(void *arg)
             lose_lease(l);
         detach_failed(l);
         lane__serve_rewinds(l);
-        int wait = l->busy || l->rewinds || removing(l) ? BUSY_MS : IDLE_MS;
-        size_t n = cz_consumer_poll(l->consumer, l->events, LANE_BATCH, wait);
+        size_t n = read_some(l);
         l->now = cz_now();
         if (n > 0 && !lane__leased(l))
             lose_lease(l); /* after a long stop: none of these may be sent */

@@ -44,10 +44,16 @@ void lane__commit_collect(struct cz_task *t)
     atomic_store(&t->commit_state, COMMIT_IDLE);
 }
 
+/* What a restart would go on from. */
+static int64_t position(const struct lane_cursor *c)
+{
+    return c->task->txn ? c->stable.position : c->tracker.position;
+}
+
 static bool behind(const struct lane_cursor *c)
 {
     int64_t known = c->committed >= 0 ? c->committed : c->part->start;
-    return c->tracker.position > known;
+    return position(c) > known;
 }
 
 bool lane__commit_settled(struct cz_task *t)
@@ -73,14 +79,14 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
     if ((!now && time < t->commit_at) || !lane__leased(l))
         return;
     char metadata[32];
-    (void)snprintf(metadata, sizeof metadata, "g%" PRId64, t->settings.generation);
+    (void)snprintf(metadata, sizeof metadata, "%c%" PRId64, t->txn ? 'x' : 'g', t->settings.generation);
     struct cz_tp_list list = {0};
     bool renew = time >= t->renew_at;
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
         if (!behind(c) && !renew)
             continue;
-        c->committing = c->tracker.position;
+        c->committing = position(c);
         struct cz_tp *tp = cz_tp_list_add(&list, c->part->topic, c->part->partition, c->committing);
         tp->metadata = cz_strdup(metadata);
     }

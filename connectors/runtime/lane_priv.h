@@ -34,6 +34,32 @@ struct lane_cursor {
     bool broken;  /* a record failed: the position must not move any more */
     int64_t committing, committed;
     struct cz_partition_counters n; /* live counters, the lane's own */
+    /* exactly once */
+    struct cz_partition_counters stable; /* as of the last committed transaction */
+    struct lane_poison *poison;          /* refused by the target: not to be sent again */
+    size_t poison_len;
+};
+struct lane_poison {
+    int64_t offset;
+    int32_t kafka_code;
+    uint8_t code; /* enum cz_err */
+};
+
+enum txn_state {
+    TXN_IDLE,
+    TXN_OPEN,
+    TXN_COMMITTING,
+    TXN_SETTLING, /* committed; delivery reports on their way */
+    TXN_ABORTING,
+    TXN_REWINDING, /* aborted; delivery reports on their way */
+    TXN_DEAD,
+};
+struct lane_txn {
+    struct cz_offsets_at at; /* strings owned */
+    int64_t interval_ms;
+    enum txn_state state;
+    cz_time commit_at, idle_at, give_up_at;
+    struct cz_histogram delay; /* as of the last committed transaction */
 };
 
 enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_FINISHED, PHASE_REMOVING };
@@ -48,6 +74,7 @@ struct cz_task {
     size_t len;
 
     /* the lane's */
+    struct lane_txn *txn; /* NULL: at least once */
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
     bool fenced;  /* the lease ran out: commit nothing more */
@@ -90,6 +117,7 @@ struct cz_lane {
     struct lane_reader *readers;
     struct cz_task *tasks, *busy;
     bool rewinds;   /* some reader wants a rewind */
+    bool transactional; /* has had a task that is exactly once */
     bool detaching; /* some failed task is still attached */
     struct cz_event events[LANE_BATCH];
     cz_time now; /* of this turn of the loop */
@@ -125,5 +153,18 @@ void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when i
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);
 bool lane__commit_settled(struct cz_task *t); /* nothing under way, nothing left to commit */
 void lane__commit_collect(struct cz_task *t);
+/* lane_txn.c */
+struct lane_txn *lane__txn_new(const struct cz_task_txn *conf);
+void lane__txn_free(struct lane_txn *x);
+/** Be in a transaction. */
+CZ_MUST_USE enum cz_err lane__txn_begin(struct cz_task *t, struct cz_error *err);
+/** Give the transaction up and go back; without one: the producer is of no use any more. */
+void lane__txn_abort(struct cz_lane *l, struct cz_task *t, const struct cz_error *why);
+void lane__txn_failed(struct cz_lane *l, struct lane_cursor *c, const struct cz_inflight *e);
+bool lane__poisoned(const struct lane_cursor *c, int64_t offset, struct cz_error *ret);
+/** One step of every transaction; true: one is being ended, read nothing. */
+bool lane__txn_drive(struct cz_lane *l);
+/** Removing: nothing is left to commit. @late: give up. */
+bool lane__txn_over(struct cz_task *t, bool late);
 
 #endif

@@ -163,6 +163,14 @@ static void unhold(struct cz_inflight *e, struct cz_record *r)
 
 enum sent { SENT, SENT_FULL, SENT_REFUSED };
 
+static enum cz_err send(struct cz_task *t, struct cz_producer_topic *topic, const struct cz_send *s,
+                        struct cz_error *err)
+{
+    if (t->txn && lane__txn_begin(t, err))
+        return err->code;
+    return cz_producer_send(t->producer, topic, s, err);
+}
+
 static enum sent send_record(struct cz_lane *l,
                              struct lane_cursor *c,
                              struct cz_record *r,
@@ -174,7 +182,7 @@ static enum sent send_record(struct cz_lane *l,
     bool copy = s->value_changed || slow(l, c);
     bool held = !copy || t->settings.on_error == CZ_ON_ERROR_DEAD_LETTER;
     struct cz_inflight *e = push(l, c, r, s->key.len + s->value.len);
-    const struct cz_send send = {
+    const struct cz_send out = {
         .partition = choose_partition(t, c, r, s),
         .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
         .key = s->key,
@@ -188,9 +196,9 @@ static enum sent send_record(struct cz_lane *l,
     if (held)
         hold(e, r, shared);
     int32_t partitions = cz_producer_topic_partitions(c->part->target);
-    if (send.partition >= partitions) {
-        cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", send.partition, partitions);
-    } else if (!cz_producer_send(t->producer, c->part->target, &send, err)) {
+    if (out.partition >= partitions) {
+        cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", out.partition, partitions);
+    } else if (!send(t, c->part->target, &out, err)) {
         return SENT;
     }
     unhold(e, r);
@@ -227,7 +235,7 @@ static enum sent send_dead_letter(struct cz_lane *l,
     };
     struct cz_inflight *e = again ? again : push(l, c, r, r->key.len + r->value.len);
     e->dead_letter = true;
-    const struct cz_send send = {
+    const struct cz_send out = {
         .partition = -1,
         .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
         .key = r->key,
@@ -239,7 +247,7 @@ static enum sent send_dead_letter(struct cz_lane *l,
         .opaque = e,
     };
     atomic_store_explicit(&e->state, CZ_INFLIGHT_PENDING, memory_order_relaxed);
-    if (!cz_producer_send(t->producer, t->settings.dead_letter, &send, err))
+    if (!send(t, t->settings.dead_letter, &out, err))
         return SENT;
     if (again) {
         e->dead_letter = false;
@@ -271,6 +279,10 @@ static bool of_record(const struct cz_error *err)
 static void fail_send(struct cz_lane *l, struct lane_cursor *c, int64_t offset, const char *stage,
                       struct cz_error *err)
 {
+    if (!of_record(err) && c->task->txn) {
+        lane__txn_abort(l, c->task, err);
+        return;
+    }
     if (!of_record(err))
         err->flags |= CZ_ERR_RETRIABLE;
     fail_at(l, c, offset, stage, err);
@@ -360,11 +372,16 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
             lag(l, t);
         return;
     }
+    if (c->behind)
+        return; /* its transaction came to nothing while we waited */
     struct cz_stage_result s;
     struct cz_error err = CZ_ERROR_INIT;
     int64_t bytes = (int64_t)(r->key.len + r->value.len);
     bool done = true;
-    cz_stages_run(t->settings.stages, l->ctx, r, &s, &err);
+    if (c->poison_len > 0 && lane__poisoned(c, r->offset, &err))
+        s = (struct cz_stage_result){.verdict = CZ_VERDICT_ERROR, .stage = "send"};
+    else
+        cz_stages_run(t->settings.stages, l->ctx, r, &s, &err);
     if (s.verdict == CZ_VERDICT_PASS)
         done = pass(l, c, r, &s, shared);
     else if (s.verdict == CZ_VERDICT_DROP)
@@ -474,6 +491,12 @@ static void sweep_cursor(struct cz_lane *l, struct lane_cursor *c)
             cz_tracker_pop(&c->tracker, !c->broken);
             break;
         case CZ_INFLIGHT_FAILED:
+            if (c->task->txn) {
+                lane__txn_failed(l, c, e);
+                forget(c->task, e);
+                cz_tracker_pop(&c->tracker, false);
+                break;
+            }
             if (!settle_failed(l, c, e))
                 return;
             break;

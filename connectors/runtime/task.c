@@ -35,7 +35,10 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
             .committed = -1,
         };
         t->snap[i] = c->n;
+        c->stable = c->n;
     }
+    if (conf->txn)
+        t->txn = lane__txn_new(conf->txn);
     t->renew_at = cz_deadline_ms(3600 * 1000);
     cz_mutex_init(&t->lock);
     return t;
@@ -47,8 +50,10 @@ void cz_task_free(struct cz_task *t)
         return;
     for (size_t i = 0; i < t->len; i++) {
         cz_tracker_done(&t->cursors[i].tracker);
+        cz_free(t->cursors[i].poison);
         cz_free(t->partitions[i].topic);
     }
+    lane__txn_free(t->txn);
     cz_stages_unref(t->settings.stages);
     cz_mutex_done(&t->lock);
     cz_free(t->partitions);

@@ -136,6 +136,8 @@ void cz_tracker_pop(struct cz_tracker *t, bool advance)
 void cz_inflight_delivered(const struct cz_delivery *d)
 {
     struct cz_inflight *e = d->opaque;
+    if (!e)
+        return; /* a position: the commit tells */
     if (d->code == CZ_OK) {
         int64_t delay = e->timestamp_ms > 0 ? cz_wall_ms() - e->timestamp_ms : -1;
         e->delay_ms = delay > INT32_MAX ? INT32_MAX : (int32_t)delay;

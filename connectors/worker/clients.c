@@ -105,6 +105,34 @@ enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *c
     return CZ_OK;
 }
 
+enum cz_err w_producer_own(struct worker *w, struct w_start *s, const char *id,
+                           struct w_producer **ret, struct cz_error *err)
+{
+    const struct cz_producer_options o = {
+        .cluster = s->target,
+        .client_id = w->o.id,
+        .compression = s->spec->compression,
+        .linger_ms = (int)s->spec->linger_ms,
+        .batch_bytes = s->batch_bytes,
+        .delivered = cz_inflight_delivered,
+        .transactional_id = id,
+    };
+    struct cz_producer *producer = NULL;
+    enum cz_err code = cz_producer_new(&o, &producer, err);
+    if (code)
+        return code;
+    struct w_producer *p = cz_alloc(sizeof *p);
+    p->key = cz_strf("own/%s", id); /* no key of a shared one */
+    p->producer = producer;
+    p->own = true;
+    p->refs = 1;
+    CZ_LOCKED(&w->clients.lock);
+    p->next = w->clients.producers;
+    w->clients.producers = p;
+    *ret = p;
+    return CZ_OK;
+}
+
 void w_producer_put(struct worker *w, struct w_producer *p)
 {
     if (!p)
@@ -147,7 +175,7 @@ void w_producers_tick(struct worker *w)
     cz_mutex_lock(&w->clients.lock);
     for (struct w_producer **at = &w->clients.producers; *at;) {
         struct w_producer *p = *at;
-        bool spent = p->refs == 0 && (cz_producer_dead(p->producer) ||
+        bool spent = p->refs == 0 && (p->own || cz_producer_dead(p->producer) ||
                                       cz_now() - p->unused_since > UNUSED_MS * CZ_MS);
         if (!spent) {
             at = &p->next;
@@ -160,23 +188,35 @@ void w_producers_tick(struct worker *w)
     cz_mutex_unlock(&w->clients.lock);
     while (old) {
         struct w_producer *next = old->next;
-        w_job_submit(w, W_JOB_REAP, old);
+        w_job_submit(w, W_JOB_REAP, old, NULL);
         old = next;
+    }
+    for (struct w_slots **at = &w->clients.slots; *at;) {
+        struct w_slots *s = *at;
+        if (!s->left) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        w_job_submit(w, W_JOB_REAP, NULL, s);
     }
 }
 
 /* ---- lanes ---------------------------------------------------------------------------------- */
 
-static struct w_slots *slots_for(struct worker *w, struct cz_cluster *c, bool read_committed)
+static struct w_slots *slots_for(struct worker *w, struct cz_cluster *c, bool read_committed,
+                                 const char *own_key)
 {
-    CZ_CLEANUP(cz_freep) char *key =
-        cz_strf("%016" PRIx64 "/%d", cz_cluster_hash(c), (int)read_committed);
-    for (struct w_slots *s = w->clients.slots; s; s = s->next) {
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%016" PRIx64 "/%d%s%s", cz_cluster_hash(c),
+                                             (int)read_committed, own_key ? "/" : "",
+                                             own_key ? own_key : "");
+    for (struct w_slots *s = w->clients.slots; s && !own_key; s = s->next) {
         if (strcmp(s->key, key) == 0)
             return s;
     }
     struct w_slots *s = cz_alloc(sizeof *s);
     s->key = cz_strdup(key);
+    s->own = own_key != NULL;
     for (int i = 0; i < W_MAX_LANES; i++)
         cz_map_init(&s->parts[i], NULL);
     s->next = w->clients.slots;
@@ -203,6 +243,8 @@ static int choose_lane(struct worker *w, struct w_slots *s, const struct cz_task
 {
     int best = 0;
     size_t best_cost = SIZE_MAX;
+    if (s->own)
+        return 0;
     for (int i = 0; i < (int)w->o.lanes; i++) {
         if (!s->lanes[i] || shared_parts(s, i, parts, n) == 0)
             return i;
@@ -223,10 +265,10 @@ static void on_lane_event(void *arg, const struct cz_task_event *e)
 }
 
 enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
-                       const struct cz_task_partition *parts, size_t n, struct w_slots **ret,
-                       int *ret_index, struct cz_error *err)
+                       const char *own_key, const struct cz_task_partition *parts, size_t n,
+                       struct w_slots **ret, int *ret_index, struct cz_error *err)
 {
-    struct w_slots *s = slots_for(w, c, read_committed);
+    struct w_slots *s = slots_for(w, c, read_committed, own_key);
     int i = choose_lane(w, s, parts, n);
     if (!s->lanes[i]) {
         CZ_CLEANUP(cz_freep) char *name = cz_strf("%s-%d", w->o.id, i);
@@ -242,8 +284,10 @@ enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committ
             .arg = w,
         };
         enum cz_err code = cz_lane_new(&o, &s->lanes[i], err);
-        if (code)
+        if (code) {
+            s->left = s->own;
             return code;
+        }
     }
     for (size_t k = 0; k < n; k++) {
         CZ_CLEANUP(cz_freep) char *key = part_key(&parts[k]);
@@ -265,6 +309,19 @@ void w_lane_leave(struct w_slots *s, int index, const struct cz_task_partition *
         else
             cz_map_remove(&s->parts[index], key);
     }
+    s->left = s->own;
+}
+
+void w_slots_reap(struct w_slots *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < W_MAX_LANES; i++) {
+        cz_lane_free(s->lanes[i]);
+        cz_map_done(&s->parts[i]);
+    }
+    cz_free(s->key);
+    cz_free(s);
 }
 
 void w_clients_done(struct worker *w)
@@ -278,12 +335,7 @@ void w_clients_done(struct worker *w)
     while (c->slots) {
         struct w_slots *s = c->slots;
         c->slots = s->next;
-        for (int i = 0; i < W_MAX_LANES; i++) {
-            cz_lane_free(s->lanes[i]);
-            cz_map_done(&s->parts[i]);
-        }
-        cz_free(s->key);
-        cz_free(s);
+        w_slots_reap(s);
     }
     cz_map_done(&c->admins);
     cz_map_done(&c->down);

@@ -178,7 +178,7 @@ static void watch_lease(struct worker *w)
         cz_log(CZ_LOG_WARN, "worker", "the lease ran out: the status topic cannot be written");
     } else if (!w->leased && leased && w->synced && !w->syncing && !w->stopping) {
         w->syncing = true;
-        w_job_submit(w, W_JOB_SYNC, NULL);
+        w_job_submit(w, W_JOB_SYNC, NULL, NULL);
     }
 }
 
@@ -187,7 +187,7 @@ static void watch_targets(struct worker *w)
     if (w->refreshing || w->stopping || cz_now() < w->refresh_at)
         return;
     w->refreshing = true;
-    w_job_submit(w, W_JOB_REFRESH, NULL);
+    w_job_submit(w, W_JOB_REFRESH, NULL, NULL);
 }
 
 static bool may_end(struct worker *w)

@@ -160,13 +160,17 @@ static enum cz_err resolve(struct w_start *s, struct cz_admin *admin, int64_t *a
     return code;
 }
 
-static enum cz_err committed(struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
+static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
                              bool *fresh, struct cz_error *err)
 {
     struct cz_tp_list list = {0};
     for (size_t i = 0; i < s->parts_len; i++)
         cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, -1);
-    enum cz_err code = cz_admin_group_offsets(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    enum cz_err code = CZ_OK;
+    if (s->group)
+        code = cz_admin_group_offsets(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    if (!code)
+        code = w_txn_positions(w, s, &list, fresh, err);
     for (size_t i = 0; !code && i < s->parts_len; i++) {
         const struct cz_tp *tp = &list.items[i];
         if (tp->code) {
@@ -197,7 +201,7 @@ static enum cz_err settle(struct w_start *s, struct cz_admin *admin, const int64
     for (size_t i = 0; i < s->parts_len; i++) {
         if (fresh[i])
             cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, at[i])->metadata =
-                cz_strf("g%lld", (long long)s->generation);
+                cz_strf("%c%lld", s->spec->exactly_once ? 'x' : 'g', (long long)s->generation);
     }
     enum cz_err code = CZ_OK;
     if (list.len > 0)
@@ -219,8 +223,8 @@ static enum cz_err positions(struct worker *w, struct w_start *s, int64_t *at, s
         return code;
     bool *asked = cz_alloc_array(s->parts_len + 1, sizeof *asked);
     bool *fresh = cz_alloc_array(s->parts_len + 1, sizeof *fresh);
-    if (s->group) {
-        code = committed(s, s->source_admin, at, asked, fresh, err);
+    if (s->group || s->spec->exactly_once) {
+        code = committed(w, s, s->source_admin, at, asked, fresh, err);
     } else {
         for (size_t i = 0; i < s->parts_len; i++) {
             bool exact = true;
@@ -230,6 +234,8 @@ static enum cz_err positions(struct worker *w, struct w_start *s, int64_t *at, s
     }
     if (!code)
         code = resolve(s, s->source_admin, at, asked, err);
+    if (!code && s->spec->exactly_once)
+        code = w_txn_claim(w, s, at, err);
     if (!code && s->group)
         code = settle(s, s->source_admin, at, fresh, err);
     if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
@@ -292,7 +298,9 @@ static void run_start(struct worker *w, struct w_start *s)
         code = w_cluster_usable(w, s->source, err);
     if (!code)
         code = ask_targets(w, s, counts, err);
-    if (!code)
+    if (!code && s->spec->exactly_once)
+        code = w_txn_producer(w, s, err);
+    else if (!code)
         code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms,
                               s->batch_bytes, &s->producer, err);
     if (!code)
@@ -337,16 +345,20 @@ static void run(struct worker *w, struct w_start *s)
         return;
     case W_JOB_REAP:
         w_client_reap(s->spent);
+        w_slots_reap(s->spent_lane);
         s->spent = NULL;
+        s->spent_lane = NULL;
         return;
     }
 }
 
-void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent)
+void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent,
+                  struct w_slots *spent_lane)
 {
     struct w_start *s = cz_alloc(sizeof *s);
     s->job = job;
     s->spent = spent;
+    s->spent_lane = spent_lane;
     CZ_LOCKED(&w->lock);
     s->next = w->start_head; /* few and quick: before the starts */
     w->start_head = s;
@@ -405,6 +417,9 @@ void w_start_free(struct worker *w, struct w_start *s)
         cz_free(s->out[i].topic);
     w_producer_put(w, s->producer);
     w_client_reap(s->spent);
+    w_slots_reap(s->spent_lane);
+    cz_free((char *)CZ_UNCONST(s->txn.at.uid));
+    cz_free((char *)CZ_UNCONST(s->txn.at.writer));
     cz_cluster_unref(s->source);
     cz_cluster_unref(s->target);
     cz_mapping_spec_free(s->spec);

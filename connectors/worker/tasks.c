@@ -120,7 +120,8 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
-    if (w_lane_for(w, s->source, s->spec->read_committed, s->out, s->out_len, &slots, &lane, err)) {
+    const char *own = s->spec->exactly_once ? s->txn.at.writer : NULL;
+    if (w_lane_for(w, s->source, s->spec->read_committed, own, s->out, s->out_len, &slots, &lane, err)) {
         cz_stages_unref(settings.stages);
         return;
     }
@@ -129,6 +130,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         .group = s->group,
         .source = s->source_admin,
         .producer = s->producer->producer,
+        .txn = own ? &s->txn : NULL,
         .settings = settings,
         .partitions = s->out,
         .partitions_len = s->out_len,

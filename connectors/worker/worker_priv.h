@@ -31,6 +31,7 @@ struct w_producer {
     char *key;
     struct cz_producer *producer;
     int refs;
+    bool own; /* of one exactly-once task: goes when the task does */
     cz_time unused_since;
     struct w_producer *next;
 };
@@ -39,6 +40,8 @@ struct w_slots {
     char *key;
     struct cz_lane *lanes[W_MAX_LANES];
     struct cz_map parts[W_MAX_LANES]; /* "topic/partition" → (void *)count */
+    bool own;                         /* of one exactly-once task; lane 0 only */
+    bool left;                        /* that task is gone */
     struct w_slots *next;
 };
 struct w_clients {
@@ -49,6 +52,7 @@ struct w_clients {
     struct w_slots *slots;
 };
 struct worker;
+struct w_start;
 void w_clients_init(struct w_clients *c);
 void w_clients_done(struct worker *w);
 CZ_MUST_USE enum cz_err w_admin(struct worker *w, struct cz_cluster *c, struct cz_admin **ret,
@@ -58,16 +62,21 @@ CZ_MUST_USE enum cz_err w_cluster_usable(struct worker *w, struct cz_cluster *c,
 void w_cluster_down(struct worker *w, struct cz_cluster *c);
 CZ_MUST_USE enum cz_err w_producer_get(struct worker *w, struct cz_cluster *c, const char *compression,
                                        int linger_ms, int batch_bytes, struct w_producer **ret, struct cz_error *err);
+/** A transactional one for a single task; other uses of the id are fenced when it is initialised. */
+CZ_MUST_USE enum cz_err w_producer_own(struct worker *w, struct w_start *s, const char *id,
+                                       struct w_producer **ret, struct cz_error *err);
 void w_producer_put(struct worker *w, struct w_producer *p);
 void w_producers_tick(struct worker *w);
 /** Take a use of each producer (at most @max); w_producer_put() each. */
 size_t w_producers_hold(struct worker *w, struct w_producer **ret, size_t max);
 /** Free a producer that nobody uses; may block. NULL allowed. */
 void w_client_reap(struct w_producer *p);
+void w_slots_reap(struct w_slots *s); /* the same for a task's own lane */
 /** A lane for the task's partitions: the first one that reads none of them, else the last. */
+/** With @own_key: a lane of its own. */
 CZ_MUST_USE enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
-                                   const struct cz_task_partition *parts, size_t n,
-                                   struct w_slots **ret, int *ret_index, struct cz_error *err);
+                                   const char *own_key, const struct cz_task_partition *parts,
+                                   size_t n, struct w_slots **ret, int *ret_index, struct cz_error *err);
 void w_lane_leave(struct w_slots *s, int index, const struct cz_task_partition *parts, size_t n);
 
 /* ---- mappings and tasks (herder) ------------------------------------------------------------ */
@@ -240,6 +249,7 @@ enum w_job {
 struct w_start {
     enum w_job job;
     struct w_producer *spent; /* REAP */
+    struct w_slots *spent_lane; /* REAP */
     uint64_t seq;
     char *uid;
     int n;
@@ -259,11 +269,23 @@ struct w_start {
     struct w_producer *producer;
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;
+    struct cz_task_txn txn; /* exactly once; strings owned */
     struct w_start *next;
 };
 void w_start_submit(struct worker *w, struct w_start *s);
-void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent);
+void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent, struct w_slots *spent_lane);
 void w_start_free(struct worker *w, struct w_start *s);
 void *w_starter_main(void *arg);
+
+/* start_txn.c: positions of exactly-once tasks, see cz/offsets_topic.h */
+/** The producer of the task, fencing who had its id. */
+CZ_MUST_USE enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err);
+/** @l what the group has, per part: put in what the offsets topic has where that counts, with
+ *  metadata "g<generation>"; @fresh: to be committed to the group. */
+CZ_MUST_USE enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l,
+                                        bool *fresh, struct cz_error *err);
+/** Write where we begin under our own id, before anything is read. */
+CZ_MUST_USE enum cz_err w_txn_claim(struct worker *w, struct w_start *s, const int64_t *at,
+                                    struct cz_error *err);
 
 #endif

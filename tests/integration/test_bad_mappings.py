@@ -138,7 +138,7 @@ CASES = [
     ("spec/source/pattern", "^o", "/spec/source/pattern", "not-available", ""),
     ("spec/source/file", "orders", "/spec/source/file", "not-available", ""),
     ("spec/target/file", "orders", "/spec/target/file", "not-available", ""),
-    ("spec/delivery", "exactly_once", "/spec/delivery", "not-available", ""),
+    ("spec/commit_interval_ms", 9, "/spec/commit_interval_ms", "range", ""),
     ("spec/key_format", "avro", "/spec/key_format", "not-available", ""),
     ("spec/topic_policy", "sync", "/spec/topic_policy", "not-available", ""),
     ("spec/topic_policy", "make", "/spec/topic_policy", "value", ""),

@@ -63,7 +63,7 @@ static const struct {
     {MAPPING(",'producer':{'compression':'x'}"), "/spec/producer/compression", "value"},
     {MAPPING(",'producer':{'plugin.library.paths':'x'}"), "/spec/producer/plugin.library.paths",
      "unknown-field"},
-    {MAPPING(",'delivery':'exactly_once'"), "/spec/delivery", "not-available"},
+    {MAPPING(",'delivery':'exactly_once','isolation':'read_uncommitted'"), "/spec/isolation", "value"},
     {MAPPING(",'sample':{'percent':500}"), "/spec/sample/percent", "range"},
 };
 

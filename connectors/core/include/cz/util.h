@@ -39,4 +39,8 @@ CZ_MUST_USE enum cz_err cz_write_file(const char *path, const void *p, size_t n,
 
 extern const char *const cz_version; /* "0.1.0" */
 
+/** For tests: die by SIGKILL here when the environment says CITIZENK_FAULT=<@point>. Not for the
+ *  per-record path. */
+void cz_fault(const char *point);
+
 #endif

@@ -27,6 +27,7 @@ struct cz_producer_options {
     int linger_ms;
     int batch_bytes;            /* most of a batch: a target refuses a whole batch; 0: 1000000 */
     cz_delivered_fn delivered;
+    const char *transactional_id; /* NULL: none, records have no time limit; else see below */
 };
 CZ_MUST_USE enum cz_err cz_producer_new(const struct cz_producer_options *o,
                                         struct cz_producer **ret,
@@ -53,6 +54,19 @@ void cz_producer_topic_expect(struct cz_producer_topic *t, int32_t partitions);
 /** Ask the cluster for the partition counts of all topics that this producer has handles of; the
  *  producer itself takes them up too (it refuses partitions that it has not heard of). @thread any */
 CZ_MUST_USE enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct cz_error *err);
+
+/* Transactions (options.transactional_id).  A record's time limit is below the transaction's, so a
+ * target that is away ends in an error that asks for an abort, not in a fenced producer. */
+#define CZ_TXN_MESSAGE_MS 20000
+#define CZ_TXN_TIMEOUT_MS 30000
+/** Fence whoever used the id before and end its transaction. Bounded by @deadline. */
+CZ_MUST_USE enum cz_err cz_producer_txn_init(struct cz_producer *p, cz_time deadline, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_producer_txn_begin(struct cz_producer *p, struct cz_error *err);
+/** One bounded piece of a commit or an abort; delivery reports run inside. In the error's flags:
+ *  CZ_ERR_FATAL → free the producer; CZ_ERR_ABORT_TXN → abort; CZ_ERR_RETRIABLE → not over yet, call
+ *  the same again. */
+CZ_MUST_USE enum cz_err cz_producer_txn_commit(struct cz_producer *p, int slice_ms, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_producer_txn_abort(struct cz_producer *p, int slice_ms, struct cz_error *err);
 
 struct cz_send {
     int32_t partition; /* >= 0; -1: any (dead letters) */

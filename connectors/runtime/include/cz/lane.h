@@ -27,6 +27,7 @@
 #include "cz/kafka.h"
 #include "cz/mapping_spec.h"
 #include "cz/metrics.h"
+#include "cz/offsets_topic.h"
 #include "cz/producer.h"
 #include "cz/stages.h"
 
@@ -52,11 +53,18 @@ struct cz_task_partition {
     int64_t end;                        /* the first offset that is not read any more */
     struct cz_producer_topic *target;   /* of the pair; its partition count must be known */
 };
+/** Exactly once: the producer has the transactional id `at.writer` and serves this task alone, as
+ *  does its lane. */
+struct cz_task_txn {
+    struct cz_offsets_at at; /* strings are copied */
+    int64_t interval_ms;
+};
 struct cz_task_conf {
     const char *label;  /* "<team>/<mapping>/<task>", for logs and error headers; copied */
     const char *group;  /* commit to this group; NULL: no group. Copied */
     struct cz_admin *source;      /* for commits; borrowed, outlives the task */
     struct cz_producer *producer; /* borrowed, outlives the task */
+    const struct cz_task_txn *txn; /* NULL: at least once */
     struct cz_task_settings settings;     /* the reference is taken over */
     struct cz_task_partition *partitions; /* array and its topics are taken over */
     size_t partitions_len;

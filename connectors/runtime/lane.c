@@ -289,7 +289,8 @@ static void look_at_ends(struct cz_lane *l, struct cz_task *t)
     bool done = t->inflight_records == 0;
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
-        if (c->next < c->stop)
+        /* An aborted transaction is read again: only a commit ends it. */
+        if ((t->txn ? c->stable.position : c->next) < c->stop)
             done = false;
         else if (c->reader)
             lane__detach(l, c);

@@ -32,7 +32,7 @@ else()
     else()
         set(deps_root $ENV{HOME}/.cache/citizenk/deps)
     endif()
-    set(prefix ${deps_root}/librdkafka-${CZ_RDKAFKA_VERSION}-3) # -3: our build and patches, see deploy/deps
+    set(prefix ${deps_root}/librdkafka-${CZ_RDKAFKA_VERSION}-4) # -4: our build and patches, see deploy/deps
     if(NOT EXISTS ${prefix}/lib/librdkafka.a)
         message(FATAL_ERROR "librdkafka >= 2.12 not found (looked in ${prefix}): run deploy/deps")
     endif()

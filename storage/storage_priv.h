@@ -68,6 +68,18 @@ struct cz_store_vt {
                          const char *outcome,
                          const json_t *detail,
                          struct cz_error *err);
+    enum cz_err (*mark)(struct cz_store *s,
+                        const char *uid,
+                        const char *name,
+                        int64_t *ret,
+                        struct cz_error *err);
+    enum cz_err (*set_mark)(struct cz_store *s,
+                            const char *uid,
+                            const char *name,
+                            int64_t value,
+                            const struct cz_change_meta *meta,
+                            const json_t *detail,
+                            struct cz_error *err);
     enum cz_err (*outbox)(struct cz_store *s,
                           int limit,
                           struct cz_config_record_list *ret,

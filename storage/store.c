@@ -188,6 +188,28 @@ cz_tx_publish(struct cz_tx *tx, const char *key, const json_t *value, struct cz_
 /* ---- the leader's side ----------------------------------------------------------------------
  */
 
+enum cz_err cz_store_mark(struct cz_store *s,
+                          const char *uid,
+                          const char *name,
+                          int64_t *ret,
+                          struct cz_error *err)
+{
+    assert(uid && name && ret);
+    return s->vt->mark(s, uid, name, ret, err);
+}
+
+enum cz_err cz_store_set_mark(struct cz_store *s,
+                              const char *uid,
+                              const char *name,
+                              int64_t value,
+                              const struct cz_change_meta *meta,
+                              const json_t *detail,
+                              struct cz_error *err)
+{
+    assert(uid && name && meta && meta->action);
+    return s->vt->set_mark(s, uid, name, value, meta, detail, err);
+}
+
 enum cz_err cz_store_outbox(struct cz_store *s,
                             int limit,
                             struct cz_config_record_list *ret,

@@ -422,6 +422,43 @@ static enum cz_err mem_audit(struct cz_store *s,
     return CZ_OK;
 }
 
+static enum cz_err mem_mark(
+    struct cz_store *s, const char *uid, const char *name, int64_t *ret, struct cz_error *err)
+{
+    (void)err;
+    struct mem_store *m = mem_of(s);
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", uid, name);
+    mem__lock(m);
+    const int64_t *value = cz_map_get(&m->marks, key);
+    *ret = value ? *value : 0;
+    mem__unlock(m);
+    return CZ_OK;
+}
+
+static enum cz_err mem_set_mark(struct cz_store *s,
+                                const char *uid,
+                                const char *name,
+                                int64_t value,
+                                const struct cz_change_meta *meta,
+                                const json_t *detail,
+                                struct cz_error *err)
+{
+    (void)meta, (void)detail; /* as in mem_audit() */
+    struct mem_store *m = mem_of(s);
+    struct cz_resource r = {0};
+    enum cz_err rc = mem_get_uid(s, uid, &r, err);
+    if (rc)
+        return rc;
+    cz_resource_done(&r);
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", uid, name);
+    int64_t *box = cz_alloc(sizeof(*box));
+    *box = value;
+    mem__lock(m);
+    cz_map_put(&m->marks, key, box);
+    mem__unlock(m);
+    return CZ_OK;
+}
+
 static enum cz_err mem_check(struct cz_store *s, cz_time deadline, struct cz_error *err)
 {
     (void)s, (void)deadline, (void)err;
@@ -445,6 +482,7 @@ static void mem_free(struct cz_store *s)
     cz_revision_list_done(&m->revisions);
     cz_config_record_list_done(&m->outbox);
     cz_config_record_list_done(&m->config);
+    cz_map_done(&m->marks);
     cz_free(m->leader);
     cz_cond_done(&m->changed);
     cz_mutex_done(&m->lock);
@@ -464,6 +502,8 @@ static const struct cz_store_vt mem_vt = {
     .put_team = mem_put_team,
     .write = mem__write,
     .audit = mem_audit,
+    .mark = mem_mark,
+    .set_mark = mem_set_mark,
     .outbox = mem_outbox,
     .outbox_done = mem_outbox_done,
     .config = mem_config,
@@ -479,6 +519,7 @@ struct cz_store *cz_store_memory_new(void)
     m->base.vt = &mem_vt;
     cz_mutex_init(&m->lock);
     cz_cond_init(&m->changed);
+    cz_map_init(&m->marks, cz_free);
     add_team(m, "default");
     return &m->base;
 }

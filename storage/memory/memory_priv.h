@@ -6,6 +6,7 @@
 #ifndef CZ_STORAGE_MEMORY_PRIV_H
 #define CZ_STORAGE_MEMORY_PRIV_H
 
+#include "cz/map.h"
 #include "cz/thread.h"
 #include "storage_priv.h"
 
@@ -25,6 +26,7 @@ struct mem_store {
     char *leader;                /* who led last */
     struct mem_leadership *lead; /* who leads now, or NULL */
     cz_time renewed_at;
+    struct cz_map marks; /* uid "/" name → int64_t */
 };
 
 struct mem_undo {

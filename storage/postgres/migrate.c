@@ -108,7 +108,7 @@ static const struct {
 } grants[] = {
     {"SELECT", "schema_migration"},
     {"SELECT, INSERT", "change, revision, audit_event"},
-    {"SELECT, INSERT, UPDATE", "team, resource"},
+    {"SELECT, INSERT, UPDATE", "team, resource, mark"},
     {"SELECT, UPDATE", "epoch, leader"},
     {"SELECT, INSERT, DELETE", "outbox"},
     {"SELECT, INSERT, UPDATE, DELETE", "config_record"},

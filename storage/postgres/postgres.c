@@ -59,6 +59,37 @@ static enum cz_err pg_audit(struct cz_store *s,
     return pg__query(pg_of(s), PG_AUDIT, values, &res, err);
 }
 
+static enum cz_err pg_mark(struct cz_store *s,
+                           const char *uid,
+                           const char *name,
+                           int64_t *ret,
+                           struct cz_error *err)
+{
+    const char *values[] = {uid, name};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_MARK, values, &res, err);
+    if (rc == CZ_OK)
+        *ret = PQntuples(res) ? pg_int(res, 0, 0) : 0;
+    return rc;
+}
+
+static enum cz_err pg_set_mark(struct cz_store *s,
+                               const char *uid,
+                               const char *name,
+                               int64_t value,
+                               const struct cz_change_meta *meta,
+                               const json_t *detail,
+                               struct cz_error *err)
+{
+    struct pg_num number;
+    CZ_CLEANUP(cz_freep) char *text = pg_json(detail, false);
+    const char *values[] = {uid,          name,         pg_num(&number, value), meta->team,
+                            meta->actor,  meta->via,    meta->action,           meta->request_id,
+                            meta->trace_id, meta->ip,   text};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    return pg__query(pg_of(s), PG_SET_MARK, values, &res, err);
+}
+
 /* ---- the leader's side
  * ----------------------------------------------------------------------- */
 
@@ -179,6 +210,8 @@ static const struct cz_store_vt pg_vt = {
     .put_team = pg_put_team,
     .write = pg__write,
     .audit = pg_audit,
+    .mark = pg_mark,
+    .set_mark = pg_set_mark,
     .outbox = pg_outbox,
     .outbox_done = pg_outbox_done,
     .config = pg_config,

@@ -188,6 +188,14 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
                  "$1") ", $2, $3, $4,"
                        " coalesce($5, 'unknown'), $6, $7, $8, $9, $10::json)"),
 
+    PLAIN(PG_MARK, 2, "SELECT value FROM mark WHERE uid = $1 AND name = $2"),
+    PLAIN(PG_SET_MARK,
+          11,
+          "WITH m AS (INSERT INTO mark (uid, name, value) VALUES ($1, $2, $3::bigint)"
+          "  ON CONFLICT (uid, name) DO UPDATE SET value = excluded.value, at = excluded.at)"
+          " INSERT INTO audit_event (team_id, actor, via, action, outcome, request_id, trace_id,"
+          "  ip, detail) VALUES (" LIVE_TEAM("$4") ", $5, $6, $7, 'ok', $8, $9, $10, $11::json)"),
+
     PREPARED(PG_OUTBOX,
              1,
              "SELECT o.seq, o.key, o.value, c.trace_id FROM outbox o"

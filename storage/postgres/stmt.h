@@ -29,6 +29,8 @@ enum pg_stmt {
     PG_PUBLISH,
     PG_PUBLISH_TOMBSTONE,
     PG_AUDIT,
+    PG_MARK,
+    PG_SET_MARK,
     PG_OUTBOX,
     PG_OUTBOX_DONE,
     PG_CONFIG,

@@ -221,6 +221,15 @@ CZ_MUST_USE enum cz_err cz_tx_publish(struct cz_tx *tx, const char *key, const j
 CZ_MUST_USE enum cz_err cz_store_audit(struct cz_store *s, const struct cz_change_meta *meta,
                                        const char *outcome, const json_t *detail, struct cz_error *err);
 
+/** How far something that must be done once for an object is done: a number by object and name that
+ *  outlives a leader and is no change of the object.  @param ret 0: never set */
+CZ_MUST_USE enum cz_err cz_store_mark(struct cz_store *s, const char *uid, const char *name,
+                                      int64_t *ret, struct cz_error *err);
+/** Set it, together with the audit event of @meta and @detail (outcome "ok"). */
+CZ_MUST_USE enum cz_err cz_store_set_mark(struct cz_store *s, const char *uid, const char *name,
+                                          int64_t value, const struct cz_change_meta *meta,
+                                          const json_t *detail, struct cz_error *err);
+
 /* ---- the leader's side -------------------------------------------------------------------- */
 
 struct cz_config_record {

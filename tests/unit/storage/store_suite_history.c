@@ -281,6 +281,29 @@ void test_config(void **state)
     cz_config_record_list_done(&l);
 }
 
+void test_marks(void **state)
+{
+    struct cz_store *s = store(state);
+    struct cz_error err = CZ_ERROR_INIT;
+    const struct cz_change_meta meta = {.team = "marks", .actor = "system", .action = "mapping.once"};
+    struct cz_resource r = {0};
+    int64_t value = -1;
+    new_team(s, "marks");
+    int64_t seq = put(s, "marks", "m", "{}");
+    ASSERT_OK(cz_store_get(s, "marks", CZ_KIND_MAPPING, "m", &r, &err), &err);
+    ASSERT_OK(cz_store_mark(s, r.uid, "once", &value, &err), &err);
+    assert_int_equal(value, 0);
+    ASSERT_OK(cz_store_set_mark(s, r.uid, "once", 7, &meta, NULL, &err), &err);
+    ASSERT_OK(cz_store_set_mark(s, r.uid, "once", 5000000000, &meta, NULL, &err), &err);
+    ASSERT_OK(cz_store_mark(s, r.uid, "once", &value, &err), &err);
+    assert_int_equal(value, 5000000000);
+    ASSERT_OK(cz_store_mark(s, r.uid, "other", &value, &err), &err);
+    assert_int_equal(value, 0);
+    assert_int_equal(now_seq(s), seq); /* no change of the object */
+    assert_int_not_equal(cz_store_set_mark(s, "no-such-uid", "once", 1, &meta, NULL, NULL), CZ_OK);
+    cz_resource_done(&r);
+}
+
 void test_audit_and_check(void **state)
 {
     struct cz_store *s = store(state);

@@ -5,7 +5,8 @@
  *    settings               {"snapshot":true,"count":n}        last record of every full (healing) publish
  *    cluster/<team>/<name>  {"team","name","spec":{…}}         see cz/kafka.h; secrets as references
  *    mapping/<uid>          {"uid","team","name","generation":"3","state":"RUNNING|PAUSED|STOPPED",
- *                            "restart":"<seq of the last restart request>","spec":{resolved spec}}
+ *                            "restart":"<seq of the last restart request>","switched_on":"<seq; when
+ *                            a group of the target's service is to be deleted>"?,"spec":{resolved spec}}
  *    assignment/<uid>       {"uid","generation":"<assignment generation>","tasks":[{"task":0,"worker":"w1",
  *                            "partitions":[{"topic":"orders","partition":0,"from_start":true?}]}]}
  *  `<id>.status` (1 partition, written by the workers):

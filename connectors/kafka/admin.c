@@ -137,6 +137,7 @@ enum cz_err cz__call_init(struct cz__call *c,
         .deadline = cz_deadline_ms(ms),
         .coordinated = op == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS ||
                        op == RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS ||
+                       op == RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPS ||
                        op == RD_KAFKA_ADMIN_OP_DELETEGROUPS,
     };
     (void)rd_kafka_AdminOptions_set_request_timeout(

@@ -281,7 +281,7 @@ enum cz_err cz_admin_group_offsets(struct cz_admin *a,
     }
 }
 
-/* ---- commits and groups ------------------------------------------------------------------------- */
+/* ---- commits ------------------------------------------------------------------------------------ */
 
 enum cz_err cz__commit_result(rd_kafka_event_t *event,
                               const char *group,
@@ -335,34 +335,6 @@ enum cz_err cz_admin_commit(struct cz_admin *a,
     code = cz__call_wait(&call, "commit", &event, err);
     if (!code) {
         code = cz__commit_result(event, group, l, err);
-        rd_kafka_event_destroy(event);
-    }
-    cz__call_done(&call);
-    return code;
-}
-
-enum cz_err cz_admin_delete_group(struct cz_admin *a,
-                                  const char *group,
-                                  cz_time deadline,
-                                  struct cz_error *err)
-{
-    struct cz__call call;
-    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_DELETEGROUPS, deadline, err);
-    if (code)
-        return code;
-    rd_kafka_DeleteGroup_t *ask = rd_kafka_DeleteGroup_new(group);
-    rd_kafka_DeleteGroups(call.rk, &ask, 1, call.options, call.queue);
-    rd_kafka_DeleteGroup_destroy(ask);
-    rd_kafka_event_t *event = NULL;
-    code = cz__call_wait(&call, "delete group", &event, err);
-    if (!code) {
-        size_t n = 0;
-        const rd_kafka_group_result_t **groups = rd_kafka_DeleteGroups_result_groups(
-            rd_kafka_event_DeleteGroups_result(event), &n);
-        const rd_kafka_error_t *ge = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
-        rd_kafka_resp_err_t e = ge ? rd_kafka_error_code(ge) : RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (e && e != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND)
-            code = cz__kafka_fail(err, e, "delete group %s", group);
         rd_kafka_event_destroy(event);
     }
     cz__call_done(&call);

@@ -47,7 +47,7 @@ struct cz__call {
     rd_kafka_queue_t *queue;
     rd_kafka_AdminOptions_t *options;
     cz_time deadline;
-    bool coordinated; /* goes to a group's coordinator */
+    bool coordinated; /* about groups: we keep the time */
 };
 /** cz__call_done() only after CZ_OK. */
 CZ_MUST_USE enum cz_err cz__call_init(struct cz__call *c,

@@ -140,6 +140,14 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
                 "nothing can be validated when key_format and value_format are raw");
 }
 
+static void check_service_group(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
+        cz_streq(s->service_group, s->consumer_group))
+        problem(c, "/target_service_consumer_group", "value",
+                "this is the mapping's own consumer_group: its positions would be deleted");
+}
+
 static void check_delivery(const struct check *c, const struct cz_mapping_spec *s)
 {
     if (s->exactly_once && !s->read_committed)
@@ -167,6 +175,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->on_change = (enum cz_on_change)raw->on_change.offset;
     if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
         s->consumer_group = take(&raw->consumer_group);
+    s->service_group = take(&raw->service_group);
     s->read_committed = raw->isolation == 0;
     s->exactly_once = raw->delivery == 1;
     s->commit_interval_ms = raw->commit_interval_ms;
@@ -209,6 +218,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_pairs(&c, s);
         check_rest(&c, s);
         check_delivery(&c, s);
+        check_service_group(&c, s);
     }
     cz_cfg_done(cz_mapping_table, &raw);
     for (size_t i = 0; i < mine.len; i++)
@@ -238,6 +248,7 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     cz_free(s->pairs);
     json_decref(s->start_offsets);
     cz_free(s->consumer_group);
+    cz_free(s->service_group);
     cz_free(s->filter);
     cz_free(s->transform);
     cz_free(s->sample_by);

@@ -80,6 +80,34 @@ static void look_at_topics(struct cz_scheduler *s,
     }
 }
 
+static void look_at_service_group(struct cz_scheduler *s,
+                                  const struct cz_sched_mapping *m,
+                                  struct cz_mapping_view *ret)
+{
+    struct cz_watch_group g;
+    char text[sizeof(ret->service_group_message)], why[200];
+    cz_watch_service_group(s->watch, m->uid, &g);
+    ret->names_service_group = g.named;
+    ret->service_group_state = g.state;
+    if (!g.named)
+        return;
+    ret->service_group_deleted = g.due ? CZ_COND_FALSE : CZ_COND_TRUE;
+    if (!g.due) {
+        snprintf(text, sizeof(text), "group %.150s was deleted when replication was switched on", g.group);
+        SAY(ret, service_group, "Deleted", text);
+    } else if (!cz_watch_reachable(s->watch, m->target, why, sizeof(why))) {
+        SAY(ret, service_group, "ClusterUnreachable", why);
+    } else if (g.code == CZ_E_CONFLICT || g.state == CZ_GROUP_MEMBERS) {
+        snprintf(text, sizeof(text), "group %.150s has members; it is deleted when they are gone", g.group);
+        SAY(ret, service_group, "GroupHasMembers", text);
+    } else if (g.code != CZ_OK) {
+        SAY(ret, service_group, "NotDeleted", g.text);
+    } else {
+        ret->service_group_deleted = CZ_COND_UNKNOWN;
+        SAY(ret, service_group, "Waiting", "the leader has not deleted it yet");
+    }
+}
+
 /* ---- assignment -----------------------------------------------------------------------------
  */
 
@@ -171,6 +199,7 @@ bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_map
     bool known = m && m->mapping;
     if (known) {
         look_at_topics(s, m->mapping, &v);
+        look_at_service_group(s, m->mapping, &v);
         look_at_assignment(s, a ? a->assignment : NULL, &v);
     }
     cz_mutex_unlock(&s->view.lock);

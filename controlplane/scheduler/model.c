@@ -26,6 +26,7 @@ static void mapping_free(struct cz_sched_mapping *m)
     cz_free(m->source);
     cz_free(m->target);
     cz_free(m->dead_letter);
+    cz_free(m->service_group);
     cz_free(m);
 }
 
@@ -101,6 +102,10 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
                 cz_streq(cz_json_str(spec, "topic_policy", NULL), "create");
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
     m->dead_letter = m->create && dead ? cz_strdup(dead) : NULL;
+    if (json_is_true(json_object_get(spec, "enabled"))) {
+        m->service_group = cz_strdup(cz_json_str(spec, "target_service_consumer_group", NULL));
+        m->switched_on = cz_json_int(j, "switched_on", 0);
+    }
     int64_t tasks = cz_json_int(spec, "tasks", 0);
     m->tasks = tasks > 0 && tasks <= CZ_MAX_TASKS ? (int)tasks : 0;
     return m;

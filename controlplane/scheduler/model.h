@@ -26,6 +26,8 @@ struct cz_sched_mapping {
     int tasks;         /* 0: auto */
     bool create;       /* its topics on the target are created when missing */
     char *dead_letter; /* only with create */
+    char *service_group; /* of the target's service; only when enabled; NULL: none */
+    int64_t switched_on; /* revision that switched replication on; 0: its deletion is not asked for */
 };
 struct cz_model_entry {
     enum cz_channel_kind kind;

@@ -14,6 +14,24 @@ static void topics_changed(void *arg)
     cz__scheduler_wake(s);
 }
 
+static enum cz_err get_done(void *arg, const struct cz_watch_once *o, int64_t *ret, struct cz_error *err)
+{
+    const struct cz_scheduler *s = arg;
+    return cz_store_mark(s->store, o->uid, o->what, ret, err);
+}
+
+static enum cz_err set_done(void *arg,
+                            const struct cz_watch_once *o,
+                            const char *action,
+                            const json_t *detail,
+                            struct cz_error *err)
+{
+    const struct cz_scheduler *s = arg;
+    const struct cz_change_meta meta = {
+        .team = o->team, .actor = "system", .via = "system", .action = action};
+    return cz_store_set_mark(s->store, o->uid, o->what, o->value, &meta, detail, err);
+}
+
 /* The channel's own topics are watched like everybody's: that is how a deleted one is noticed.
  */
 static void watch_control(struct cz_scheduler *s)
@@ -21,7 +39,7 @@ static void watch_control(struct cz_scheduler *s)
     char key[] = CZ_CONTROL_KEY;
     struct cz_sched_pair pairs[] = {{s->config_topic, s->status_topic}};
     struct cz_sched_mapping m = {
-        .uid = key, .source = key, .target = key, .pairs = pairs, .pairs_len = 1};
+        .uid = key, .team = key, .name = key, .source = key, .target = key, .pairs = pairs, .pairs_len = 1};
     cz_watch_cluster(s->watch, CZ_CONTROL_KEY, s->control);
     cz_watch_mapping(s->watch, CZ_CONTROL_KEY, &m);
 }
@@ -50,6 +68,8 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
         .topics = topics,
         .topics_arg = topics_arg,
         .changed = topics_changed,
+        .get_done = get_done,
+        .set_done = set_done,
         .arg = s};
     s->watch = cz_watch_new(&w);
     cz_view_init(&s->view, s->watch);

@@ -29,6 +29,9 @@ static void user_free(void *p)
     cz_free(u->source);
     cz_free(u->target);
     cz_free(u->dead_letter);
+    cz_free(u->service_group);
+    cz_free(u->team);
+    cz_free(u->name);
     cz_free(u);
 }
 
@@ -149,7 +152,7 @@ static bool answered(struct source *s, enum cz_err rc, const struct cz_error *er
 static void create_soon(struct cz_watch *w)
 {
     for (struct source *s = w->sources; s; s = s->next)
-        s->create_at = 0;
+        s->create_at = s->groups_at = 0;
     cz_cond_broadcast(&w->wake);
 }
 
@@ -193,6 +196,22 @@ static cz_time next_look(const struct source *s, cz_time began, bool any)
     return now + pause;
 }
 
+/* Between two looks: one thing that is to be done on the cluster, or sleep. */
+static void tend(struct source *s, cz_time next)
+{
+    struct cz_watch *w = s->w;
+    bool up = s->asked && !s->unreachable;
+    cz_time create_at = w->leads && up ? s->create_at : CZ_TIME_NEVER;
+    cz_time groups_at = w->o.get_done && up ? s->groups_at : CZ_TIME_NEVER;
+    cz_time until = create_at < groups_at ? create_at : groups_at;
+    if (cz_now() >= create_at)
+        s->create_at = cz__watch_create(s);
+    else if (cz_now() >= groups_at)
+        s->groups_at = cz__watch_groups(s);
+    else
+        cz_cond_wait(&w->wake, &w->lock, until < next ? until : next);
+}
+
 static void *watch_main(void *arg)
 {
     struct source *s = arg;
@@ -201,12 +220,8 @@ static void *watch_main(void *arg)
     cz_time next = 0;
     while (!s->stop) {
         bool due = cz_now() >= next;
-        cz_time create_at = w->leads && s->asked && !s->unreachable ? s->create_at : CZ_TIME_NEVER;
         if (!due && !(s->poke && !s->unreachable)) {
-            if (cz_now() >= create_at)
-                s->create_at = cz__watch_create(s);
-            else
-                cz_cond_wait(&w->wake, &w->lock, create_at < next ? create_at : next);
+            tend(s, next);
             continue;
         }
         size_t n = 0;
@@ -321,7 +336,8 @@ static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
 {
     if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
         u->pairs_len != m->pairs_len || u->create != m->create ||
-        !cz_streq(u->dead_letter, m->dead_letter))
+        !cz_streq(u->dead_letter, m->dead_letter) || !cz_streq(u->name, m->name) ||
+        !cz_streq(u->service_group, m->service_group) || u->switched_on != m->switched_on)
         return false;
     for (size_t i = 0; i < u->pairs_len; i++) {
         if (strcmp(u->pairs[i].source, m->pairs[i].source) != 0 ||
@@ -343,8 +359,12 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     struct user *u = cz_alloc(sizeof(*u));
     u->source = cz_strdup(m->source);
     u->target = cz_strdup(m->target);
-    u->dead_letter = m->dead_letter ? cz_strdup(m->dead_letter) : NULL;
+    u->dead_letter = cz_strdup(m->dead_letter);
     u->create = m->create;
+    u->team = cz_strdup(m->team);
+    u->name = cz_strdup(m->name);
+    u->service_group = cz_strdup(m->service_group);
+    u->switched_on = m->switched_on;
     u->pairs = cz_alloc_array(m->pairs_len + 1, sizeof(*u->pairs));
     u->pairs_len = m->pairs_len;
     for (size_t i = 0; i < m->pairs_len; i++)

@@ -38,12 +38,28 @@ typedef enum cz_err (*cz_watch_create_fn)(void *arg,
                                           const struct cz_watch_job *job,
                                           cz_time deadline,
                                           struct cz_error *err);
+struct cz_watch_once { /* something that is done once for a mapping, whoever leads */
+    const char *uid, *team, *mapping;
+    const char *what; /* name of the mark in the store */
+    int64_t value;    /* the mark when it is done */
+};
 struct cz_watch_options {
     int interval_ms;
     cz_watch_topics_fn topics; /* NULL: ask Kafka; else a test's */
     cz_watch_create_fn create; /* as topics */
-    void *topics_arg;          /* of both */
+    /* As topics: all groups of a cluster, and the deletion of one. */
+    enum cz_err (*groups)(void *arg, struct cz_cluster *c, struct cz_group **ret, size_t *ret_n,
+                          struct cz_error *err);
+    enum cz_err (*delete_group)(void *arg, struct cz_cluster *c, const char *group,
+                                struct cz_error *err);
+    void *topics_arg;          /* of these */
     void (*changed)(void *arg); /* something is known now that was not, or is different */
+    /* What was done once, as the store remembers it; set_done writes the audit event too.  NULL:
+     * nothing of that kind is done. */
+    enum cz_err (*get_done)(void *arg, const struct cz_watch_once *o, int64_t *ret,
+                            struct cz_error *err);
+    enum cz_err (*set_done)(void *arg, const struct cz_watch_once *o, const char *action,
+                            const json_t *detail, struct cz_error *err);
     void *arg;
 };
 struct cz_watch *cz_watch_new(const struct cz_watch_options *o);
@@ -68,6 +84,15 @@ void cz_watch_topic(struct cz_watch *w,
                     const char *key,
                     const char *topic,
                     struct cz_watch_topic *ret);
+struct cz_watch_group { /* of the target's service; see watch_groups.c */
+    bool named;         /* the mapping names one */
+    bool due;           /* it is still to be deleted */
+    enum cz_group_state state;
+    enum cz_err code; /* of the last try to delete it */
+    char group[256], text[160];
+};
+void cz_watch_service_group(struct cz_watch *w, const char *uid, struct cz_watch_group *ret);
+
 /** Did the last look at the cluster succeed? @text (size n) says why not. true while unasked.
  */
 bool cz_watch_reachable(struct cz_watch *w, const char *key, char *text, size_t n);

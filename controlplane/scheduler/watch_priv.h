@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Insides of the metadata watch: watch.c asks, watch_create.c creates what is missing. */
+/** Insides of the metadata watch: watch.c asks, watch_create.c creates what is missing,
+ *  watch_groups.c deletes the groups of services. */
 #ifndef CZ_SCHED_WATCH_PRIV_H
 #define CZ_SCHED_WATCH_PRIV_H
 
@@ -25,14 +26,27 @@ struct source { /* a cluster that is watched */
     unsigned round;
     bool stop, done, poke, recheck;
     cz_time create_at; /* when to look for topics to create */
+    cz_time groups_at; /* when to look after groups of services */
+    cz_time groups_looked; /* not before: the next list of all groups */
     bool asked, unreachable;
     char error[200];
     struct source *next;
 };
 
 struct user { /* a mapping */
+    char *team, *name;
     char *source, *target, *dead_letter;
     bool create;
+    char *service_group; /* NULL: none */
+    int64_t switched_on;
+    struct {
+        enum cz_group_state state;
+        enum cz_err code; /* of the last try */
+        int64_t deleted;  /* for this switching-on and those before it was done */
+        unsigned tries;
+        cz_time next; /* not before */
+        char text[160];
+    } group;
     struct cz_sched_pair *pairs;
     size_t pairs_len;
 };
@@ -50,5 +64,8 @@ struct cz_watch {
 /** Create one missing topic that a mapping wants created on @s. The lock is held before and after,
  *  not meanwhile. @return when to look again; CZ_TIME_NEVER: with the next news. */
 cz_time cz__watch_create(struct source *s);
+
+/** Look after the groups that mappings name on @s. Lock and @return as above. */
+cz_time cz__watch_groups(struct source *s);
 
 #endif

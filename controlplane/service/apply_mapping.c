@@ -192,6 +192,8 @@ static json_t *mapping_record(const struct cz_resource *r,
                               r->name, "state", state);
     cz_json_set_i64(value, "generation", r->generation);
     cz_json_set_str(value, "restart", cz_json_str(r->override, "restart", NULL));
+    if (spec->enabled && spec->service_group)
+        cz_json_set_str(value, "switched_on", cz_json_str(r->override, "switched_on", NULL));
     (void)json_object_set_new(value, "spec",
                               cz_mapping_spec_resolve(spec, json_object_get(r->doc, "spec"),
                                                       r->team, r->name, value_map));
@@ -224,6 +226,39 @@ enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct
     return cz_tx_publish(a->tx, key, NULL, err);
 }
 
+/** The override that goes with the new document.  Where the mapping names a group of the target's
+ *  service, the number of the write that switched replication on stays in it, so that whoever leads
+ *  knows whether the group's deletion is still to be done. */
+static enum cz_err next_override(struct cz__attempt *a,
+                                 const struct cz__put *p,
+                                 const struct cz_mapping_spec *spec,
+                                 json_t **ret,
+                                 struct cz_error *err)
+{
+    struct cz_resource old = {0};
+    bool found = false;
+    *ret = NULL;
+    if (!spec->enabled || !spec->service_group) {
+        *ret = json_incref((json_t *)(uintptr_t)p->override);
+        return CZ_OK;
+    }
+    enum cz_err code = cz__tx_find(a, p->team, p->kind, p->name, &old, &found, err);
+    if (code)
+        return code;
+    const json_t *was = json_object_get(old.doc, "spec");
+    bool on = found && cz_json_bool(was, "enabled", true) &&
+              cz_streq(cz_json_str(was, "target_service_consumer_group", NULL),
+                       spec->service_group) &&
+              cz_streq(cz_json_str(json_object_get(was, "target"), "cluster", NULL),
+                       spec->target_cluster);
+    *ret = on ? json_incref((json_t *)(uintptr_t)p->override)
+              : p->override ? json_deep_copy(p->override) : json_object();
+    if (!on)
+        cz_json_set_i64(*ret, "switched_on", cz_tx_seq(a->tx));
+    cz_resource_done(&old);
+    return CZ_OK;
+}
+
 enum cz_err cz__apply_mapping(struct cz__attempt *a,
                               const struct cz__put *p,
                               struct cz_resource *ret,
@@ -232,15 +267,19 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
 {
     struct checking c = {.a = a, .p = p};
     struct cz_mapping_spec *spec = NULL;
+    json_t *override = NULL;
     bool concerned = false;
     enum cz_err code = check_mapping(&c, &spec, err);
     if (code == CZ_OK && spec)
         code = cz__group_concerned(a, p, &concerned, err);
+    if (code == CZ_OK && spec)
+        code = next_override(a, p, spec, &override, err);
     if (code == CZ_OK && spec) {
-        code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, p->override, p->managed_by,
-                         p->op, ret, err);
+        code = cz_tx_put(a->tx, p->team, p->kind, p->name, p->doc, override, p->managed_by, p->op,
+                         ret, err);
         *ret_put = code == CZ_OK;
     }
+    json_decref(override);
     if (*ret_put && cz__noted(a, ret, p->op)) {
         if (concerned)
             cz__group_note(a, p);

@@ -9,10 +9,10 @@
 #include "service_priv.h"
 
 #define MAX_MOMENTS 20000
-#define CONDITION_COUNT 4
+#define CONDITION_COUNT 5
 
-static const char *const condition_names[CONDITION_COUNT] = {"Ready", "Assigned", "TopicsExist",
-                                                             "Progressing"};
+static const char *const condition_names[CONDITION_COUNT] = {
+    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted"};
 
 struct moment { /* last status of each condition, and since when */
     char status[CONDITION_COUNT];
@@ -274,10 +274,14 @@ json_t *cz__conditions(struct cz_service *s,
     else
         set(&all[2], CZ_COND_UNKNOWN, "Checking", "the topics were not looked at yet");
     progressing(&all[3], m, st, stats);
+    if (viewed && v.names_service_group)
+        set(&all[4], v.service_group_deleted, v.service_group_reason, v.service_group_message);
     ready(all, m, st);
     moments(s, m, all, since);
     json_t *list = json_array();
     for (int i = 0; i < CONDITION_COUNT; i++) {
+        if (!all[i].reason) /* one that not every mapping has */
+            continue;
         json_t *c = json_object();
         cz_json_set_str(c, "type", condition_names[i]);
         cz_json_set_str(c, "status", words[all[i].status]);

@@ -2,7 +2,7 @@
 /** Pause, resume, restart: overrides beside the spec, so that they are never mistaken for
  *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>"}.  The
  * number of the last restart request stays for good: were it to go away, workers would take
- * that for another request. */
+ * that for another request.  So does "switched_on" (apply_mapping.c), which is not shown. */
 #include <string.h>
 
 #include "service_priv.h"
@@ -13,6 +13,7 @@ static json_t *without_pause(const json_t *override)
 {
     json_t *o = json_object();
     cz_json_set_str(o, "restart", cz_json_str(override, "restart", NULL));
+    cz_json_set_str(o, "switched_on", cz_json_str(override, "switched_on", NULL));
     return o;
 }
 
@@ -27,9 +28,11 @@ static json_t *or_none(json_t *o)
 
 json_t *cz__override_json(const json_t *override)
 {
-    if (!override || json_object_size(override) == 0)
+    size_t hidden = json_object_get(override, "switched_on") != NULL;
+    if (!override || json_object_size(override) == hidden)
         return json_null();
     json_t *o = json_deep_copy(override);
+    (void)json_object_del(o, "switched_on");
     (void)json_object_set_new(o, "paused", json_boolean(cz__paused(override)));
     int64_t until = cz_json_int(override, "until", 0);
     if (until > 0)

@@ -28,6 +28,9 @@ struct world {
     struct cz_cluster *source, *target;
     struct cz_watch *w;
     _Atomic int created, refused, wrong_cluster;
+    /* the group "svc" on the target, and what the store remembers */
+    _Atomic int group, deleted, told, store_fails;
+    _Atomic int64_t done;
 };
 
 static void nap(void)
@@ -62,6 +65,54 @@ create(void *arg, const struct cz_watch_job *job, cz_time deadline, struct cz_er
     return CZ_OK;
 }
 
+static enum cz_err
+groups(void *arg, struct cz_cluster *c, struct cz_group **ret, size_t *ret_n, struct cz_error *err)
+{
+    struct world *x = arg;
+    (void)err;
+    x->wrong_cluster += cz_cluster_hash(c) != cz_cluster_hash(x->target);
+    *ret = cz_alloc(sizeof(**ret));
+    **ret = (struct cz_group){.name = cz_strdup("svc"), .state = (enum cz_group_state)x->group};
+    *ret_n = x->group != CZ_GROUP_ABSENT;
+    if (*ret_n == 0)
+        cz_free((*ret)->name);
+    return CZ_OK;
+}
+
+static enum cz_err
+delete_group(void *arg, struct cz_cluster *c, const char *group, struct cz_error *err)
+{
+    struct world *x = arg;
+    x->wrong_cluster += cz_cluster_hash(c) != cz_cluster_hash(x->target) || strcmp(group, "svc") != 0;
+    if (x->group == CZ_GROUP_MEMBERS)
+        return cz_fail(err, CZ_E_CONFLICT, "delete group svc: it has members");
+    x->group = CZ_GROUP_ABSENT;
+    x->deleted++;
+    return CZ_OK;
+}
+
+static enum cz_err get_done(void *arg, const struct cz_watch_once *o, int64_t *ret, struct cz_error *err)
+{
+    struct world *x = arg;
+    assert_string_equal(o->what, "service_group_deleted");
+    if (x->store_fails)
+        return cz_fail(err, CZ_E_UNAVAILABLE, "the store is away");
+    *ret = x->done;
+    return CZ_OK;
+}
+
+static enum cz_err set_done(void *arg, const struct cz_watch_once *o, const char *action,
+                            const json_t *detail, struct cz_error *err)
+{
+    struct world *x = arg;
+    (void)err;
+    assert_string_equal(action, "mapping.service_group.delete");
+    assert_string_equal(json_string_value(json_object_get(detail, "group")), "svc");
+    x->done = o->value;
+    x->told++;
+    return CZ_OK;
+}
+
 static void changed(void *arg)
 {
     (void)arg;
@@ -75,7 +126,9 @@ static int setup(void **state)
     assert_int_equal(cz_cluster_from_bootstrap("127.0.0.1:1", NULL, &x->source, &err), CZ_OK);
     assert_int_equal(cz_cluster_from_bootstrap("127.0.0.1:2", NULL, &x->target, &err), CZ_OK);
     struct cz_watch_options o = {
-        .interval_ms = 20, .topics = topics, .create = create, .topics_arg = x, .changed = changed};
+        .interval_ms = 20, .topics = topics, .create = create, .topics_arg = x, .changed = changed,
+        .groups = groups, .delete_group = delete_group, .get_done = get_done, .set_done = set_done,
+        .arg = x};
     x->w = cz_watch_new(&o);
     cz_watch_cluster(x->w, "a/source", x->source);
     cz_watch_cluster(x->w, "a/target", x->target);
@@ -177,6 +230,79 @@ static void test_refusal_is_told_and_alone(void **state)
     assert_string_equal(at(x, "a/target", "t-denied").refusal, "");
 }
 
+static void name_group(struct world *x, int64_t switched_on)
+{
+    char source[] = "a/source", target[] = "a/target", topic[] = "s", group[] = "svc", name[] = "m";
+    struct cz_sched_pair pairs[] = {{topic, topic}};
+    struct cz_sched_mapping m = {.name = name, .source = source, .target = target, .pairs = pairs,
+                                 .pairs_len = 1, .service_group = switched_on ? group : NULL,
+                                 .switched_on = switched_on};
+    cz_watch_mapping(x->w, "m", &m);
+}
+
+static struct cz_watch_group group_of(struct world *x)
+{
+    struct cz_watch_group g;
+    cz_watch_service_group(x->w, "m", &g);
+    return g;
+}
+
+static void test_service_group_is_deleted_once(void **state)
+{
+    struct world *x = *state;
+    x->group = CZ_GROUP_EMPTY;
+    name_group(x, 7);
+    EVENTUALLY(group_of(x).state == CZ_GROUP_EMPTY);
+    assert_true(group_of(x).named && group_of(x).due);
+    assert_int_equal(x->deleted, 0); /* who does not lead deletes nothing */
+    cz_watch_lead(x->w, true);
+    EVENTUALLY(!group_of(x).due);
+    assert_int_equal(x->deleted, 1);
+    assert_int_equal(x->done, 7);
+    /* The service came back, and another leader comes: its group is left alone. */
+    x->group = CZ_GROUP_EMPTY;
+    name_group(x, 0);
+    name_group(x, 7);
+    EVENTUALLY(group_of(x).state == CZ_GROUP_EMPTY && !group_of(x).due);
+    assert_int_equal(x->deleted, 1);
+    /* Switched off and on again. */
+    name_group(x, 9);
+    EVENTUALLY(!group_of(x).due);
+    assert_int_equal(x->deleted, 2);
+    assert_int_equal(x->told, 2);
+    assert_int_equal(x->wrong_cluster, 0);
+}
+
+static void test_service_group_with_members(void **state)
+{
+    struct world *x = *state;
+    x->group = CZ_GROUP_MEMBERS;
+    cz_watch_lead(x->w, true);
+    name_group(x, 7);
+    EVENTUALLY(group_of(x).code == CZ_E_CONFLICT);
+    assert_true(group_of(x).due);
+    assert_non_null(strstr(group_of(x).text, "has members"));
+    x->group = CZ_GROUP_EMPTY; /* the service has stopped */
+    EVENTUALLY(!group_of(x).due);
+    assert_int_equal(x->deleted, 1);
+}
+
+/* Without the store nobody knows whether it was done: nothing is deleted on a guess. */
+static void test_service_group_and_a_store_that_is_away(void **state)
+{
+    struct world *x = *state;
+    x->group = CZ_GROUP_EMPTY;
+    x->store_fails = 1;
+    x->done = 7;
+    cz_watch_lead(x->w, true);
+    name_group(x, 7);
+    EVENTUALLY(group_of(x).code == CZ_E_UNAVAILABLE);
+    assert_true(group_of(x).due);
+    x->store_fails = 0;
+    EVENTUALLY(!group_of(x).due);
+    assert_int_equal(x->deleted, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -185,6 +311,9 @@ int main(void)
         T(test_largest_source_decides),
         T(test_only_where_asked),
         T(test_refusal_is_told_and_alone),
+        T(test_service_group_is_deleted_once),
+        T(test_service_group_with_members),
+        T(test_service_group_and_a_store_that_is_away),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

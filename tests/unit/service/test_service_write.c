@@ -110,6 +110,50 @@ static void test_bad_names(void **state)
     must(f, put(f, CZ_KIND_MAPPING, "Topic B to C", MAPPING("")));
 }
 
+/** What a write said of the group's deletion; 0: nothing. */
+static int64_t switched_on(struct fixture *f)
+{
+    json_t *record = published_mapping(f, "m");
+    int64_t n = cz_json_int(record, "switched_on", 0);
+    json_decref(record);
+    return n;
+}
+
+static void test_switching_on_is_numbered(void **state)
+{
+    struct fixture *f = *state;
+#define SERVICE(name) MAPPING(",'target_service_consumer_group':'" name "'")
+#define STOPPED MAPPING(",'enabled':false,'target_service_consumer_group':'svc'")
+    must(f, put(f, CZ_KIND_MAPPING, "m", SERVICE("svc")));
+    int64_t created = f->r.seq;
+    assert_int_equal(switched_on(f), created);
+    assert_true(json_is_null(json_object_get(f->r.resource, "override"))); /* not shown */
+    must(f, put(f, CZ_KIND_MAPPING, "m", SERVICE("svc")));
+    assert_true(f->r.unchanged);
+    must(f, put(f, CZ_KIND_MAPPING, "m",
+                MAPPING(",'target_service_consumer_group':'svc','tasks':3"))); /* any other change */
+    cz_write_result_done(&f->r);
+    must(f, cz_service_pause(f->s, &caller, &(struct cz_write){0}, "default", "m", NULL, 0, &f->r, &f->err));
+    cz_write_result_done(&f->r);
+    must(f, cz_service_resume(f->s, &caller, &(struct cz_write){0}, "default", "m", &f->r, &f->err));
+    cz_write_result_done(&f->r);
+    must(f, cz_service_restart(f->s, &caller, &(struct cz_write){0}, "default", "m", &f->r, &f->err));
+    assert_int_equal(switched_on(f), created);
+    must(f, put(f, CZ_KIND_MAPPING, "m", STOPPED));
+    assert_int_equal(switched_on(f), 0);
+    must(f, put(f, CZ_KIND_MAPPING, "m", SERVICE("svc")));
+    assert_int_equal(switched_on(f), f->r.seq);
+    must(f, put(f, CZ_KIND_MAPPING, "m", SERVICE("other")));
+    assert_int_equal(switched_on(f), f->r.seq);
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING("")));
+    assert_int_equal(switched_on(f), 0);
+    problem(f, put(f, CZ_KIND_MAPPING, "m",
+                   "{'spec':{'source':{'cluster':'source','topic':'a'},"
+                   "'target':{'cluster':'source','topic':'b'},'consumer_group':'g',"
+                   "'target_service_consumer_group':'g'}}"),
+            "/spec/target_service_consumer_group", "value");
+}
+
 static void test_life(void **state)
 {
     struct fixture *f = *state;
@@ -450,6 +494,7 @@ int main(void)
         T(test_refused),
         T(test_all_problems_at_once),
         T(test_bad_names),
+        T(test_switching_on_is_numbered),
         T(test_life),
         T(test_preconditions),
         T(test_created_topics_may_be_missing),

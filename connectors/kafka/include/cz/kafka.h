@@ -115,8 +115,24 @@ CZ_MUST_USE enum cz_err cz_admin_commit(struct cz_admin *a, const char *group, s
 void cz_admin_commit_async(struct cz_admin *a, const char *group, const struct cz_tp_list *l,
                            int timeout_ms, void (*done)(void *arg, const struct cz_error *err),
                            void *arg);
+/** CZ_E_CONFLICT|RETRIABLE: it has members. A group that is not there is CZ_OK. */
 CZ_MUST_USE enum cz_err cz_admin_delete_group(struct cz_admin *a, const char *group, cz_time deadline,
                                               struct cz_error *err);
+
+enum cz_group_state {
+    CZ_GROUP_UNKNOWN, /* the broker does not tell */
+    CZ_GROUP_ABSENT,
+    CZ_GROUP_EMPTY, /* offsets, and nobody who reads */
+    CZ_GROUP_MEMBERS,
+};
+struct cz_group {
+    char *name;
+    enum cz_group_state state;
+};
+/** All consumer groups of the cluster that we may see. cz_groups_free(*ret, *ret_n). */
+CZ_MUST_USE enum cz_err cz_admin_groups(struct cz_admin *a, cz_time deadline, struct cz_group **ret,
+                                        size_t *ret_n, struct cz_error *err);
+void cz_groups_free(struct cz_group *g, size_t n);
 
 /** librdkafka's version, for logs and /api/v1/version. */
 const char *cz_kafka_library_version(void);

@@ -37,6 +37,7 @@ struct cz_mapping_spec {
     json_t *start_offsets; /* CZ_START_OFFSETS: {"0":"42"}, per partition of every pair; else NULL */
     enum cz_on_change on_change;
     char *consumer_group; /* as written; NULL = default; "" = none */
+    char *service_group;  /* target_service_consumer_group; NULL = none */
     bool exactly_once;
     int64_t commit_interval_ms; /* of a transaction; exactly_once */
     bool read_committed;

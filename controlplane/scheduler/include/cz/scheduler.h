@@ -66,6 +66,11 @@ struct cz_mapping_view {
     char topics_reason[32]; /* "TopicsExist" "TopicMissing" "TopicForbidden"
                                "ClusterUnreachable" "Checking" */
     char topics_message[256];
+    bool names_service_group; /* else what follows is empty */
+    enum cz_condition service_group_deleted;
+    char service_group_reason[32]; /* "Deleted" "GroupHasMembers" "NotDeleted" "Waiting" */
+    char service_group_message[256];
+    enum cz_group_state service_group_state; /* on the target now */
     enum cz_condition assigned;
     char assigned_reason[32]; /* "Assigned" "NoWorker" "NoCapacity" "NoPartitions" "Waiting"
                                  "TooLarge" */

@@ -151,6 +151,7 @@ static void look_at_assignment(struct cz_scheduler *s,
     ret->assigned = CZ_COND_FALSE;
     ret->partitions = (int)cz_assignment_partitions(a);
     ret->assignment_generation = a ? a->generation : 0;
+    ret->task_numbers = a ? a->tasks : 0;
     bool nobody = false; /* a task that the leader found no place for */
     for (int t = 0; a && t < a->tasks; t++) {
         if (cz_assignment_task_empty(a, t))

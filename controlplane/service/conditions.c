@@ -82,10 +82,8 @@ static void keep_current(struct cz_service *s,
 
 static void count_states(const struct cz_task_infos *l, int tasks, int *count)
 {
-    for (int i = 0; i < (int)l->len; i++) {
-        if (tasks == 0 || l->items[i].task < tasks)
-            count[l->items[i].state]++;
-    }
+    for (size_t i = 0; i < l->len; i++)
+        count[l->items[i].state]++;
     int known = 0;
     for (int i = 0; i < CZ_TASK_STATE_COUNT_; i++)
         known += count[i];
@@ -101,6 +99,8 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
     bool viewed = view_of(s, m->uid, &v);
     if (s->status) {
         cz_status_tasks(s->status, m->uid, &ret->reported);
+        if (viewed && v.task_numbers > 0) /* it may have had more: that is history */
+            cz_task_infos_below(&ret->reported, v.task_numbers);
         keep_current(s, &ret->reported, viewed ? v.assignment_generation : 0, m->generation);
     }
     ret->tasks = viewed && v.tasks > 0 ? v.tasks : (int)ret->reported.len;

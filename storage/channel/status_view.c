@@ -325,6 +325,12 @@ void cz_status_tasks(struct cz_status_view *v, const char *uid, struct cz_task_i
     *ret = (struct cz_task_infos){.items = items, .len = n};
 }
 
+void cz_task_infos_below(struct cz_task_infos *t, int limit)
+{
+    while (t->len > 0 && t->items[t->len - 1].task >= limit)
+        task_done(&t->items[--t->len]);
+}
+
 void cz_task_infos_done(struct cz_task_infos *t)
 {
     if (!t)

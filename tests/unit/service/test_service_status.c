@@ -154,6 +154,24 @@ static void test_rolling_out(void **state)
     json_decref(j);
 }
 
+/* Fewer tasks than before: what was said of the others does not count. */
+static void test_fewer_tasks(void **state)
+{
+    struct fixture *f = *state;
+    CZ_CLEANUP(cz_freep) char *uid = make(f);
+    worker(f, "w1", 10000);
+    for (int n = 0; n < 4; n++)
+        task(f, uid, n, "w1", "RUNNING", 5);
+    the_view.assignment_generation = 6;
+    the_view.tasks = the_view.task_numbers = 1;
+    task(f, uid, 0, "w1", "RUNNING", 6);
+    expect(f, "RUNNING", "Assigned", "True", "Assigned");
+    expect(f, "RUNNING", "Ready", "True", "Running");
+    json_t *j = status(f);
+    assert_int_equal(json_array_size(json_object_get(j, "tasks")), 1);
+    json_decref(j);
+}
+
 static void test_stats(void **state)
 {
     struct fixture *f = *state;
@@ -263,7 +281,7 @@ static void test_teams(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_stats),
+    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_fewer_tasks), T(test_stats),
                                        T(test_list), T(test_teams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

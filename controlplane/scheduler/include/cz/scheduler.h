@@ -77,6 +77,7 @@ struct cz_mapping_view {
     char assigned_message[256];
     int64_t assignment_generation; /* 0: none yet */
     int tasks, partitions;         /* assigned ones */
+    int task_numbers;              /* tasks are numbered below this; 0: not known */
     int tasks_without_worker;
 };
 /** What the config topic and the metadata watch know of the mapping. false: not on the config

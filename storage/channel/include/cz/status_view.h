@@ -41,6 +41,8 @@ struct cz_task_info {
 };
 struct cz_task_infos { struct cz_task_info *items; size_t len; };
 void cz_status_tasks(struct cz_status_view *v, const char *uid, struct cz_task_infos *ret); /* by number */
+/** Forget those with a number of @limit or more. */
+void cz_task_infos_below(struct cz_task_infos *t, int limit);
 void cz_task_infos_done(struct cz_task_infos *t);
 
 struct cz_partition_stats {

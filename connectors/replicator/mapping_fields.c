@@ -140,21 +140,18 @@ void cz__done_pairs(void *field)
     *p = (struct cz__pairs){0};
 }
 
-/* ---- start --------------------------------------------------------------------------------
+/* ---- start and end --------------------------------------------------------------------------------
  */
 
-static void parse_timestamp(const json_t *v,
-                            struct cz__start *s,
-                            const char *pointer,
-                            struct cz_report *rep)
+static void
+parse_timestamp(const json_t *v, int64_t *ms, const char *pointer, struct cz_report *rep)
 {
-    s->how = CZ_START_TIMESTAMP;
     if (json_is_integer(v) && json_integer_value(v) >= 0)
-        s->ms = json_integer_value(v);
+        *ms = json_integer_value(v);
     else if (!json_is_string(v) ||
-             (!cz_rfc3339_parse(json_string_value(v), &s->ms) &&
-              !cz_parse_i64(json_string_value(v), &s->ms)) ||
-             s->ms < 0)
+             (!cz_rfc3339_parse(json_string_value(v), ms) &&
+              !cz_parse_i64(json_string_value(v), ms)) ||
+             *ms < 0)
         (void)cz_report_add(
             rep, pointer, "value",
             "must be a time as 2026-11-22T20:33:46Z, or milliseconds since 1970");
@@ -197,9 +194,10 @@ parse_start_object(const json_t *v, struct cz__start *s, char *at, struct cz_rep
     }
     json_object_foreach ((json_t *)(uintptr_t)v, key, member) {
         cz_pointer_push(at, key);
-        if (cz_streq(key, "timestamp"))
-            parse_timestamp(member, s, at, rep);
-        else if (cz_streq(key, "offsets"))
+        if (cz_streq(key, "timestamp")) {
+            s->how = CZ_START_TIMESTAMP;
+            parse_timestamp(member, &s->ms, at, rep);
+        } else if (cz_streq(key, "offsets"))
             parse_offsets(member, s, at, rep);
         else
             (void)cz_report_add(rep, at, "unknown-field",
@@ -233,6 +231,26 @@ void cz__done_start(void *field)
     struct cz__start *s = field;
     json_decref(s->offsets);
     s->offsets = NULL;
+}
+
+void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz__stop *e = field;
+    const char *word = json_string_value(v);
+    const json_t *timestamp = json_object_get(v, "timestamp");
+    char at[CZ_POINTER_SIZE] = "";
+    if (cz_streq(word, "none")) {
+        e->how = CZ_END_NONE;
+    } else if (cz_streq(word, "now")) {
+        e->how = CZ_END_NOW;
+    } else if (timestamp && json_object_size(v) == 1) {
+        cz__pointer_copy(at, pointer);
+        cz_pointer_push(at, "timestamp");
+        e->how = CZ_END_TIMESTAMP;
+        parse_timestamp(timestamp, &e->ms, at, rep);
+    } else {
+        (void)cz_report_add(rep, pointer, "value", "must be none, now or {timestamp: …}");
+    }
 }
 
 /* ---- the other fields of more than one shape ----------------------------------------------

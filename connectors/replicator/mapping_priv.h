@@ -17,6 +17,10 @@ struct cz__start {
     int64_t ms;
     json_t *offsets;
 };
+struct cz__stop { /* where a bounded copy ends */
+    enum cz_end how;
+    int64_t ms;
+};
 struct cz__on_error {
     enum cz_on_error how;
     char *topic;
@@ -38,7 +42,7 @@ struct cz__raw {
     struct cz__end source, target;
     struct cz__pairs pairs;
     struct cz__start start;
-    json_t *end;
+    struct cz__stop end;
     struct {
         int offset;
     } on_change;
@@ -73,6 +77,7 @@ void cz__check_target_topic(const json_t *v,
                             const char *pointer,
                             struct cz_report *rep);
 void cz__parse_pairs(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_start(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_on_error(const json_t *v,
                         void *field,

@@ -154,6 +154,18 @@ static void check_delivery(const struct check *c, const struct cz_mapping_spec *
         problem(c, "/isolation", "value", "exactly_once reads only what is committed: read_committed");
 }
 
+/** Without a place to keep them, a restart would choose other ends, and begin again. */
+static void check_end(const struct check *c, const struct cz_mapping_spec *s)
+{
+    bool kept = s->exactly_once || !s->consumer_group || *s->consumer_group;
+    if (s->end != CZ_END_NONE && !kept)
+        problem(c, "/end", "value",
+                "a copy that ends needs a consumer_group, or delivery exactly_once, to know what is "
+                "done");
+    if (s->end == CZ_END_TIMESTAMP && s->start == CZ_START_TIMESTAMP && s->end_ms <= s->start_ms)
+        problem(c, "/end/timestamp", "range", "must be after start.timestamp");
+}
+
 static char *take(char **p)
 {
     char *v = *p;
@@ -172,6 +184,8 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->start = raw->start.how;
     s->start_ms = raw->start.ms;
     s->start_offsets = json_incref(raw->start.offsets);
+    s->end = raw->end.how;
+    s->end_ms = raw->end.ms;
     s->on_change = (enum cz_on_change)raw->on_change.offset;
     if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
         s->consumer_group = take(&raw->consumer_group);
@@ -219,6 +233,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_rest(&c, s);
         check_delivery(&c, s);
         check_service_group(&c, s);
+        check_end(&c, s);
     }
     cz_cfg_done(cz_mapping_table, &raw);
     for (size_t i = 0; i < mine.len; i++)

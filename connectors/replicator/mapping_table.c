@@ -142,6 +142,10 @@ static const struct cz_cfg_key producer_table[] = {
     "\"required\":[\"timestamp\"],\"additionalProperties\":false},"                            \
     "{\"type\":\"object\",\"properties\":{\"offsets\":{\"type\":\"object\"}},"                 \
     "\"required\":[\"offsets\"],\"additionalProperties\":false}]}"
+#define END_SCHEMA                                                                             \
+    "{\"oneOf\":[{\"enum\":[\"none\",\"now\"]},"                                              \
+    "{\"type\":\"object\",\"properties\":{\"timestamp\":{\"type\":[\"string\",\"integer\"]}}," \
+    "\"required\":[\"timestamp\"],\"additionalProperties\":false}]}"
 #define PAIRS_SCHEMA                                                                           \
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"source\":"           \
     "{\"type\":\"string\"},\"target\":{\"type\":\"string\"}},\"required\":[\"source\"],"       \
@@ -191,13 +195,15 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .doc = "Where to begin: committed (else latest), earliest, latest, {timestamp} or "
             "{offsets}."},
     {.name = "end",
-     .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
+     .type = CZ_CFG_CUSTOM,
      .offset = AT(end),
      .def = "\"none\"",
-     .schema = "{}",
+     .parse = cz__parse_end,
+     .schema = END_SCHEMA,
      .group = "Offsets",
-     .doc = "none, now or {timestamp}: a bounded copy that finishes."},
+     .doc = "Where to end: none, now (what is there when the copy first starts) or {timestamp} (the "
+            "first record that is not older, and what follows it, stay out). The mapping is then "
+            "FINISHED; a restart runs it again."},
     {.name = "on_change",
      .type = CZ_CFG_OBJECT,
      .offset = AT(on_change),

@@ -2,9 +2,6 @@
 /* Commits of a task's positions to its consumer group on the source cluster, so that any Kafka tool
  * shows the lag.  At most one commit of a task is under way; it carries the mapping's generation as
  * metadata, by which a later start knows whether `on_change` was already answered. */
-#include <inttypes.h>
-#include <stdio.h>
-
 #include "cz/alloc.h"
 #include "cz/log.h"
 #include "lane_priv.h"
@@ -44,6 +41,14 @@ void lane__commit_collect(struct cz_task *t)
     atomic_store(&t->commit_state, COMMIT_IDLE);
 }
 
+struct cz_position lane__position(const struct lane_cursor *c)
+{
+    struct cz_position p = c->part->position;
+    p.kind = c->task->txn ? 'x' : 'g';
+    p.generation = c->task->settings.generation; /* it may have changed while we run */
+    return p;
+}
+
 /* What a restart would go on from. */
 static int64_t position(const struct lane_cursor *c)
 {
@@ -78,8 +83,6 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
     cz_time time = cz_now();
     if ((!now && time < t->commit_at) || !lane__leased(l))
         return;
-    char metadata[32];
-    (void)snprintf(metadata, sizeof metadata, "%c%" PRId64, t->txn ? 'x' : 'g', t->settings.generation);
     struct cz_tp_list list = {0};
     bool renew = time >= t->renew_at;
     for (size_t i = 0; i < t->len; i++) {
@@ -88,7 +91,8 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
             continue;
         c->committing = position(c);
         struct cz_tp *tp = cz_tp_list_add(&list, c->part->topic, c->part->partition, c->committing);
-        tp->metadata = cz_strdup(metadata);
+        const struct cz_position at = lane__position(c);
+        tp->metadata = cz_position_text(&at);
     }
     if (renew)
         t->renew_at = time + RENEW_EVERY;

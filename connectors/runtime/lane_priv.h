@@ -150,6 +150,7 @@ void lane__on_end(struct lane_reader *r, int64_t end);
 void lane__sweep(struct cz_lane *l, struct cz_task *t);
 void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
 /* lane_commit.c */
+struct cz_position lane__position(const struct lane_cursor *c); /* to be written beside it */
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);
 bool lane__commit_settled(struct cz_task *t); /* nothing under way, nothing left to commit */
 void lane__commit_collect(struct cz_task *t);

@@ -363,6 +363,9 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
     struct cz_task *t = c->task;
     if (r->offset < c->next || c->behind || t->phase != PHASE_READING)
         return;
+    if (c->part->until_ms > 0 && c->stop == INT64_MAX && r->ts_type != CZ_TS_NONE &&
+        r->timestamp_ms >= c->part->until_ms)
+        c->stop = r->offset;
     if (r->offset >= c->stop) {
         go_to(c, c->stop);
         return;

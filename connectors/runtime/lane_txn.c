@@ -118,9 +118,9 @@ static enum cz_err send_positions(struct cz_task *t, struct cz_error *err)
         const struct lane_cursor *c = &t->cursors[i];
         if (!progressed(c))
             continue;
+        const struct cz_position at = lane__position(c);
         enum cz_err code = cz_offset_record_send(t->producer, &x->at, c->part->topic,
-                                                 c->part->partition, c->next,
-                                                 t->settings.generation, err);
+                                                 c->part->partition, c->next, &at, err);
         if (code)
             return code;
     }

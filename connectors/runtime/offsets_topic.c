@@ -22,14 +22,16 @@ char *cz_offset_key(const char *uid, const char *topic, int32_t partition)
 
 enum cz_err cz_offset_record_send(struct cz_producer *p, const struct cz_offsets_at *at,
                                   const char *topic, int32_t partition, int64_t offset,
-                                  int64_t generation, struct cz_error *err)
+                                  const struct cz_position *position, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_offset_key(at->uid, topic, partition);
     json_t *doc = json_object();
     json_object_set_new(doc, "v", json_integer(1));
     json_object_set_new(doc, "offset", json_integer(offset));
-    json_object_set_new(doc, "generation", json_integer(generation));
+    json_object_set_new(doc, "generation", json_integer(position->generation));
     json_object_set_new(doc, "writer", json_string(at->writer));
+    CZ_CLEANUP(cz_freep) char *text = cz_position_text(position);
+    json_object_set_new(doc, "position", json_string(text));
     CZ_CLEANUP(cz_freep) char *value = cz_json_text(doc, false);
     json_decref(doc);
     const struct cz_send s = {
@@ -53,7 +55,8 @@ enum cz_err cz_offset_record_parse(struct cz_slice value, struct cz_offset_recor
         cz_free(ret->writer);
         ret->writer = cz_strdup(writer);
         ret->offset = offset;
-        ret->generation = cz_json_int(doc, "generation", 0);
+        (void)cz_position_parse(cz_json_str(doc, "position", NULL), &ret->position);
+        ret->position.generation = cz_json_int(doc, "generation", 0);
     }
     json_decref(doc);
     return code;

@@ -23,7 +23,7 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         c->task = t;
         c->part = p;
         c->next = p->start;
-        c->stop = p->bounded ? p->end : INT64_MAX;
+        c->stop = p->bounded ? p->position.end : INT64_MAX;
         c->committing = -1;
         c->committed = -1;
         cz_tracker_init(&c->tracker, p->start);
@@ -33,7 +33,10 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
             .position = p->start,
             .end = -1,
             .committed = -1,
+            .begin = p->bounded ? p->position.begin : -1,
+            .stop = p->bounded ? p->position.end : -1,
         };
+        c->n.dropped[CZ_DROP_GAP] = p->missing;
         t->snap[i] = c->n;
         c->stable = c->n;
     }

@@ -131,7 +131,8 @@ struct w_base *w_base_get(struct w_mapping *m, const char *topic, int32_t partit
     b = cz_alloc(sizeof *b);
     b->topic = cz_strdup(topic);
     b->partition = partition;
-    b->n = (struct cz_partition_counters){.position = -1, .end = -1, .committed = -1};
+    b->n = (struct cz_partition_counters){
+        .position = -1, .end = -1, .committed = -1, .begin = -1, .stop = -1};
     cz_map_put(&m->base, key, b);
     return b;
 }
@@ -146,6 +147,8 @@ static void add(struct cz_partition_counters *into, const struct cz_partition_co
         into->dropped[d] += n->dropped[d];
     into->position = n->position;
     into->committed = n->committed;
+    into->begin = n->begin;
+    into->stop = n->stop;
     if (n->end > into->end)
         into->end = n->end;
 }
@@ -184,7 +187,12 @@ static json_t *partition_json(const char *topic, int32_t partition, const struct
     json_object_set_new(j, "dropped", dropped);
     cz_json_set_i64(j, "position", n->position);
     cz_json_set_i64(j, "end", n->end);
-    int64_t lag = n->end >= 0 && n->position >= 0 ? n->end - n->position : -1;
+    if (n->stop >= 0) {
+        cz_json_set_i64(j, "begin", n->begin);
+        cz_json_set_i64(j, "stop", n->stop);
+    }
+    int64_t end = n->stop >= 0 ? n->stop : n->end; /* what there is to do */
+    int64_t lag = end >= 0 && n->position >= 0 ? end - n->position : -1;
     json_object_set_new(j, "lag", json_integer(lag < -1 ? 0 : lag));
     return j;
 }
@@ -300,6 +308,8 @@ static void load_partition(struct w_mapping *m, const json_t *p)
         b->n.dropped[d] = cz_json_int(json_object_get(p, "dropped"), cz_drop_name((enum cz_drop)d), 0);
     b->n.position = cz_json_int(p, "position", -1);
     b->n.end = cz_json_int(p, "end", -1);
+    b->n.begin = cz_json_int(p, "begin", -1);
+    b->n.stop = cz_json_int(p, "stop", -1);
 }
 
 static void on_old_status(void *arg, const struct cz_channel_record *r)

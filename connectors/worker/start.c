@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting a task: what may block is done here, on a few starter threads, never on the herder's.
- * Target metadata first, then the positions.
- *
- * A position that could not be read is never "no position": every failure ends the start, and it is
- * tried again.  A start policy is used only where the group never committed, or where `on_change`
- * asks for it; what it resolves to is committed *before* the first record, so that a crash right
- * after cannot resolve it to something else. */
-#include <stdio.h>
+ * Target metadata first, then the positions (start_places.c). */
 #include <string.h>
 
 #include "cz/alloc.h"
-#include "cz/json.h"
 #include "cz/log.h"
 #include "cz/util.h"
 #include "worker_priv.h"
@@ -93,158 +86,6 @@ static enum cz_err ask_targets(struct worker *w, struct w_start *s, int32_t *cou
     return code;
 }
 
-/* ---- positions ------------------------------------------------------------------------------ */
-
-/* "g<generation>": ours; anything else (a tool reset the group) counts as answered. */
-static bool change_unanswered(const struct w_start *s, const char *metadata)
-{
-    int64_t g;
-    if (s->spec->on_change == CZ_ON_CHANGE_KEEP || !metadata || metadata[0] != 'g' ||
-        !cz_parse_i64(metadata + 1, &g))
-        return false;
-    return g < s->generation;
-}
-
-/* What to ask ListOffsets for, or (>= 0 with *ret_exact) an offset given by the user. */
-static int64_t policy(const struct w_start *s, const struct w_part *p, bool changed, bool *ret_exact)
-{
-    const struct cz_mapping_spec *spec = s->spec;
-    *ret_exact = false;
-    if (changed)
-        return spec->on_change == CZ_ON_CHANGE_LATEST ? CZ_OFFSET_LATEST : CZ_OFFSET_EARLIEST;
-    /* A partition that came after the mapping began: all of it is new. */
-    if (p->from_start)
-        return CZ_OFFSET_EARLIEST;
-    switch (spec->start) {
-    case CZ_START_EARLIEST:
-        return CZ_OFFSET_EARLIEST;
-    case CZ_START_TIMESTAMP:
-        return spec->start_ms;
-    case CZ_START_OFFSETS: {
-        char number[16];
-        (void)snprintf(number, sizeof number, "%d", p->partition);
-        int64_t at = cz_json_int(spec->start_offsets, number, -1);
-        *ret_exact = at >= 0;
-        return at >= 0 ? at : CZ_OFFSET_EARLIEST;
-    }
-    case CZ_START_COMMITTED:
-    case CZ_START_LATEST:
-        break;
-    }
-    return CZ_OFFSET_LATEST;
-}
-
-/* ListOffsets answers one kind of question per partition; all of ours go in one list. */
-static enum cz_err resolve(struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
-                           struct cz_error *err)
-{
-    struct cz_tp_list list = {0};
-    for (size_t i = 0; i < s->parts_len; i++) {
-        if (asked[i])
-            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, at[i]);
-    }
-    enum cz_err code = CZ_OK;
-    if (list.len > 0)
-        code = cz_admin_list_offsets(admin, &list, s->spec->read_committed, cz_deadline_ms(ADMIN_MS), err);
-    for (size_t i = 0, k = 0; !code && i < s->parts_len; i++) {
-        if (!asked[i])
-            continue;
-        const struct cz_tp *tp = &list.items[k++];
-        if (tp->code || tp->offset < 0)
-            code = cz_fail_flags(err, tp->code ? tp->code : CZ_E_KAFKA, CZ_ERR_RETRIABLE, 0,
-                                 "%s [%d]: its offsets cannot be read (%s)", tp->topic, tp->partition,
-                                 cz_err_slug(tp->code));
-        at[i] = tp->offset;
-    }
-    cz_tp_list_done(&list);
-    return code;
-}
-
-static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_admin *admin, int64_t *at, bool *asked,
-                             bool *fresh, struct cz_error *err)
-{
-    struct cz_tp_list list = {0};
-    for (size_t i = 0; i < s->parts_len; i++)
-        cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, -1);
-    enum cz_err code = CZ_OK;
-    if (s->group)
-        code = cz_admin_group_offsets(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
-    if (!code)
-        code = w_txn_positions(w, s, &list, fresh, err);
-    for (size_t i = 0; !code && i < s->parts_len; i++) {
-        const struct cz_tp *tp = &list.items[i];
-        if (tp->code) {
-            code = cz_fail_flags(err, tp->code, CZ_ERR_RETRIABLE, 0,
-                                 "%s [%d]: the committed offset cannot be read (%s)", tp->topic,
-                                 tp->partition, cz_err_slug(tp->code));
-            break;
-        }
-        bool changed = tp->offset >= 0 && change_unanswered(s, tp->metadata);
-        if (tp->offset >= 0 && !changed) {
-            at[i] = tp->offset;
-            continue;
-        }
-        bool exact;
-        at[i] = policy(s, &s->parts[i], changed, &exact);
-        asked[i] = !exact;
-        fresh[i] = true;
-    }
-    cz_tp_list_done(&list);
-    return code;
-}
-
-/* Commit what a policy chose, before anything is read from there. */
-static enum cz_err settle(struct w_start *s, struct cz_admin *admin, const int64_t *at,
-                          const bool *fresh, struct cz_error *err)
-{
-    struct cz_tp_list list = {0};
-    for (size_t i = 0; i < s->parts_len; i++) {
-        if (fresh[i])
-            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, at[i])->metadata =
-                cz_strf("%c%lld", s->spec->exactly_once ? 'x' : 'g', (long long)s->generation);
-    }
-    enum cz_err code = CZ_OK;
-    if (list.len > 0)
-        code = cz_admin_commit(admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
-    for (size_t i = 0; !code && i < list.len; i++) {
-        if (list.items[i].code)
-            code = cz_fail_flags(err, list.items[i].code, CZ_ERR_RETRIABLE, 0,
-                                 "the start position cannot be committed to group %s (%s)", s->group,
-                                 cz_err_slug(list.items[i].code));
-    }
-    cz_tp_list_done(&list);
-    return code;
-}
-
-static enum cz_err positions(struct worker *w, struct w_start *s, int64_t *at, struct cz_error *err)
-{
-    enum cz_err code = w_admin(w, s->source, &s->source_admin, err);
-    if (code)
-        return code;
-    bool *asked = cz_alloc_array(s->parts_len + 1, sizeof *asked);
-    bool *fresh = cz_alloc_array(s->parts_len + 1, sizeof *fresh);
-    if (s->group || s->spec->exactly_once) {
-        code = committed(w, s, s->source_admin, at, asked, fresh, err);
-    } else {
-        for (size_t i = 0; i < s->parts_len; i++) {
-            bool exact = true;
-            at[i] = s->resume[i] >= 0 ? s->resume[i] : policy(s, &s->parts[i], false, &exact);
-            asked[i] = !exact;
-        }
-    }
-    if (!code)
-        code = resolve(s, s->source_admin, at, asked, err);
-    if (!code && s->spec->exactly_once)
-        code = w_txn_claim(w, s, at, err);
-    if (!code && s->group)
-        code = settle(s, s->source_admin, at, fresh, err);
-    if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
-        w_cluster_down(w, s->source);
-    cz_free(asked);
-    cz_free(fresh);
-    return code;
-}
-
 /* ---- the job -------------------------------------------------------------------------------- */
 
 /* The producer refuses partitions that it has not heard of, so its own knowledge counts; it is asked
@@ -262,7 +103,7 @@ static enum cz_err know_partitions(struct w_start *s, struct cz_producer_topic *
     return cz_producer_refresh(s->producer->producer, cz_deadline_ms(ADMIN_MS), err);
 }
 
-static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t *counts, struct cz_error *err)
+static enum cz_err fill_out(struct w_start *s, const int32_t *counts, struct cz_error *err)
 {
     struct cz_producer *p = s->producer->producer;
     bool refreshed = false;
@@ -280,7 +121,7 @@ static enum cz_err fill_out(struct w_start *s, const int64_t *at, const int32_t 
             return code;
         o->topic = cz_strdup(s->parts[i].topic);
         o->partition = s->parts[i].partition;
-        o->start = at[i];
+        w_place_fill(s, i, o);
         s->out_len++;
     }
     if (!s->spec->dead_letter_topic)
@@ -292,7 +133,6 @@ static void run_start(struct worker *w, struct w_start *s)
 {
     struct cz_error *err = &s->error;
     int32_t *counts = cz_alloc_array(s->spec->pairs_len + 1, sizeof *counts);
-    int64_t *at = cz_alloc_array(s->parts_len + 1, sizeof *at);
     enum cz_err code = w_cluster_usable(w, s->target, err);
     if (!code)
         code = w_cluster_usable(w, s->source, err);
@@ -304,11 +144,10 @@ static void run_start(struct worker *w, struct w_start *s)
         code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms,
                               s->batch_bytes, &s->producer, err);
     if (!code)
-        code = positions(w, s, at, err);
+        code = w_places(w, s, err);
     if (!code)
-        (void)fill_out(s, at, counts, err);
+        (void)fill_out(s, counts, err);
     cz_free(counts);
-    cz_free(at);
 }
 
 static bool stopping(struct worker *w)
@@ -426,6 +265,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     cz_free(s->parts);
     cz_free(s->out);
     cz_free(s->resume);
+    cz_free(s->places);
     cz_free(s->uid);
     cz_free(s->label);
     cz_free(s->group);

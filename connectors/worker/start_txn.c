@@ -229,18 +229,19 @@ static enum cz_err read_fenced(struct worker *w, struct w_start *s, const char *
 
 static int64_t generation_of(const struct cz_tp *tp, char kind)
 {
-    int64_t g = -1;
-    if (tp->offset < 0 || !tp->metadata || tp->metadata[0] != kind || !cz_parse_i64(tp->metadata + 1, &g))
-        return -1;
-    return g;
+    struct cz_position p;
+    bool ours = tp->offset >= 0 && cz_position_parse(tp->metadata, &p) && p.kind == kind;
+    return ours ? p.generation : -1;
 }
 
 static void put(struct cz_tp *tp, const struct cz_offset_record *r)
 {
+    struct cz_position p = r->position;
+    p.kind = 'g';
     tp->offset = r->offset;
     tp->code = CZ_OK;
     cz_free((char *)CZ_UNCONST(tp->metadata));
-    tp->metadata = cz_strf("g%" PRId64, r->generation);
+    tp->metadata = cz_position_text(&p);
 }
 
 /* Copied at least once since? Then the group knows better. */
@@ -248,10 +249,10 @@ static bool record_counts(const struct w_start *s, const struct cz_tp *tp, const
 {
     if (r->offset < 0)
         return false;
-    return s->spec->exactly_once ? generation_of(tp, 'g') <= r->generation : generation_of(tp, 'x') >= 0;
+    return s->spec->exactly_once ? generation_of(tp, 'g') <= r->position.generation : generation_of(tp, 'x') >= 0;
 }
 
-enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l, bool *fresh,
+enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l,
                             struct cz_error *err)
 {
     bool wanted = s->spec->exactly_once;
@@ -274,7 +275,7 @@ enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_li
     code = read_fenced(w, s, topic, cz_offsets_partition(s->uid, partitions), recs, err);
     for (size_t i = 0; i < s->parts_len; i++) {
         struct cz_tp *tp = &l->items[i];
-        fresh[i] = s->spec->exactly_once || generation_of(tp, 'x') >= 0;
+        s->places[i].fresh = s->spec->exactly_once || generation_of(tp, 'x') >= 0;
         if (!code && record_counts(s, tp, &recs[i]))
             put(tp, &recs[i]);
         cz_free(recs[i].writer);
@@ -283,15 +284,15 @@ enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_li
     return code;
 }
 
-enum cz_err w_txn_claim(struct worker *w, struct w_start *s, const int64_t *at, struct cz_error *err)
+enum cz_err w_txn_claim(struct worker *w, struct w_start *s, struct cz_error *err)
 {
     struct cz_producer *p = s->producer->producer;
     if (!w_leased(w))
         return cz_fail_flags(err, CZ_E_FENCED, CZ_ERR_RETRIABLE, 0, "the worker's lease ran out");
     enum cz_err code = cz_producer_txn_begin(p, err);
     for (size_t i = 0; !code && i < s->parts_len; i++)
-        code = cz_offset_record_send(p, &s->txn.at, s->parts[i].topic, s->parts[i].partition, at[i],
-                                     s->generation, err);
+        code = cz_offset_record_send(p, &s->txn.at, s->parts[i].topic, s->parts[i].partition,
+                                     s->places[i].at, &s->places[i].position, err);
     cz_time deadline = cz_deadline_ms(INIT_MS);
     while (!code) {
         struct cz_error own = CZ_ERROR_INIT;

@@ -75,6 +75,7 @@ static void submit_start(struct worker *w, struct w_task *t)
     s->resume = resume_positions(t);
     s->label = cz_strf("%s/%s/%d", m->team, m->name, t->n);
     s->generation = cz_json_int(m->record, "generation", 0);
+    s->run = cz_json_int(m->record, "run", 0);
     if (!spec->consumer_group)
         s->group = cz_mapping_default_group(m->team, m->name);
     else if (spec->consumer_group[0])
@@ -139,6 +140,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
     t->producer = s->producer;
     t->slots = slots;
     t->lane = lane;
+    t->until_ms = s->until_ms;
     s->out = NULL; /* the task's now */
     s->out_len = 0;
     s->producer = NULL;
@@ -428,6 +430,11 @@ static void drive_running(struct worker *w, struct w_task *t, const char *state)
         stop(t);
         return;
     }
+    if (t->until_ms > 0 && cz_wall_ms() >= t->until_ms) {
+        w_task_set(w, t, CZ_TASK_RESTARTING, "the time of its end has come");
+        stop(t);
+        return;
+    }
     char *print = NULL, *settings = NULL;
     if (!w_prints(w, t, &print, &settings))
         return; /* keep what runs: an unreadable change must not stop it */
@@ -475,7 +482,8 @@ void w_tasks_tick(struct worker *w)
             bool waits = t->state == CZ_TASK_PAUSED || t->state == CZ_TASK_STOPPED ||
                          t->state == CZ_TASK_FINISHED ||
                          (t->state == CZ_TASK_FAILED && (t->sticky_failure || cz_now() < t->retry_at));
-            if (t->phase == W_STOPPING || (t->phase == W_IDLE && !(waits && t->wanted)))
+            bool ends = t->phase == W_RUNNING && t->until_ms > 0 && cz_wall_ms() >= t->until_ms;
+            if (ends || t->phase == W_STOPPING || (t->phase == W_IDLE && !(waits && t->wanted)))
                 w_drive(w, t); /* else a change will: it makes the mapping dirty */
         }
     }

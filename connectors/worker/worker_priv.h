@@ -113,6 +113,7 @@ struct w_task {
     struct w_slots *slots;
     int lane;
     cz_time stop_deadline;
+    int64_t until_ms; /* to be started again then: its end will have come; 0: none */
     bool published; /* the state of now is on the status topic */
     struct w_task *next;
 };
@@ -246,6 +247,15 @@ enum w_job {
     W_JOB_REFRESH, /* partition counts of the target topics */
     W_JOB_REAP,    /* free a producer */
 };
+/** Where a partition begins and ends; start_places.c. */
+struct w_place {
+    int64_t at;      /* where to begin; before it is resolved: what to ask ListOffsets for */
+    bool ask;        /* `at` is to be resolved */
+    bool fresh;      /* to be committed before anything is read */
+    int64_t missing; /* offsets that the source has lost before `at` */
+    struct cz_position was;      /* beside what is committed */
+    struct cz_position position; /* beside what we shall commit */
+};
 struct w_start {
     enum w_job job;
     struct w_producer *spent; /* REAP */
@@ -260,9 +270,11 @@ struct w_start {
     int64_t *resume; /* per part: where we were, -1 unknown; only without a group */
     char *label, *group;
     struct cz_mapping_spec *spec;
-    int64_t generation;
+    int64_t generation, run;
     /* out */
     struct cz_error error;
+    struct w_place *places; /* per part */
+    int64_t until_ms;       /* the time at which the copy ends, when that is still to come */
     struct cz_task_partition *out;
     size_t out_len;
     int batch_bytes; /* what all targets of the mapping take */
@@ -277,15 +289,19 @@ void w_job_submit(struct worker *w, enum w_job job, struct w_producer *spent, st
 void w_start_free(struct worker *w, struct w_start *s);
 void *w_starter_main(void *arg);
 
+/* start_places.c */
+/** Find out and commit where each part begins and ends, in s->places. */
+CZ_MUST_USE enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err);
+void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *out);
+
 /* start_txn.c: positions of exactly-once tasks, see cz/offsets_topic.h */
 /** The producer of the task, fencing who had its id. */
 CZ_MUST_USE enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err);
-/** @l what the group has, per part: put in what the offsets topic has where that counts, with
- *  metadata "g<generation>"; @fresh: to be committed to the group. */
+/** @l what the group has, per part: put in what the offsets topic has where that counts, as the
+ *  group would have it; such places become fresh: to be committed to the group. */
 CZ_MUST_USE enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l,
-                                        bool *fresh, struct cz_error *err);
+                                        struct cz_error *err);
 /** Write where we begin under our own id, before anything is read. */
-CZ_MUST_USE enum cz_err w_txn_claim(struct worker *w, struct w_start *s, const int64_t *at,
-                                    struct cz_error *err);
+CZ_MUST_USE enum cz_err w_txn_claim(struct worker *w, struct w_start *s, struct cz_error *err);
 
 #endif

@@ -100,6 +100,18 @@ static void print_table(struct cz_cli *cli, struct cz_table *t, int indent)
 /* ---- one mapping
  * ------------------------------------------------------------------------------ */
 
+static void add_progress(struct cz_cli *cli, const json_t *progress, int indent)
+{
+    if (!json_is_object(progress))
+        return;
+    CZ_CLEANUP(cz_freep) char *done = count_text(progress, "done");
+    CZ_CLEANUP(cz_freep) char *total = count_text(progress, "total");
+    CZ_CLEANUP(cz_freep)
+    char *text = cz_strf("%.1f %% (%s of %s offsets)",
+                         json_number_value(json_object_get(progress, "percent")), done, total);
+    line(cli, indent, "progress", text);
+}
+
 static void add_head(struct cz_cli *cli, const json_t *s, int indent)
 {
     const char *state = cz_json_str(s, "state", "?");
@@ -129,6 +141,7 @@ static void add_head(struct cz_cli *cli, const json_t *s, int indent)
                 *color ? "\x1b[0m" : "");
     line(cli, indent, "generation", applied);
     line(cli, indent, "lag", lag_line);
+    add_progress(cli, json_object_get(s, "progress"), indent);
     line(cli, indent, "rates", rate);
     line(cli, indent, "dropped", dropped);
     line(cli, indent, "delay", delay);

@@ -194,6 +194,7 @@ static json_t *mapping_record(const struct cz_resource *r,
     cz_json_set_str(value, "restart", cz_json_str(r->override, "restart", NULL));
     if (spec->enabled && spec->service_group)
         cz_json_set_str(value, "switched_on", cz_json_str(r->override, "switched_on", NULL));
+    cz_json_set_str(value, "run", cz_json_str(r->override, "run", NULL));
     (void)json_object_set_new(value, "spec",
                               cz_mapping_spec_resolve(spec, json_object_get(r->doc, "spec"),
                                                       r->team, r->name, value_map));

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Pause, resume, restart: overrides beside the spec, so that they are never mistaken for
- *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>"}.  The
- * number of the last restart request stays for good: were it to go away, workers would take
- * that for another request.  So does "switched_on" (apply_mapping.c), which is not shown. */
+ *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>",
+ *  "run":"<seq>"}.  The number of the last restart request stays for good: were it to go away,
+ *  workers would take that for another request.  So does "switched_on" (apply_mapping.c), which is
+ *  not shown.  `run` is the number of the last restart that found the mapping FINISHED: a copy that
+ *  ends is run again, while one that has not ended goes on. */
 #include <string.h>
 
 #include "service_priv.h"
@@ -14,6 +16,7 @@ static json_t *without_pause(const json_t *override)
     json_t *o = json_object();
     cz_json_set_str(o, "restart", cz_json_str(override, "restart", NULL));
     cz_json_set_str(o, "switched_on", cz_json_str(override, "switched_on", NULL));
+    cz_json_set_str(o, "run", cz_json_str(override, "run", NULL));
     return o;
 }
 
@@ -46,9 +49,21 @@ struct request {
     enum { PAUSE, RESUME, RESTART, END } what;
 };
 
-static json_t *
-new_override(const struct cz__attempt *a, const struct request *r, const json_t *old)
+static bool finished(const struct cz__attempt *a, const struct cz_resource *cur)
 {
+    struct cz__subject m = cz__subject_of(cur);
+    struct cz__state st;
+    cz__state_of(a->s, &m, &st);
+    bool yes = st.state == CZ_TASK_FINISHED;
+    cz__state_done(&st);
+    return yes;
+}
+
+static json_t *new_override(const struct cz__attempt *a,
+                            const struct request *r,
+                            const struct cz_resource *cur)
+{
+    const json_t *old = cur->override;
     json_t *o;
     switch (r->what) {
     case PAUSE:
@@ -61,6 +76,8 @@ new_override(const struct cz__attempt *a, const struct request *r, const json_t 
     case RESTART:
         o = old ? json_deep_copy(old) : json_object();
         cz_json_set_i64(o, "restart", cz_tx_seq(a->tx));
+        if (finished(a, cur))
+            cz_json_set_i64(o, "run", cz_tx_seq(a->tx));
         return o;
     case RESUME:
     case END:
@@ -87,7 +104,7 @@ static enum cz_err override_body(struct cz__attempt *a, void *arg, struct cz_err
         code = cz__precondition(a, &cur, err);
     bool skip = r->what == END && !still_due(cur.override, cz_wall_ms());
     if (code == CZ_OK && !skip) {
-        json_t *o = new_override(a, r, cur.override);
+        json_t *o = new_override(a, r, &cur);
         code = cz__apply_override(a, &cur, o, &a->result, err);
         a->have_result = code == CZ_OK;
         json_decref(o);

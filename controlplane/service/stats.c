@@ -94,12 +94,38 @@ static json_t *partitions_json(const struct cz_mapping_stats *st)
         set_known(o, "position", p->position);
         set_known(o, "end", p->end);
         set_known(o, "lag", p->lag);
+        set_known(o, "begin", p->begin);
+        set_known(o, "stop", p->stop);
         cz_json_set_i64(o, "in", p->in);
         cz_json_set_i64(o, "out", p->out);
         (void)json_object_set_new(o, "dropped", cz__dropped_json(p->dropped));
         (void)json_array_append_new(list, o);
     }
     return list;
+}
+
+/** Of a bounded copy: how much of what lies between its begins and its ends is done. */
+static json_t *progress_json(const struct cz_mapping_stats *st)
+{
+    int64_t total = 0, done = 0;
+    bool bounded = false;
+    for (size_t i = 0; i < st->len; i++) {
+        const struct cz_partition_stats *p = &st->partitions[i];
+        if (p->stop < 0 || p->stop < p->begin)
+            continue;
+        int64_t at = p->position < p->begin ? p->begin : p->position;
+        bounded = true;
+        total += p->stop - p->begin;
+        done += (at > p->stop ? p->stop : at) - p->begin;
+    }
+    if (!bounded)
+        return json_null();
+    json_t *o = json_object();
+    cz_json_set_i64(o, "done", done);
+    cz_json_set_i64(o, "total", total);
+    (void)json_object_set_new(o, "percent",
+                              json_real(total > 0 ? 100.0 * (double)done / (double)total : 100));
+    return o;
 }
 
 static int64_t known_lag(const struct cz_mapping_stats *st, int *ret_unknown)
@@ -134,6 +160,7 @@ static json_t *status_json(struct cz_service *s,
     (void)json_object_set_new(o, "partitions", partitions_json(st));
     set_known(o, "lag", st->len > 0 ? lag : -1);
     (void)json_object_set_new(o, "lag_partitions_unknown", json_integer(unknown));
+    (void)json_object_set_new(o, "progress", progress_json(st));
     add_rates(rates, st);
     (void)json_object_set_new(o, "rates", rates);
     (void)json_object_set_new(o, "delay_ms", delay_json(&st->delay));

@@ -27,7 +27,7 @@ struct part {
     char *topic;
     int32_t partition;
     struct counters c;
-    int64_t position, end, lag;
+    int64_t position, end, lag, begin, stop;
     uint64_t changed; /* the view's count of reports when its numbers last moved */
 };
 struct report { /* of one worker */
@@ -101,6 +101,8 @@ static void parse_part(const json_t *j, struct part *p)
         .position = cz_json_int(j, "position", -1),
         .end = cz_json_int(j, "end", -1),
         .lag = cz_json_int(j, "lag", -1),
+        .begin = cz_json_int(j, "begin", -1),
+        .stop = cz_json_int(j, "stop", -1),
     };
     for (int d = 0; d < CZ_DROP_COUNT_; d++)
         p->c.dropped[d] = count_of(dropped, cz_drop_name((enum cz_drop)d));
@@ -292,6 +294,8 @@ static void add_part(struct cz_partition_stats *o, const struct source *s)
     o->position = p->position;
     o->end = p->end;
     o->lag = p->lag;
+    o->begin = p->begin;
+    o->stop = p->stop;
 }
 
 static void fill_partitions(const struct cz__stats *s, struct cz_mapping_stats *ret)

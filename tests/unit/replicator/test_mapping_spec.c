@@ -70,7 +70,13 @@ static const struct {
     {"\"start\":{\"offsets\":{\"x\":\"1\"}}", "/spec/start/offsets/x", "value"},
     {"\"start\":{\"offsets\":{\"0\":\"-3\"}}", "/spec/start/offsets/0", "value"},
     {"\"start\":{\"when\":1}", "/spec/start/when", "unknown-field"},
-    {"\"end\":\"now\"", "/spec/end", "not-available"},
+    {"\"end\":\"later\"", "/spec/end", "value"},
+    {"\"end\":null", "/spec/end", "value"},
+    {"\"end\":{}", "/spec/end", "value"},
+    {"\"end\":{\"timestamp\":1,\"x\":1}", "/spec/end", "value"},
+    {"\"end\":{\"timestamp\":\"tomorrow\"}", "/spec/end/timestamp", "value"},
+    {"\"end\":{\"timestamp\":5},\"start\":{\"timestamp\":5}", "/spec/end/timestamp", "range"},
+    {"\"end\":\"now\",\"consumer_group\":\"\"", "/spec/end", "value"},
     {"\"on_change\":{\"offset\":\"first\"}", "/spec/on_change/offset", "value"},
     {"\"on_change\":\"keep\"", "/spec/on_change", "type"},
     {"\"on_change\":{\"ofset\":\"keep\"}", "/spec/on_change/ofset", "unknown-field"},
@@ -212,9 +218,23 @@ static void test_defaults(void **state)
     assert_null(s->filter);
     assert_int_equal(s->on_error, CZ_ON_ERROR_STOP);
     assert_int_equal(s->on_gap, CZ_ON_GAP_STOP);
+    assert_int_equal(s->end, CZ_END_NONE);
     assert_int_equal(s->tasks, 0);
     assert_string_equal(s->compression, "lz4");
     assert_int_equal(s->linger_ms, 5);
+    cz_mapping_spec_free(s);
+}
+
+static void test_ends(void **state)
+{
+    (void)state;
+    struct cz_mapping_spec *s = good("{" ENDS ",\"end\":\"now\"}");
+    assert_int_equal(s->end, CZ_END_NOW);
+    cz_mapping_spec_free(s);
+    s = good("{" ENDS ",\"end\":{\"timestamp\":\"2026-01-01T00:00:00Z\"},\"consumer_group\":\"\","
+             "\"delivery\":\"exactly_once\"}");
+    assert_int_equal(s->end, CZ_END_TIMESTAMP);
+    assert_int_equal(s->end_ms, 1767225600000);
     cz_mapping_spec_free(s);
 }
 
@@ -348,7 +368,8 @@ int main(void)
     cz_json_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ends),
-        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_all_fields),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_all_fields),
         cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),
         cmocka_unit_test(test_schema),       cmocka_unit_test(test_sample),
     };

@@ -95,7 +95,11 @@ struct cz_task *add_task(struct world *w, const struct wish *wish)
     for (size_t i = 0; i < n; i++) {
         parts[i] = (struct cz_task_partition){.topic = cz_strdup("in"), .partition = (int32_t)i,
                                               .start = wish->start,
-                                              .bounded = wish->end > 0, .end = wish->end};
+                                              .bounded = wish->end > 0,
+                                              .until_ms = wish->until_ms,
+                                              .missing = wish->missing,
+                                              .position = {.begin = wish->start,
+                                                           .end = wish->end > 0 ? wish->end : -1}};
         assert_int_equal(cz_producer_topic(w->producer, "out", &parts[i].target, &err), CZ_OK);
         cz_producer_topic_expect(parts[i].target, 2);
     }

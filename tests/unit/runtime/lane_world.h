@@ -29,6 +29,7 @@ struct wish {
     enum cz_partitioning partitioning;
     int64_t start;
     int64_t end; /* 0: none */
+    int64_t until_ms, missing;
     int partitions;
 };
 int world_setup(void **state);

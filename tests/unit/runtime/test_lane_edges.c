@@ -229,6 +229,29 @@ static void test_bounded_task_finishes(void **state)
     assert_int_equal(mock_count(w->target, "out", 1), 700);
 }
 
+/* An end that is still to come: the first record of that time stops the cursor, for good. */
+static void test_until_a_time(void **state)
+{
+    struct world *w = *state;
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 0, 100);
+    nap_ms(20);
+    int64_t until = cz_wall_ms();
+    nap_ms(20);
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 100, 50);
+    struct cz_task *t = add_task(w, &(struct wish){.partitions = 1, .until_ms = until, .missing = 5});
+    assert_true(wait_count(w, &w->finished_n, 1, 20000));
+    remove_task(w, t);
+    assert_int_equal(committed(w, 0), 100);
+    assert_int_equal(mock_count(w->target, "out", 0), 100);
+    struct cz_task *idle = add_task(w, &(struct wish){.partitions = 1, .start = 150, .until_ms = INT64_MAX,
+                                                      .group = "idle", .missing = 5});
+    assert_int_equal(counters(idle, 0).dropped[CZ_DROP_GAP], 5);
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 150, 10);
+    wait_position(idle, 0, 160);
+    remove_task(w, idle);
+    assert_int_equal(w->finished_n, 1);
+}
+
 #define LANE_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 int main(void)
 {
@@ -243,6 +266,7 @@ int main(void)
         LANE_TEST(test_bytes_out_of_mapped_values),
         LANE_TEST(test_no_gap_over_rewinds),
         LANE_TEST(test_bounded_task_finishes),
+        LANE_TEST(test_until_a_time),
     };
     cmocka_set_test_filter(getenv("CZ_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,6 +172,35 @@ static void test_fewer_tasks(void **state)
     json_decref(j);
 }
 
+static void restart(struct fixture *f, bool again)
+{
+    cz_write_result_done(&f->r);
+    must(f, cz_service_restart(f->s, &caller, &(struct cz_write){0}, "default", "m", &f->r, &f->err));
+    json_t *j = published_mapping(f, "m");
+    const char *run = cz_json_str(j, "run", "none");
+    assert_int_equal(strcmp(run, cz_json_str(j, "restart", "")) == 0, again);
+    json_decref(j);
+}
+
+/* A restart of what is FINISHED is a new run, one of what runs is not; a pause forgets neither. */
+static void test_run_again(void **state)
+{
+    struct fixture *f = *state;
+    CZ_CLEANUP(cz_freep) char *uid = make(f);
+    the_view.tasks = 1;
+    worker(f, "w1", 10000);
+    task(f, uid, 0, "w1", "RUNNING", 5);
+    restart(f, false);
+    task(f, uid, 0, "w1", "FINISHED", 5);
+    restart(f, true);
+    cz_write_result_done(&f->r);
+    must(f, cz_service_pause(f->s, &caller, &(struct cz_write){0}, "default", "m", "x", 0,
+                             &f->r, &f->err));
+    json_t *j = published_mapping(f, "m");
+    assert_non_null(cz_json_str(j, "run", NULL));
+    json_decref(j);
+}
+
 static void test_stats(void **state)
 {
     struct fixture *f = *state;
@@ -281,7 +310,7 @@ static void test_teams(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_fewer_tasks), T(test_stats),
+    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_fewer_tasks), T(test_run_again), T(test_stats),
                                        T(test_list), T(test_teams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

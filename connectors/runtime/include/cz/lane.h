@@ -28,6 +28,7 @@
 #include "cz/mapping_spec.h"
 #include "cz/metrics.h"
 #include "cz/offsets_topic.h"
+#include "cz/position.h"
 #include "cz/producer.h"
 #include "cz/stages.h"
 
@@ -49,8 +50,12 @@ struct cz_task_partition {
     char *topic; /* owned */
     int32_t partition;
     int64_t start;                      /* read from here */
-    bool bounded;                       /* read to `end`, not for ever */
-    int64_t end;                        /* the first offset that is not read any more */
+    bool bounded;                       /* read to position.end, not for ever */
+    int64_t until_ms;                   /* 0; else the first record that is so young, and what follows it,
+                                           are not read: for an end that is still to come */
+    int64_t missing;                    /* offsets before `start` that the source has lost */
+    struct cz_position position;        /* to be written beside every commit; its kind and generation
+                                           are the task's */
     struct cz_producer_topic *target;   /* of the pair; its partition count must be known */
 };
 /** Exactly once: the producer has the transactional id `at.writer` and serves this task alone, as
@@ -85,6 +90,7 @@ struct cz_partition_counters {
     int64_t position; /* end of the contiguous done run */
     int64_t end;      /* end of the source partition, -1 unknown */
     int64_t committed; /* acknowledged by the group coordinator, -1 never */
+    int64_t begin, stop; /* of a bounded copy: from where, and its end; -1 none */
 };
 struct cz_task_counters {
     struct cz_partition_counters *partitions; /* cz_free */

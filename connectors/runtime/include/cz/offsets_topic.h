@@ -3,11 +3,13 @@
  *  cluster, written in the transaction whose records they count.
  *
  *  Key: "<mapping uid>/<source topic>/<partition>".  Value:
- *  {"v":1,"offset":<next to read>,"generation":<of the mapping>,"writer":"<transactional id>"}.
+ *  {"v":1,"offset":<next to read>,"generation":<of the mapping>,"writer":"<transactional id>",
+ *   "position":<see cz/position.h>}.
  *  All of a mapping is in one partition, by a hash of its uid. */
 #ifndef CZ_OFFSETS_TOPIC_H
 #define CZ_OFFSETS_TOPIC_H
 
+#include "cz/position.h"
 #include "cz/producer.h"
 
 struct cz_offsets_at {
@@ -18,7 +20,7 @@ struct cz_offsets_at {
 };
 struct cz_offset_record {
     int64_t offset;     /* -1: no record at all */
-    int64_t generation;
+    struct cz_position position;
     char *writer; /* owned */
 };
 
@@ -27,7 +29,7 @@ char *cz_offset_key(const char *uid, const char *topic, int32_t partition); /* c
 /** Into the transaction that is open. @return as cz_producer_send() */
 CZ_MUST_USE enum cz_err cz_offset_record_send(struct cz_producer *p, const struct cz_offsets_at *at,
                                               const char *topic, int32_t partition, int64_t offset,
-                                              int64_t generation, struct cz_error *err);
+                                              const struct cz_position *position, struct cz_error *err);
 /** @param ret  its writer is replaced */
 CZ_MUST_USE enum cz_err cz_offset_record_parse(struct cz_slice value, struct cz_offset_record *ret,
                                                struct cz_error *err);

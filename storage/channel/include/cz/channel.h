@@ -6,7 +6,8 @@
  *    cluster/<team>/<name>  {"team","name","spec":{…}}         see cz/kafka.h; secrets as references
  *    mapping/<uid>          {"uid","team","name","generation":"3","state":"RUNNING|PAUSED|STOPPED",
  *                            "restart":"<seq of the last restart request>","switched_on":"<seq; when
- *                            a group of the target's service is to be deleted>"?,"spec":{resolved spec}}
+ *                            a group of the target's service is to be deleted>"?,"run":"<seq of the last
+ *                            restart that runs a FINISHED mapping again>"?,"spec":{resolved spec}}
  *    assignment/<uid>       {"uid","generation":"<assignment generation>","tasks":[{"task":0,"worker":"w1",
  *                            "partitions":[{"topic":"orders","partition":0,"from_start":true?}]}]}
  *  `<id>.status` (1 partition, written by the workers):
@@ -15,7 +16,8 @@
  *    task/<uid>/<n>         {"uid","task":n,"state":"RUNNING","worker","incarnation","generation":"<assignment>",
  *                            "mapping_generation":"3","error":{"code","text"}|absent,"since_ms","at_ms"}
  *    stats/<worker>/<uid>   {"worker","uid","at_ms","partitions":[{"topic","partition","in","out",
- *                            "bytes_in","bytes_out","dropped":{"filter":n,…},"position","end","lag"}],
+ *                            "bytes_in","bytes_out","dropped":{"filter":n,…},"position","end","lag",
+ *                            "begin"?,"stop"?}],
  *                            "delay":{"counts":[17],"sum_ms","total"},"rate":{"bytes_per_second":n}}
  *  Every value also carries `v` (format version, 1), and on the config topic `revision` (seq) and
  *  `epoch`.  Readers keep unknown fields and skip a record whose `v` they do not know (and count

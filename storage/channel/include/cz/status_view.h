@@ -51,6 +51,7 @@ struct cz_partition_stats {
     char *worker;                     /* who reported last */
     int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_]; /* totals over all workers */
     int64_t position, end, lag;       /* of the newest report; -1 unknown */
+    int64_t begin, stop;              /* of a bounded copy: from where, and its end; -1 none */
 };
 struct cz_mapping_stats {
     struct cz_partition_stats *partitions; /* sorted by topic, partition */

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Where a task begins, and where a bounded copy ends.
+ *
+ * A position that could not be read is never "no position": every failure ends the start, and it is
+ * tried again.  A start policy is used only where the group never committed, where `on_change` asks
+ * for it, or where a copy that has FINISHED shall run again.  What a policy resolves to, an end too,
+ * is committed *before* the first record, so that a crash right after cannot resolve it to something
+ * else: a copy keeps its end over restarts and hand-overs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cz/alloc.h"
+#include "cz/json.h"
+#include "cz/log.h"
+#include "cz/util.h"
+#include "worker_priv.h"
+
+enum { ADMIN_MS = 5000 };
+#define NOT_ASKED INT64_MIN
+
+/* ---- the policy ----------------------------------------------------------------------------- */
+
+/* Of a generation before ours; what is not ours (a tool reset the group) counts as answered. */
+static bool change_unanswered(const struct w_start *s, const struct cz_position *was)
+{
+    return s->spec->on_change != CZ_ON_CHANGE_KEEP && was->kind && was->generation < s->generation;
+}
+
+/* A copy that FINISHED is to be run again: from its `start` when that names a place. */
+static bool run_again(const struct w_start *s, const struct cz_position *was)
+{
+    enum cz_start start = s->spec->start;
+    return s->spec->end != CZ_END_NONE && was->end >= 0 && was->run < s->run &&
+           start != CZ_START_COMMITTED && start != CZ_START_LATEST;
+}
+
+/* What to ask ListOffsets for, or (>= 0 with *ret_exact) an offset given by the user. */
+static int64_t policy(const struct w_start *s, const struct w_part *p, bool changed, bool *ret_exact)
+{
+    const struct cz_mapping_spec *spec = s->spec;
+    *ret_exact = false;
+    if (changed)
+        return spec->on_change == CZ_ON_CHANGE_LATEST ? CZ_OFFSET_LATEST : CZ_OFFSET_EARLIEST;
+    /* A partition that came after the mapping began: all of it is new. */
+    if (p->from_start)
+        return CZ_OFFSET_EARLIEST;
+    switch (spec->start) {
+    case CZ_START_EARLIEST:
+        return CZ_OFFSET_EARLIEST;
+    case CZ_START_TIMESTAMP:
+        return spec->start_ms;
+    case CZ_START_OFFSETS: {
+        char number[16];
+        (void)snprintf(number, sizeof number, "%d", p->partition);
+        int64_t at = cz_json_int(spec->start_offsets, number, -1);
+        *ret_exact = at >= 0;
+        return at >= 0 ? at : CZ_OFFSET_EARLIEST;
+    }
+    case CZ_START_COMMITTED:
+    case CZ_START_LATEST:
+        break;
+    }
+    return CZ_OFFSET_LATEST;
+}
+
+static void choose(const struct w_start *s, size_t i, bool changed)
+{
+    struct w_place *p = &s->places[i];
+    bool exact;
+    p->at = policy(s, &s->parts[i], changed, &exact);
+    p->ask = !exact;
+    p->fresh = true;
+}
+
+/* ---- asking --------------------------------------------------------------------------------- */
+
+/* ListOffsets answers one kind of question per partition.  @what: per part what to ask, replaced by
+ * the answer; NOT_ASKED stays. */
+static enum cz_err ask(struct w_start *s, int64_t *what, struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++) {
+        if (what[i] != NOT_ASKED)
+            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, what[i]);
+    }
+    enum cz_err code = CZ_OK;
+    if (list.len > 0)
+        code = cz_admin_list_offsets(s->source_admin, &list, s->spec->read_committed,
+                                     cz_deadline_ms(ADMIN_MS), err);
+    for (size_t i = 0, k = 0; !code && i < s->parts_len; i++) {
+        if (what[i] == NOT_ASKED)
+            continue;
+        const struct cz_tp *tp = &list.items[k++];
+        if (tp->code || tp->offset < 0)
+            code = cz_fail_flags(err, tp->code ? tp->code : CZ_E_KAFKA, CZ_ERR_RETRIABLE, 0,
+                                 "%s [%d]: its offsets cannot be read (%s)", tp->topic, tp->partition,
+                                 cz_err_slug(tp->code));
+        what[i] = tp->offset;
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+static enum cz_err resolve_begins(struct w_start *s, struct cz_error *err)
+{
+    int64_t *what = cz_alloc_array(s->parts_len + 1, sizeof *what);
+    for (size_t i = 0; i < s->parts_len; i++)
+        what[i] = s->places[i].ask ? s->places[i].at : NOT_ASKED;
+    enum cz_err code = ask(s, what, err);
+    for (size_t i = 0; !code && i < s->parts_len; i++) {
+        if (what[i] != NOT_ASKED)
+            s->places[i].at = what[i];
+    }
+    cz_free(what);
+    return code;
+}
+
+/* ---- ends ----------------------------------------------------------------------------------- */
+
+/* Was this very copy's end resolved before? */
+static bool end_known(const struct w_start *s, const struct w_place *p)
+{
+    return p->was.end >= 0 && p->was.generation == s->generation && p->was.run >= s->run;
+}
+
+/* A time that is still to come cannot be asked for: the lane stops at the first record of it, and
+ * the task is started again when it has come. */
+static bool still_to_come(const struct cz_mapping_spec *spec)
+{
+    return spec->end == CZ_END_TIMESTAMP && spec->end_ms > cz_wall_ms();
+}
+
+static enum cz_err resolve_ends(struct w_start *s, struct cz_error *err)
+{
+    const struct cz_mapping_spec *spec = s->spec;
+    s->until_ms = still_to_come(spec) ? spec->end_ms : 0;
+    if (spec->end == CZ_END_NONE || s->until_ms > 0)
+        return CZ_OK;
+    int64_t *what = cz_alloc_array(s->parts_len + 1, sizeof *what);
+    for (size_t i = 0; i < s->parts_len; i++) {
+        int64_t end = spec->end == CZ_END_NOW ? CZ_OFFSET_LATEST : spec->end_ms;
+        what[i] = end_known(s, &s->places[i]) ? NOT_ASKED : end;
+    }
+    enum cz_err code = ask(s, what, err);
+    for (size_t i = 0; !code && i < s->parts_len; i++) {
+        struct w_place *p = &s->places[i];
+        p->position.run = s->run;
+        p->position.begin = p->was.begin;
+        p->position.end = p->was.end;
+        if (what[i] == NOT_ASKED)
+            continue;
+        p->position.begin = p->at;
+        p->position.end = what[i] > p->at ? what[i] : p->at;
+        p->fresh = true;
+    }
+    cz_free(what);
+    return code;
+}
+
+/* ---- what is committed ---------------------------------------------------------------------- */
+
+static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++)
+        cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, -1);
+    enum cz_err code = CZ_OK;
+    if (s->group)
+        code = cz_admin_group_offsets(s->source_admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    if (!code)
+        code = w_txn_positions(w, s, &list, err);
+    for (size_t i = 0; !code && i < s->parts_len; i++) {
+        const struct cz_tp *tp = &list.items[i];
+        struct w_place *p = &s->places[i];
+        if (tp->code) {
+            code = cz_fail_flags(err, tp->code, CZ_ERR_RETRIABLE, 0,
+                                 "%s [%d]: the committed offset cannot be read (%s)", tp->topic,
+                                 tp->partition, cz_err_slug(tp->code));
+            break;
+        }
+        bool known = tp->offset >= 0;
+        if (known)
+            (void)cz_position_parse(tp->metadata, &p->was);
+        bool changed = known && change_unanswered(s, &p->was);
+        if (known && !changed && !run_again(s, &p->was))
+            p->at = tp->offset;
+        else
+            choose(s, i, changed);
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+/* Commit what was chosen, before anything is read from there. */
+static enum cz_err settle(struct w_start *s, struct cz_error *err)
+{
+    struct cz_tp_list list = {0};
+    for (size_t i = 0; i < s->parts_len; i++) {
+        const struct w_place *p = &s->places[i];
+        if (p->fresh)
+            cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, p->at)->metadata =
+                cz_position_text(&p->position);
+    }
+    enum cz_err code = CZ_OK;
+    if (list.len > 0)
+        code = cz_admin_commit(s->source_admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
+    for (size_t i = 0; !code && i < list.len; i++) {
+        if (list.items[i].code)
+            code = cz_fail_flags(err, list.items[i].code, CZ_ERR_RETRIABLE, 0,
+                                 "the start position cannot be committed to group %s (%s)", s->group,
+                                 cz_err_slug(list.items[i].code));
+    }
+    cz_tp_list_done(&list);
+    return code;
+}
+
+/* ---- all of it ------------------------------------------------------------------------------ */
+
+static enum cz_err known_or_chosen(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    if (s->group || s->spec->exactly_once)
+        return committed(w, s, err);
+    for (size_t i = 0; i < s->parts_len; i++) {
+        if (s->resume[i] >= 0)
+            s->places[i].at = s->resume[i];
+        else
+            choose(s, i, false);
+    }
+    return CZ_OK;
+}
+
+enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    enum cz_err code = w_admin(w, s->source, &s->source_admin, err);
+    if (code)
+        return code;
+    s->places = cz_alloc_array(s->parts_len + 1, sizeof *s->places);
+    for (size_t i = 0; i < s->parts_len; i++) {
+        struct w_place *p = &s->places[i];
+        p->was = p->position = (struct cz_position)CZ_POSITION_INIT;
+        p->position.kind = s->spec->exactly_once ? 'x' : 'g';
+        p->position.generation = s->generation;
+    }
+    code = known_or_chosen(w, s, err);
+    if (!code)
+        code = resolve_begins(s, err);
+    if (!code)
+        code = resolve_ends(s, err);
+    if (!code && s->spec->exactly_once)
+        code = w_txn_claim(w, s, err);
+    if (!code && s->group)
+        code = settle(s, err);
+    if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
+        w_cluster_down(w, s->source);
+    return code;
+}
+
+void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *out)
+{
+    const struct w_place *p = &s->places[i];
+    out->start = p->at;
+    out->bounded = p->position.end >= 0;
+    out->until_ms = s->until_ms;
+    out->missing = p->missing;
+    out->position = p->position;
+}

@@ -14,6 +14,7 @@ import tempfile
 
 import pytest
 
+from support import oracle
 from support.servers import Servers, Stack, unique_name
 
 _LOG_LINES = 60
@@ -21,6 +22,15 @@ _LOG_LINES = 60
 
 def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="keep the servers' data and the logs")
+    parser.addoption("--seed", type=int, default=oracle.SEED, help="of the oracle's records and of fault plans")
+
+
+def pytest_configure(config):
+    oracle.SEED = config.getoption("--seed")
+
+
+def pytest_report_header(config):
+    return f"seed {oracle.SEED}"
 
 
 @pytest.fixture(scope="session")

@@ -44,8 +44,8 @@ static enum cz_err problem_pair(const struct check *c,
     return cz_report_add(c->rep, at, code, "%s", text);
 }
 
-/** The target's name: the source's, or the template with every {{topic}} replaced. */
-static char *target_name(const char *template, const char *source)
+/** The source's name, or the template with every {{topic}} replaced by it. */
+static char *name_of(const char *template, const char *source)
 {
     if (!template)
         return cz_strdup(source);
@@ -60,6 +60,13 @@ static char *target_name(const char *template, const char *source)
     return cz_buf_steal(&b);
 }
 
+char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic)
+{
+    if (!s->value_map_ref || !strstr(s->value_map_ref, TEMPLATE_MARK))
+        return NULL;
+    return name_of(s->value_map_ref, topic);
+}
+
 static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
 {
     const struct cz__raw *raw = c->raw;
@@ -69,7 +76,7 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
                     "a topic is required here, or a list in topics");
         s->pairs = cz_alloc_array(1, sizeof *s->pairs);
         s->pairs[0].source = cz_strdup(raw->source.topic ? raw->source.topic : "");
-        s->pairs[0].target = target_name(raw->target.topic, s->pairs[0].source);
+        s->pairs[0].target = name_of(raw->target.topic, s->pairs[0].source);
         s->pairs_len = 1;
         return;
     }
@@ -82,7 +89,7 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
     for (size_t i = 0; i < raw->pairs.len; i++) {
         const struct cz_topic_pair *p = &raw->pairs.items[i];
         s->pairs[i].source = cz_strdup(p->source);
-        s->pairs[i].target = target_name(p->target ? p->target : raw->target.topic, p->source);
+        s->pairs[i].target = name_of(p->target ? p->target : raw->target.topic, p->source);
     }
     s->pairs_len = raw->pairs.len;
 }

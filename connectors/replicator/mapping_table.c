@@ -300,7 +300,8 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .done = cz__done_value_map,
      .schema = "{\"type\":[\"string\",\"object\",\"null\"]}",
      .group = "Stages",
-     .doc = "Name of a value map, or the map itself."},
+     .doc = "Name of a value map, or the map itself. {{topic}} in the name stands for the source "
+            "topic, whose records are left as they are when there is no such map."},
     {.name = "mask",
      .type = CZ_CFG_JSON,
      .flags = CZ_CFG_LATER,

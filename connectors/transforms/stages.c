@@ -23,6 +23,7 @@ struct cz_stages {
 
 struct cz_stage_ctx {
     struct cz_eval *eval;
+    const struct cz_value_map *map; /* for the current record's topic; NULL: none */
     struct cz_buf value, key; /* rewritten bytes of the current record */
     struct cz_buf made;       /* by the transform, which may read `value` */
 };
@@ -127,7 +128,7 @@ static bool map_key(const struct cz_stages *s,
                     const struct cz_record *r,
                     struct cz_stage_result *ret)
 {
-    const struct cz_value_map *m = s->map;
+    const struct cz_value_map *m = c->map;
     struct cz_slice text;
     bool json_string;
     if ((m->key.len == 0 && m->partition.len == 0) || !key_text(c, s, r, &text, &json_string))
@@ -167,8 +168,7 @@ static enum cz_err replace_value(void *arg,
     return CZ_OK;
 }
 
-static enum cz_err map_value(const struct cz_stages *s,
-                             struct cz_stage_ctx *c,
+static enum cz_err map_value(struct cz_stage_ctx *c,
                              struct cz_stage_result *ret,
                              struct cz_error *err)
 {
@@ -176,9 +176,9 @@ static enum cz_err map_value(const struct cz_stages *s,
     enum cz_err code = cz_eval_value_doc(c->eval, &doc, err);
     if (code || !doc)
         return code; /* a tombstone has no values to map */
-    struct replace_arg a = {s->map, cz_eval_arena(c->eval)};
+    struct replace_arg a = {c->map, cz_eval_arena(c->eval)};
     bool changed = false;
-    code = cz_json_doc_replace(doc, s->map->paths, replace_value, &a, &c->value, &changed, err);
+    code = cz_json_doc_replace(doc, c->map->paths, replace_value, &a, &c->value, &changed, err);
     if (code || !changed)
         return code;
     ret->value = (struct cz_slice){c->value.data, c->value.len};
@@ -276,11 +276,12 @@ void cz_stages_run(const struct cz_stages *s,
     }
     if (!let_through(s, c, r, ret, err))
         return;
-    if (s->map && !map_key(s, c, r, ret)) {
+    c->map = cz_value_map_of(s->map, r->topic);
+    if (c->map && !map_key(s, c, r, ret)) {
         drop(ret, CZ_DROP_PARTITION);
         return;
     }
-    if (s->map && s->map->paths && map_value(s, c, ret, err)) {
+    if (c->map && c->map->paths && map_value(c, ret, err)) {
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "value_map");
         return;
     }

@@ -58,11 +58,41 @@ static enum cz_err add_path(struct cz_value_map *m,
     return CZ_OK;
 }
 
+static void map_free(void *p)
+{
+    cz_value_map_free(p);
+}
+
+static enum cz_err
+add_topics(struct cz_value_map *m, const json_t *topics, struct cz_error *err)
+{
+    const char *topic;
+    json_t *map;
+    json_object_foreach(CZ_UNCONST(topics), topic, map)
+    {
+        struct cz_value_map *own = NULL;
+        enum cz_err code = cz_value_map_new(map, &own, err);
+        if (code)
+            return code;
+        cz_map_put(&m->topics, topic, own);
+    }
+    return CZ_OK;
+}
+
+const struct cz_value_map *cz_value_map_of(const struct cz_value_map *m, const char *topic)
+{
+    if (!m || m->topics.len == 0)
+        return m;
+    const struct cz_value_map *own = cz_map_get(&m->topics, topic);
+    return own ? own : m;
+}
+
 enum cz_err cz_value_map_new(const json_t *map, struct cz_value_map **ret, struct cz_error *err)
 {
     struct cz_value_map *m = cz_alloc(sizeof *m);
     cz_map_init(&m->key, mapped_free);
     cz_map_init(&m->partition, mapped_free);
+    cz_map_init(&m->topics, map_free);
     const char *name;
     json_t *entries;
     enum cz_err code = CZ_OK;
@@ -74,6 +104,8 @@ enum cz_err cz_value_map_new(const json_t *map, struct cz_value_map **ret, struc
             fill(&m->key, entries);
         else if (strcmp(name, "key:partition") == 0)
             fill(&m->partition, entries);
+        else if (strcmp(name, "topics") == 0)
+            code = add_topics(m, entries, err);
         else if (strncmp(name, "value.", 6) == 0)
             code = add_path(m, name + 6, entries, err);
         else if (strcmp(name, "value") == 0)
@@ -95,6 +127,7 @@ void cz_value_map_free(struct cz_value_map *m)
         return;
     cz_map_done(&m->key);
     cz_map_done(&m->partition);
+    cz_map_done(&m->topics);
     cz_json_paths_free(m->paths);
     for (size_t i = 0; i < m->paths_len; i++)
         cz_map_done(&m->by_path[i]);

@@ -18,6 +18,7 @@ struct cz_value_map {
     struct cz_json_paths *paths; /* of the value; NULL: none */
     struct cz_map *by_path;     /* one map per path number */
     size_t paths_len;
+    struct cz_map topics;       /* source topic → struct cz_value_map, used instead of this one */
 };
 struct cz_mapped {
     char *json;    /* replacement as JSON text */
@@ -29,6 +30,8 @@ struct cz_mapped {
 
 enum cz_err cz_value_map_new(const json_t *map, struct cz_value_map **ret, struct cz_error *err);
 void cz_value_map_free(struct cz_value_map *m);
+/** The map for records of @topic: its own, else @m. @m may be NULL. */
+const struct cz_value_map *cz_value_map_of(const struct cz_value_map *m, const char *topic);
 const struct cz_mapped *cz_value_map_find(const struct cz_map *m, const char *text, size_t len);
 /** The value's text form for the lookup; false: it has none (null, array, object). @arena for
  *  strings with escapes. */

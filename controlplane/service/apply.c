@@ -82,9 +82,7 @@ republish_users(struct cz__attempt *a, const struct cz__put *p, struct cz_error 
     struct cz_resource_list l = {0};
     enum cz_err code = cz_tx_list(a->tx, &f, &l, err);
     for (size_t i = 0; code == CZ_OK && i < l.len; i++) {
-        const json_t *ref =
-            json_object_get(json_object_get(l.items[i].doc, "spec"), "value_map");
-        if (!cz_streq(json_string_value(ref), p->name))
+        if (!cz__uses_value_map(json_object_get(l.items[i].doc, "spec"), p->name))
             continue;
         CZ_CLEANUP(cz_freep) char *what = cz_strf("mapping \"%s\"", l.items[i].name);
         CZ_CLEANUP(cz_freep)
@@ -117,7 +115,7 @@ static enum cz_err apply_base(struct cz__attempt *a,
         return CZ_OK;
     enum cz_err code = put_plain(a, p, r, err);
     *ret_put = code == CZ_OK;
-    if (*ret_put && cz__noted(a, r, p->op))
+    if (*ret_put && cz__noted(a, r, p->op) && !p->alone)
         code = follow(a, p, err);
     return code;
 }
@@ -247,6 +245,10 @@ cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error
     code = cz_tx_delete(a->tx, cur->team, cur->kind, cur->name, err);
     if (code == CZ_OK)
         code = unpublish(a, cur, err);
+    const struct cz__put gone = {
+        .team = cur->team, .name = cur->name, .kind = cur->kind, .origin = {.base = ""}};
+    if (code == CZ_OK && cur->kind == CZ_KIND_VALUE_MAP) /* of those that do without one */
+        code = republish_users(a, &gone, err);
     if (code == CZ_OK)
         cz__note_change(a, cz_op_name(CZ_OP_DELETE), cur->kind, cur->name);
     return code;

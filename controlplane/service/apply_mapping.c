@@ -126,13 +126,62 @@ static void check_topics(struct checking *c, const struct cz_mapping_spec *spec)
         check_topic(c, true, spec->dead_letter_topic, "/spec/on_error/dead_letter");
 }
 
-static enum cz_err check_value_map(struct checking *c, struct cz_error *err)
+/* The name of a value map has a map per topic in mind. */
+static bool by_topic(const char *ref)
 {
+    return ref && strstr(ref, "{{topic}}");
+}
+
+bool cz__uses_value_map(const json_t *spec, const char *name)
+{
+    const char *ref = cz_json_str(spec, "value_map", NULL);
+    struct cz_report rep = CZ_REPORT_INIT;
+    struct cz_mapping_spec *s = NULL;
+    if (!by_topic(ref))
+        return cz_streq(ref, name);
+    bool uses = false;
+    if (cz_mapping_spec_parse(spec, "", &s, &rep) == CZ_OK)
+        for (size_t i = 0; i < s->pairs_len && !uses; i++) {
+            CZ_CLEANUP(cz_freep) char *own = cz_mapping_topic_map(s, s->pairs[i].source);
+            uses = cz_streq(own, name);
+        }
+    cz_mapping_spec_free(s);
+    cz_report_done(&rep);
+    return uses;
+}
+
+/** A map for each source topic that has one. */
+static enum cz_err topic_value_maps(struct checking *c,
+                                    const struct cz_mapping_spec *spec,
+                                    struct cz_error *err)
+{
+    json_t *topics = json_object();
+    enum cz_err code = CZ_OK;
+    for (size_t i = 0; code == CZ_OK && i < spec->pairs_len; i++) {
+        struct cz_resource r = {0};
+        bool found = false;
+        CZ_CLEANUP(cz_freep) char *name = cz_mapping_topic_map(spec, spec->pairs[i].source);
+        code = cz__tx_find(c->a, c->p->team, CZ_KIND_VALUE_MAP, name, &r, &found, err);
+        if (found)
+            (void)json_object_set(topics, spec->pairs[i].source,
+                                  json_object_get(r.doc, "spec"));
+        cz_resource_done(&r);
+    }
+    c->value_map = json_pack("{s:o}", "topics", topics);
+    return code;
+}
+
+static enum cz_err
+check_value_map(struct checking *c, const struct cz_mapping_spec *spec, struct cz_error *err)
+{
+
     const char *name = cz_json_str(json_object_get(c->p->doc, "spec"), "value_map", NULL);
     struct cz_resource r = {0};
     bool found;
     if (!name)
         return CZ_OK;
+    if (by_topic(name))
+        return spec ? topic_value_maps(c, spec, err) : CZ_OK;
     enum cz_err code = cz__tx_find(c->a, c->p->team, CZ_KIND_VALUE_MAP, name, &r, &found, err);
     if (code)
         return code;
@@ -162,7 +211,7 @@ check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error 
     if (code == CZ_OK)
         code = check_cluster(c, "target", &c->target, err);
     if (code == CZ_OK)
-        code = check_value_map(c, err);
+        code = check_value_map(c, spec, err);
     if (code == CZ_OK && spec)
         check_topics(c, spec);
     if (code || c->problems) {
@@ -308,7 +357,7 @@ enum cz_err cz__republish_mapping(struct cz__attempt *a,
     cz__move_problems(a, o, &rep);
     if (!ok)
         return CZ_OK;
-    enum cz_err code = check_value_map(&c, err);
+    enum cz_err code = check_value_map(&c, spec, err);
     if (code == CZ_OK && !c.problems)
         code = publish_mapping(a, r, spec, c.value_map, o, err);
     cz_mapping_spec_free(spec);

@@ -19,6 +19,25 @@ static enum cz_err refuse_managed(const struct cz_resource *cur, struct cz_error
                    cur->name, cur->managed_by);
 }
 
+enum cz_err cz__put_document(struct cz__attempt *a,
+                             const struct cz__put *p,
+                             const json_t *body,
+                             const struct cz_resource *cur,
+                             struct cz_resource *ret,
+                             bool *ret_put,
+                             struct cz_error *err)
+{
+    struct cz_report rep = CZ_REPORT_INIT;
+    json_t *doc = cz__document(body, p->team, p->kind, p->name, cur, &rep);
+    cz__move_problems(a, &p->origin, &rep);
+    struct cz__put put = *p;
+    put.doc = doc;
+    put.override = cur ? cur->override : NULL;
+    enum cz_err code = cz__apply(a, &put, ret, ret_put, err);
+    json_decref(doc);
+    return code;
+}
+
 static enum cz_err put_document(struct cz__attempt *a,
                                 const struct target *t,
                                 const json_t *body,
@@ -26,20 +45,10 @@ static enum cz_err put_document(struct cz__attempt *a,
                                 enum cz_op op,
                                 struct cz_error *err)
 {
-    struct cz_report rep = CZ_REPORT_INIT;
-    struct cz__origin o = {.base = ""};
-    json_t *doc = cz__document(body, t->team, t->kind, t->name, cur, &rep);
-    cz__move_problems(a, &o, &rep);
-    struct cz__put p = {.team = t->team,
-                        .name = t->name,
-                        .kind = t->kind,
-                        .doc = doc,
-                        .override = cur ? cur->override : NULL,
-                        .op = op,
-                        .origin = o};
-    enum cz_err code = cz__apply(a, &p, &a->result, &a->have_result, err);
+    struct cz__put p = {
+        .team = t->team, .name = t->name, .kind = t->kind, .op = op, .origin = {.base = ""}};
+    enum cz_err code = cz__put_document(a, &p, body, cur, &a->result, &a->have_result, err);
     a->created = code == CZ_OK && !cur;
-    json_decref(doc);
     return code;
 }
 

@@ -20,6 +20,7 @@ struct render {
     const json_t *vars; /* name → string */
     char *at;           /* pointer of the string in work */
     size_t budget;
+    bool has_topic; /* a variable is called topic: it must have a value then */
     struct cz_report *rep;
 };
 
@@ -64,10 +65,14 @@ static void add_mark(struct render *r,
                      size_t len)
 {
     CZ_CLEANUP(cz_freep) char *var = cz_strndup(name, len);
-    const json_t *v = json_object_get(r->vars, var);
+    /* In value_map it always is the source topic: CitizenK Replicator's templates may well have a
+     * variable of this name. */
+    const char *member = strrchr(r->at, '/');
+    bool ours = cz_streq(var, "topic") && cz_streq(member, "/value_map");
+    const json_t *v = ours ? NULL : json_object_get(r->vars, var);
     if (v)
         cz_buf_add(b, json_string_value(v), json_string_length(v));
-    else if (cz_streq(var, "topic"))
+    else if (ours || (cz_streq(var, "topic") && !r->has_topic))
         cz_buf_add(b, mark, (size_t)(end - mark));
     else
         (void)cz_report_add(r->rep, r->at, "undefined-variable", "variable \"%s\" has no value",
@@ -428,6 +433,7 @@ void cz__render(const json_t *template_spec,
     json_t *vars = values(template_spec, json_object_get(instance_spec, "vars"), rep);
     char at[CZ_POINTER_SIZE] = "";
     struct render r = {.vars = vars, .at = at, .budget = MAX_RENDERED, .rep = rep};
+    r.has_topic = json_object_get(json_object_get(template_spec, "variables"), "topic") != NULL;
     size_t i;
     *ret = (struct cz__rendered_list){
         .items = cz_alloc_array(json_array_size(list) + 1, sizeof *ret->items)};

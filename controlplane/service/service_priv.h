@@ -34,6 +34,10 @@ struct cz_service {
     struct cz_map teams;   /* names known to exist */
     struct cz_map moments; /* uid → when each condition changed last (conditions.c) */
     struct cz__snapshot *snapshot;
+    json_t *pair_stats; /* pairs.c: the last answer, for whom and since when */
+    char *pair_stats_team;
+    cz_time pair_stats_at;
+    int64_t started_us; /* wall clock */
 
     struct cz_mutex due_lock; /* overrides with an end (override.c) */
     struct cz_map due;        /* team "/" name → int64_t wall ms */
@@ -71,8 +75,24 @@ bool cz__fact(struct cz_service *s,
               struct cz__fact *ret);
 /** Ask all clusters at once, at most @timeout_ms; afterwards every want is a fact. */
 void cz__facts_fetch(struct cz_service *s, const struct cz__wants *w, int timeout_ms);
+/** Borrow the admin client of a cluster; give it back soon. */
+struct cz__admin_use {
+    struct cz_admin *admin;
+    char key[20];
+};
+enum cz_err cz__admin_take(struct cz_service *s,
+                           struct cz_cluster *c,
+                           struct cz__admin_use *ret,
+                           struct cz_error *err);
+void cz__admin_give(struct cz_service *s, const struct cz__admin_use *use);
+void cz__pair_stats_init(struct cz_service *s); /* pairs.c */
+void cz__pair_stats_done(struct cz_service *s);
 void cz__admins_sweep(struct cz_service *s);
 void cz__admins_done(struct cz_service *s);
+
+struct cz_mapping_view;
+/** What the scheduler knows of a mapping; false: nothing (conditions.c). */
+bool cz__mapping_view(struct cz_service *s, const char *uid, struct cz_mapping_view *ret);
 
 /* ---- write.c: attempts --------------------------------------------------------------------
  */
@@ -179,6 +199,7 @@ struct cz__put {
     const char *managed_by;
     enum cz_op op;
     struct cz__origin origin;
+    bool alone; /* the caller sees to what depends on it (a template's instances) */
 };
 /** Check, store, publish, and redo what depends on it (instances of a template, mappings of a
  *  value map). Problems go to the attempt's report, and then nothing will be stored.
@@ -197,6 +218,15 @@ enum cz_err cz__apply_override(struct cz__attempt *a,
                                json_t *override,
                                struct cz_resource *ret,
                                struct cz_error *err);
+/** put.c: as cz__apply() of the document that @body stands for; @p->doc is not looked at.
+ *  @cur what is stored, NULL: nothing. */
+enum cz_err cz__put_document(struct cz__attempt *a,
+                             const struct cz__put *p,
+                             const json_t *body,
+                             const struct cz_resource *cur,
+                             struct cz_resource *ret,
+                             bool *ret_put,
+                             struct cz_error *err);
 /** After cz_tx_put() of @op: history line and the result's created flag. true: it differed. */
 bool cz__noted(struct cz__attempt *a, const struct cz_resource *r, enum cz_op op);
 
@@ -210,6 +240,8 @@ enum cz_err cz__republish_mapping(struct cz__attempt *a,
                                   const struct cz_resource *r,
                                   const struct cz__origin *o,
                                   struct cz_error *err);
+/** Does the spec of a mapping name this value map, also as the one of a source topic? */
+bool cz__uses_value_map(const json_t *spec, const char *name);
 enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct cz_error *err);
 /* groups.c */
 enum cz_err cz__group_concerned(struct cz__attempt *a,

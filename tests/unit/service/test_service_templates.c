@@ -227,6 +227,39 @@ static void test_delete(void **state)
                               &f->err));
 }
 
+static json_t *topic_map(struct fixture *f, const char *topic)
+{
+    json_t *p = published_mapping(f, "m");
+    json_t *m = json_object_get(json_object_get(p, "spec"), "value_map");
+    m = json_incref(json_object_get(json_object_get(m, "topics"), topic));
+    json_decref(p);
+    return m;
+}
+
+/** A value map of a source topic reaches the workers when it comes, changes and goes. */
+static void test_value_map_of_a_topic(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_MAPPING, "m",
+                "{'spec':{'source':{'cluster':'source'},'target':{'cluster':'target'},"
+                "'topics':[{'source':'a'},{'source':'b'}],'value_map':'ids.{{topic}}'}}"));
+    assert_null(topic_map(f, "a"));
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids.b", "{'spec':{'key':{'1':2}}}"));
+    json_t *m = topic_map(f, "b");
+    assert_non_null(json_object_get(m, "key"));
+    json_decref(m);
+    assert_null(topic_map(f, "a"));
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids.b", "{'spec':{'value.x':{'1':2}}}"));
+    m = topic_map(f, "b");
+    assert_non_null(json_object_get(m, "value.x"));
+    json_decref(m);
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids.other", "{'spec':{}}"));
+    cz_write_result_done(&f->r);
+    must(f, cz_service_delete(f->s, &caller, &(struct cz_write){.if_match = CZ_IF_MATCH_ANY},
+                              "default", CZ_KIND_VALUE_MAP, "ids.b", &f->r, &f->err));
+    assert_null(topic_map(f, "b"));
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 int main(void)
 {
@@ -236,6 +269,7 @@ int main(void)
         T(test_edit_template),  T(test_undefined),
         T(test_no_injection),   T(test_rendered_is_checked),
         T(test_template_shape), T(test_delete),
+        T(test_value_map_of_a_topic),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

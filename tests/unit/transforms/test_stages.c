@@ -190,6 +190,20 @@ static const struct row ROWS[] = {
      .value = B("{\"n\":1}"), VALUE("1")},
 
     {"empty value is no json", "value.a == `1`", NULL, .key = B("k"), .value = B(""), FAILS("decode")},
+    /* ---- maps of a topic (records here are of topic "in") ---- */
+    {"a topic's own map", NULL, "{\"topics\":{\"in\":{\"value.a\":{\"1\":2}}}}", .key = B("k"),
+     .value = B("{\"a\":1}"), VALUE("{\"a\":2}")},
+    {"a topic's own map instead of the rest", NULL,
+     "{\"key\":{\"k\":\"rest\"},\"topics\":{\"in\":{\"key\":{\"k\":\"own\"}}}}", .key = B("k"),
+     .value = B("{}"), KEY("own")},
+    {"another topic's map", NULL,
+     "{\"key\":{\"k\":\"rest\"},\"topics\":{\"out\":{\"key\":{\"k\":\"own\"}}}}", .key = B("k"),
+     .value = B("{}"), KEY("rest")},
+    {"only another topic's map", NULL, "{\"topics\":{\"out\":{\"key:partition\":{\"k\":-1000}}}}",
+     .key = B("k"), .value = B("not json"), UNTOUCHED},
+    {"a topic's map drops by partition", NULL,
+     "{\"topics\":{\"in\":{\"key:partition\":{\"k\":-1000}}}}", .key = B("k"), .value = B("{}"),
+     DROPS(CZ_DROP_PARTITION)},
 };
 
 static bool is_same(const struct bytes *want)

@@ -50,7 +50,7 @@ struct cz_mapping_spec {
     char *transform;    /* transform_jmespath; NULL = none */
     uint32_t sample_from, sample_to; /* [from, to) of CZ_SAMPLE_UNITS, see cz/stages.h */
     char *sample_by, *sample_salt;   /* NULL: all pass */
-    char *value_map_ref; /* name of a value-map object; NULL when inline or none */
+    char *value_map_ref; /* name of a value-map object, maybe with {{topic}}; NULL: inline or none */
     json_t *value_map;   /* inline; NULL when none or a name */
     enum cz_partitioning partitioning;
     bool create_topics; /* topic_policy: create */
@@ -70,6 +70,9 @@ CZ_MUST_USE enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *po
                                               struct cz_mapping_spec **ret, struct cz_report *rep);
 void cz_mapping_spec_free(struct cz_mapping_spec *s);
 
+/** value_map "x.{{topic}}": each source topic has a map of its own, named by it, or none.
+ *  NULL when the reference is no such one. cz_free. */
+char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic);
 /** The resolved spec. @value_map content of the value-map object named by value_map_ref (NULL when
  *  none). New reference. */
 json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
@@ -77,7 +80,8 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *s
 /** "citizenk.<team>.<name>" with characters that group names cannot bear replaced. cz_free. */
 char *cz_mapping_default_group(const char *team, const char *name);
 
-/** Content check of a value-map (inline or object): {"key":{…},"value.a.b":{…},"key:partition":{…}}. */
+/** Content check of a value-map (inline or object): {"key":{…},"value.a.b":{…},"key:partition":{…}},
+ *  and "topics":{"A":{…}} with a map of its own for records of source topic A. */
 void cz_value_map_check(const json_t *map, const char *pointer, struct cz_report *rep);
 
 #endif

@@ -26,7 +26,8 @@ struct cz_sample_conf {
 struct cz_stages_conf {
     const char *filter;      /* JMESPath; NULL: all pass */
     struct cz_sample_conf sample;
-    const json_t *value_map; /* {"key":{…},"value.a.b":{…},"key:partition":{…}}; NULL: none */
+    const json_t *value_map; /* {"key":{…},"value.a.b":{…},"key:partition":{…}}; NULL: none.
+                              * {"topics":{"A":{…}}}: a map of their own for records of topic A */
     const char *transform;   /* JMESPath of the new value, over the mapped record; NULL: none.  A
                               * tombstone passes as it is; a null result is an error. */
     enum cz_side_format key_format, value_format;

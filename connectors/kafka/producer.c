@@ -177,6 +177,11 @@ bool cz_producer_dead(struct cz_producer *p)
     return atomic_load(&p->dead);
 }
 
+int64_t cz_producer_queued(const struct cz_producer *p)
+{
+    return rd_kafka_outq_len(p->rk);
+}
+
 void cz_producer_purge(struct cz_producer *p)
 {
     rd_kafka_purge(p->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);

@@ -142,6 +142,15 @@ void w_producer_put(struct worker *w, struct w_producer *p)
         p->unused_since = cz_now();
 }
 
+int64_t w_producers_queued(struct worker *w)
+{
+    int64_t n = 0;
+    CZ_LOCKED(&w->clients.lock);
+    for (const struct w_producer *p = w->clients.producers; p; p = p->next)
+        n += cz_producer_queued(p->producer);
+    return n;
+}
+
 static void free_producer(struct w_producer *p, int flush_ms)
 {
     cz_producer_free(p->producer, cz_deadline_ms(flush_ms));

@@ -65,6 +65,7 @@ void w_heartbeat(struct worker *w, bool now)
     json_object_set_new(j, "capacity", json_integer(w->o.capacity));
     json_object_set_new(j, "lease_ms", json_integer(w->o.lease_ms));
     json_object_set_new(j, "tasks", json_integer(count_tasks(w)));
+    json_object_set_new(j, "queue", json_integer(w_producers_queued(w)));
     json_object_set_new(j, "at_ms", json_integer(cz_wall_ms()));
     struct beat *b = cz_alloc(sizeof *b);
     *b = (struct beat){w, time};

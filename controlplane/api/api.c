@@ -10,6 +10,8 @@ struct cz_api *cz_api_new(const struct cz_api_options *o)
     struct cz_api *a = cz_alloc(sizeof(*a));
     a->service = o->service;
     a->actor = cz_strdup(o->actor ? o->actor : "admin");
+    a->source_group = cz_strdup(o->source_group);
+    a->stats_every_ms = o->stats_every_ms;
     a->ready = o->ready;
     a->metrics = o->metrics;
     a->arg = o->arg;
@@ -25,6 +27,7 @@ void cz_api_free(struct cz_api *a)
     if (!a)
         return;
     cz_free(a->actor);
+    cz_free(a->source_group);
     cz_free(a);
 }
 

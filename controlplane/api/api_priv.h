@@ -17,11 +17,15 @@ struct cz_api {
     char token_hash[65]; /* SHA-256 of the bootstrap token, hex */
     char cursor_key[65]; /* derived from it: the same in every instance of the deployment */
     char *actor;
+    int64_t stats_every_ms;
+    char *source_group; /* NULL: the default of each mapping */
     _Atomic(struct cz_http_server *) server;
     void (*ready)(void *arg, json_t *checks);
     void (*metrics)(void *arg, struct cz_buf *out);
     void *arg;
 };
+
+#define CZ_SEED_TEAM "default" /* whose objects CitizenK Replicator's paths show */
 
 /* common.c */
 struct cz_service *cz__api_service(const struct cz_http_request *rq);
@@ -88,12 +92,24 @@ HANDLER(cz__rest_readyz);
 HANDLER(cz__rest_metrics);
 HANDLER(cz__rest_version);
 HANDLER(cz__rest_openapi); /* openapi.c */
-HANDLER(cz__rest_seed_list); /* seed.c */
-HANDLER(cz__rest_seed_get);
+HANDLER(cz__rest_seed_get); /* seed.c */
 HANDLER(cz__rest_seed_post);
 HANDLER(cz__rest_seed_put);
 HANDLER(cz__rest_seed_delete);
 HANDLER(cz__rest_seed_enable);
 HANDLER(cz__rest_seed_disable);
+HANDLER(cz__rest_seed_state); /* seed_state.c */
+HANDLER(cz__rest_seed_put_state);
+HANDLER(cz__rest_seed_post_state);
+HANDLER(cz__rest_seed_templates);
+HANDLER(cz__rest_seed_put_templates);
+HANDLER(cz__rest_seed_post_templates);
+HANDLER(cz__rest_seed_value_map); /* seed_topics.c */
+HANDLER(cz__rest_seed_put_value_map);
+HANDLER(cz__rest_seed_delete_value_map);
+HANDLER(cz__rest_seed_topics);
+HANDLER(cz__rest_seed_groups);
+HANDLER(cz__rest_seed_consume);
+HANDLER(cz__rest_seed_stats);
 
 #endif

@@ -11,6 +11,7 @@ static const struct {
 } VARS[] = {
     {"team", "Name of a team."},
     {"name", "Name of the object, percent-encoded."},
+    {"topic", "Name of a source topic."},
     {"seq", "Number of a change."},
     {"generation", "A generation."},
     {"other", "The generation to compare with."},

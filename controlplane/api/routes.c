@@ -85,12 +85,59 @@ static const struct cz_http_param readyz_query[] = {
     {0},
 };
 
+#define CLUSTER(other)                                                                         \
+    {.name = "cluster", .type = CZ_HTTP_STRING, .min = 1, .max = CZ_MAX_NAME,                  \
+     .doc = "A cluster of the team; " other " when absent."}
+static const struct cz_http_param source_query[] = {CLUSTER("source"), {0}};
+static const struct cz_http_param target_query[] = {CLUSTER("target"), {0}};
+static const char *const STRATEGIES[] = {"latest", "earliest", "specific", NULL};
+static const struct cz_http_param consume_query[] = {
+    CLUSTER("source"),
+    {.name = "topic",
+     .type = CZ_HTTP_STRING,
+     .min = 1,
+     .max = 249,
+     .doc = "Required: the topic to read."},
+    {.name = "count",
+     .type = CZ_HTTP_INTEGER,
+     .min = 1,
+     .max = CZ_MAX_PAGE,
+     .doc = "Records at most; 10 when absent."},
+    {.name = "strategy",
+     .type = CZ_HTTP_STRING,
+     .values = STRATEGIES,
+     .doc = "latest (default): the last ones; earliest: the first ones; specific: from `offset` on."},
+    {.name = "offset",
+     .type = CZ_HTTP_INTEGER,
+     .min = 0,
+     .max = INT64_MAX,
+     .doc = "With strategy specific: where to begin in every partition."},
+    {.name = "epoch",
+     .type = CZ_HTTP_INTEGER,
+     .min = 0,
+     .max = INT64_MAX,
+     .doc = "From this time on (milliseconds since 1970), whatever the strategy; 0 is none."},
+    {.name = "partitions",
+     .type = CZ_HTTP_STRING,
+     .min = 1,
+     .max = 4096,
+     .doc = "Only these: 0,1,4."},
+    {.name = "timeout",
+     .type = CZ_HTTP_INTEGER,
+     .min = 1,
+     .max = 30,
+     .doc = "Seconds to wait at most; 5 when absent."},
+    {0},
+};
+
 #define TEAM "/api/v1/teams/{team}"
 #define ONE(coll) TEAM "/" coll "/{name}"
 #define SEED "/mappings/{name}"
+#define VALUES "/value-mappings/{topic}"
 #define FREE (CZ_HTTP_NOAUTH | CZ_HTTP_QUIET)
 #define BODY_MAYBE (CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL)
 #define CHANGING (CZ_HTTP_BODY | CZ_HTTP_IF_MATCH)
+#define SET (CZ_HTTP_BODY | CZ_HTTP_BODY_LIST | CZ_HTTP_IF_MATCH)
 
 /* Columns: method, path, handler, flags, verb, query | request and answer schemas, status, tag,
  * operationId, summary, kind (or, for a list, 1: of one team). */
@@ -175,9 +222,15 @@ const struct cz_http_route cz_api_routes[] = {
     {"POST", "/api/v1/eval", cz__rest_eval, CZ_HTTP_BODY, "eval.use", NULL,
      "Eval", "EvalResult", 0, "eval", "eval", "Evaluate a JMESPath expression over a document", 0},
 
-    {"GET", "/mappings", cz__rest_seed_list, 0, "mapping.read", NULL,
-     NULL, "SeedMappingList", 0, "replicator", "seedListMapping",
-     "The mappings of the team default in CitizenK Replicator's form", 0},
+    {"GET", "/mappings", cz__rest_seed_state, CZ_HTTP_CACHED, "mapping.read", NULL,
+     NULL, "SeedState", 0, "replicator", "seedState",
+     "All of the team default as a mapping file of CitizenK Replicator", 0},
+    {"PUT", "/mappings", cz__rest_seed_put_state, SET, "mapping.write", write_query,
+     "SeedStateDocument", "Written", 0, "replicator", "seedPutState",
+     "Make it so: what the document does not name is deleted", 0},
+    {"POST", "/mappings", cz__rest_seed_post_state, SET, "mapping.write", write_query,
+     "SeedStateDocument", "Written", 0, "replicator", "seedPostState",
+     "Create and change what the document names, keep the rest", 0},
     {"GET", SEED, cz__rest_seed_get, CZ_HTTP_CACHED, "mapping.read", NULL,
      NULL, "SeedMapping", 0, "replicator", "seedGetMapping", "Read one", 0},
     {"POST", SEED, cz__rest_seed_post, CZ_HTTP_BODY, "mapping.write", write_query,
@@ -193,6 +246,33 @@ const struct cz_http_route cz_api_routes[] = {
     {"POST", SEED "/disable", cz__rest_seed_disable, BODY_MAYBE | CZ_HTTP_IF_MATCH,
      "mapping.write", write_query,
      "Empty", "SeedMappingWritten", 0, "replicator", "seedDisableMapping", "Switch off", 0},
+    {"GET", "/templates", cz__rest_seed_templates, CZ_HTTP_CACHED, "template.read", NULL,
+     NULL, "SeedTemplates", 0, "replicator", "seedTemplates",
+     "The templates: lists of mappings with {{VAR}} in their strings", 0},
+    {"PUT", "/templates", cz__rest_seed_put_templates, SET, "template.write", write_query,
+     "SeedTemplates", "Written", 0, "replicator", "seedPutTemplates",
+     "Make it so: a template that the document does not name is deleted", 0},
+    {"POST", "/templates", cz__rest_seed_post_templates, SET, "template.write", write_query,
+     "SeedTemplates", "Written", 0, "replicator", "seedPostTemplates",
+     "Create and change what the document names, keep the rest", 0},
+    {"GET", VALUES, cz__rest_seed_value_map, CZ_HTTP_CACHED, "value_map.read", NULL,
+     NULL, "SeedValueMap", 0, "replicator", "seedGetValueMap",
+     "How keys and values of a source topic are mapped", 0},
+    {"PUT", VALUES, cz__rest_seed_put_value_map, CHANGING, "value_map.write", write_query,
+     "SeedValueMap", "SeedValueMap", 0, "replicator", "seedPutValueMap", "Create or replace", 0},
+    {"DELETE", VALUES, cz__rest_seed_delete_value_map, CZ_HTTP_IF_MATCH, "value_map.write",
+     write_query,
+     NULL, "Written", 0, "replicator", "seedDeleteValueMap", "Delete", 0},
+    {"GET", "/stats", cz__rest_seed_stats, 0, "mapping.read", NULL,
+     NULL, "SeedStats", 0, "replicator", "seedStats",
+     "A row for each pair of topics; plain enough for Grafana's Infinity data source", 0},
+    {"GET", "/topics", cz__rest_seed_topics, 0, "topic.read", source_query,
+     NULL, "SeedTopics", 0, "replicator", "seedTopics", "Topics of the source cluster", 0},
+    {"GET", "/groups", cz__rest_seed_groups, 0, "group.read", target_query,
+     NULL, "SeedGroups", 0, "replicator", "seedGroups", "Consumer groups of the target cluster", 0},
+    {"GET", "/consume", cz__rest_seed_consume, 0, "record.read", consume_query,
+     NULL, "SeedRecords", 0, "replicator", "seedConsume",
+     "Some records of a topic; no consumer group takes part", 0},
     {0},
 };
 /* clang-format on */

@@ -5,8 +5,6 @@
 #include "api_priv.h"
 #include "seed_form.h"
 
-#define TEAM "default"
-
 /* What the original never asked for: a version.  One that a client sends is honoured. */
 static enum cz_err
 write_of(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err)
@@ -30,47 +28,11 @@ written(const struct cz_http_request *rq, struct cz_http_response *rs, const str
     cz__api_written(rq, rs, w, r);
 }
 
-static enum cz_err append_page(struct cz_service *s,
-                               struct cz_list_filter *f,
-                               json_t *out,
-                               struct cz_page *page,
-                               struct cz_error *err)
-{
-    size_t i;
-    json_t *item;
-    enum cz_err rc = cz_service_list(s, f, NULL, page, err);
-    if (rc == CZ_OK)
-        json_array_foreach (page->items, i, item)
-            (void)json_array_append_new(out, cz__seed_flat(item));
-    return rc;
-}
-
-HANDLER(cz__rest_seed_list)
-{
-    json_t *all = json_array();
-    struct cz_page page = {0};
-    struct cz_list_filter f = {.team = TEAM, .kind = CZ_KIND_MAPPING, .limit = CZ_MAX_PAGE};
-    enum cz_err rc = append_page(cz__api_service(rq), &f, all, &page, err);
-    while (rc == CZ_OK && page.next_name) {
-        struct cz_page before = page;
-        page = (struct cz_page){0};
-        f.after_team = before.next_team;
-        f.after_name = before.next_name;
-        rc = append_page(cz__api_service(rq), &f, all, &page, err);
-        cz_page_done(&before);
-    }
-    cz_page_done(&page);
-    if (rc == CZ_OK)
-        cz_http_json(rs, 200, json_pack("{s:O}", "mappings", all));
-    json_decref(all);
-    return rc;
-}
-
 HANDLER(cz__rest_seed_get)
 {
     json_t *o = NULL;
     int64_t version = 0;
-    enum cz_err rc = cz_service_get(cz__api_service(rq), TEAM, CZ_KIND_MAPPING,
+    enum cz_err rc = cz_service_get(cz__api_service(rq), CZ_SEED_TEAM, CZ_KIND_MAPPING,
                                     cz_http_var(rq, "name"), &o, &version, err);
     if (rc != CZ_OK)
         return rc;
@@ -102,7 +64,7 @@ static enum cz_err store(const struct cz_http_request *rq,
     struct cz_write_result r = {0};
     struct cz_report native = CZ_REPORT_INIT;
     struct cz_caller who = cz__api_caller(rq);
-    enum cz_err rc = fn(cz__api_service(rq), &who, w, TEAM, CZ_KIND_MAPPING,
+    enum cz_err rc = fn(cz__api_service(rq), &who, w, CZ_SEED_TEAM, CZ_KIND_MAPPING,
                         cz_http_var(rq, "name"), doc, &r, &native, err);
     cz__seed_report(&native, cz_http_report(rs));
     cz_report_done(&native);
@@ -117,7 +79,11 @@ static enum cz_err create(const struct cz_http_request *rq,
                           const json_t *flat,
                           struct cz_error *err)
 {
-    json_t *doc = cz__seed_native(flat, true);
+    const struct cz_api *a = cz_http_context(rq);
+    json_t *named = json_copy(CZ_UNCONST(flat));
+    (void)json_object_set_new(named, "name", json_string(cz_http_var(rq, "name")));
+    json_t *doc = cz__seed_native(named, true, a->source_group);
+    json_decref(named);
     w.create_only = true;
     w.if_match = CZ_IF_MATCH_NONE;
     enum cz_err rc = store(rq, rs, cz_service_put, &w, doc, err);
@@ -132,7 +98,7 @@ static enum cz_err replace(const struct cz_http_request *rq,
                            const json_t *flat,
                            struct cz_error *err)
 {
-    json_t *doc = cz__seed_native(flat, false);
+    json_t *doc = cz__seed_native(flat, false, NULL);
     enum cz_err rc = store(rq, rs, cz_service_patch, w, doc, err);
     json_decref(doc);
     return rc;
@@ -181,7 +147,7 @@ HANDLER(cz__rest_seed_delete)
     struct cz_caller who = cz__api_caller(rq);
     enum cz_err rc = write_of(rq, &w, err);
     if (rc == CZ_OK)
-        rc = cz_service_delete(cz__api_service(rq), &who, &w, TEAM, CZ_KIND_MAPPING,
+        rc = cz_service_delete(cz__api_service(rq), &who, &w, CZ_SEED_TEAM, CZ_KIND_MAPPING,
                                cz_http_var(rq, "name"), &r, err);
     if (rc == CZ_OK)
         written(rq, rs, &w, &r);

@@ -17,7 +17,7 @@ static const struct {
     {"/spec", ""},
 };
 
-static char *place_of(const char *native)
+char *cz__seed_place(const char *native)
 {
     for (size_t i = 0; i < sizeof(PLACES) / sizeof(PLACES[0]); i++) {
         size_t n = strlen(PLACES[i].native);
@@ -31,7 +31,7 @@ void cz__seed_report(const struct cz_report *native, struct cz_report *rep)
 {
     for (size_t i = 0; i < native->len; i++) {
         const struct cz_problem *p = &native->items[i];
-        char *at = place_of(p->pointer);
+        char *at = cz__seed_place(p->pointer);
         (void)cz_report_add(rep, at, p->code, "%s", p->message);
         cz_free(at);
     }
@@ -43,7 +43,7 @@ void cz__seed_warnings(json_t *warnings)
     json_t *one;
     json_array_foreach (warnings, i, one) {
         const char *native = json_string_value(json_object_get(one, "pointer"));
-        char *at = native ? place_of(native) : NULL;
+        char *at = native ? cz__seed_place(native) : NULL;
         if (at)
             (void)json_object_set_new(one, "pointer", json_string(at));
         cz_free(at);
@@ -114,7 +114,16 @@ end_of(const json_t *flat, const char *cluster, const char *name, const char *is
     return o;
 }
 
-json_t *cz__seed_native(const json_t *flat, bool create)
+/* Where positions are kept: one group per mapping, so that two may read one topic. */
+static void set_group(json_t *spec, const json_t *flat, const char *group)
+{
+    const char *name = cz_json_str(flat, "name", "");
+    char *own = *group ? cz_strf("%s.%s", group, name) : cz_strdup("");
+    (void)json_object_set_new(spec, "consumer_group", json_string(own));
+    cz_free(own);
+}
+
+json_t *cz__seed_native(const json_t *flat, bool create, const char *group)
 {
     static const char *const same[] = {"enabled", "valid_jmespath", "topics",
                                        "target_service_consumer_group"};
@@ -127,9 +136,14 @@ json_t *cz__seed_native(const json_t *flat, bool create)
         spec, "source", end_of(flat, "source", "source_topic_name", "source_is_file", create));
     (void)json_object_set_new(
         spec, "target", end_of(flat, "target", "target_topic_name", "target_is_file", create));
-    /* What the original did: a topic that is switched on begins at its end. */
-    if (create)
-        (void)json_object_set_new(spec, "on_change", json_pack("{s:s}", "offset", "latest"));
+    if (!create)
+        return doc;
+    /* What the original did: a topic that is switched on begins at its end, and the values of a
+     * topic are mapped by what /value-mappings says about it. */
+    (void)json_object_set_new(spec, "on_change", json_pack("{s:s}", "offset", "latest"));
+    (void)json_object_set_new(spec, "value_map", json_string("{{topic}}"));
+    if (group)
+        set_group(spec, flat, group);
     return doc;
 }
 

@@ -11,10 +11,13 @@
 /** What only the flat form knows: its members, and what it needs. */
 void cz__seed_check(const json_t *flat, const char *name, struct cz_report *rep);
 /** A checked flat document as a native one.  @create false: as a merge patch, in which null stands
- *  for each field that @flat leaves out.  New reference. */
-json_t *cz__seed_native(const json_t *flat, bool create);
+ *  for each field that @flat leaves out.  @group see cz_api_options.source_group; flat.name is
+ *  then needed.  New reference. */
+json_t *cz__seed_native(const json_t *flat, bool create, const char *group);
 /** A mapping's envelope in flat form.  New reference. */
 json_t *cz__seed_flat(const json_t *envelope);
+/** Where a problem of the native document, at this pointer, lies in the flat one. cz_free. */
+char *cz__seed_place(const char *native);
 /** Problems of a native document as problems of the flat one that it was made of. */
 void cz__seed_report(const struct cz_report *native, struct cz_report *rep);
 /** The same for the warnings of a write, in place. */

@@ -52,9 +52,18 @@ static char *decode(const char *s, size_t n, bool plus)
     return out;
 }
 
+/* Where the path begins that the routes know. */
+static const char *behind_prefix(const struct cz_http_request *rq)
+{
+    const char *prefix = rq->server->o.prefix;
+    size_t n = prefix ? strlen(prefix) : 0;
+    bool below = n && strncmp(rq->path, prefix, n) == 0 && rq->path[n] == '/';
+    return below ? rq->path + n : rq->path;
+}
+
 static enum cz_err split_path(struct cz_http_request *rq, struct cz_error *err)
 {
-    for (const char *p = rq->path; *p == '/';) {
+    for (const char *p = behind_prefix(rq); *p == '/';) {
         size_t n = strcspn(p + 1, "/");
         if (rq->segments_len == CZ_HTTP_MAX_SEGMENTS)
             return cz_fail(err, CZ_E_NOT_FOUND, "there is nothing at this path");
@@ -392,9 +401,13 @@ enum cz_err cz__request_body(struct cz_http_request *rq,
     enum cz_err rc = check_type(rq, err);
     if (rc == CZ_OK)
         rc = cz_json_parse(raw->body, raw->body_len, &rq->body, err);
-    if (rc == CZ_OK && !json_is_object(rq->body))
-        rc = cz_report_add(rep, "", "type", "must be a JSON object");
-    return rc;
+    if (rc != CZ_OK || json_is_object(rq->body))
+        return rc;
+    if (!(flags & CZ_HTTP_BODY_LIST))
+        return cz_report_add(rep, "", "type", "must be a JSON object");
+    if (!json_is_array(rq->body))
+        return cz_report_add(rep, "", "type", "must be a JSON object or list");
+    return CZ_OK;
 }
 
 /* ---- getters ------------------------------------------------------------------------------

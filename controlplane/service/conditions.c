@@ -36,7 +36,7 @@ struct cz__subject cz__subject_of(const struct cz_resource *r)
 }
 
 /** false: the scheduler has not told us (yet). */
-static bool view_of(struct cz_service *s, const char *uid, struct cz_mapping_view *ret)
+bool cz__mapping_view(struct cz_service *s, const char *uid, struct cz_mapping_view *ret)
 {
     *ret =
         (struct cz_mapping_view){.topics_exist = CZ_COND_UNKNOWN, .assigned = CZ_COND_UNKNOWN};
@@ -96,7 +96,7 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
     struct cz_mapping_view v;
     int count[CZ_TASK_STATE_COUNT_] = {0};
     *ret = (struct cz__state){.state = CZ_TASK_UNASSIGNED};
-    bool viewed = view_of(s, m->uid, &v);
+    bool viewed = cz__mapping_view(s, m->uid, &v);
     if (s->status) {
         cz_status_tasks(s->status, m->uid, &ret->reported);
         if (viewed && v.task_numbers > 0) /* it may have had more: that is history */
@@ -267,7 +267,7 @@ json_t *cz__conditions(struct cz_service *s,
     struct condition all[CONDITION_COUNT] = {0};
     struct cz_mapping_view v;
     int64_t since[CONDITION_COUNT];
-    bool viewed = view_of(s, m->uid, &v);
+    bool viewed = cz__mapping_view(s, m->uid, &v);
     assigned(&all[1], st, viewed, &v);
     if (viewed)
         set(&all[2], v.topics_exist, v.topics_reason, v.topics_message);

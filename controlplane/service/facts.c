@@ -175,6 +175,20 @@ static void give_back(struct cz_service *s, const char *key)
     e->used = cz_now();
 }
 
+enum cz_err cz__admin_take(struct cz_service *s,
+                           struct cz_cluster *c,
+                           struct cz__admin_use *ret,
+                           struct cz_error *err)
+{
+    cz__admins_sweep(s);
+    return acquire(s, c, hash_key(c, ret->key), &ret->admin, err);
+}
+
+void cz__admin_give(struct cz_service *s, const struct cz__admin_use *use)
+{
+    give_back(s, use->key);
+}
+
 void cz__admins_sweep(struct cz_service *s)
 {
     struct cz_admin *idle[16];

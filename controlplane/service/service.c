@@ -22,6 +22,7 @@ struct cz_service *cz_service_new(const struct cz_service_options *o)
     cz_map_init(&s->teams, NULL);
     cz_map_init(&s->moments, cz_free);
     cz_map_init(&s->due, cz_free);
+    cz__pair_stats_init(s);
     return s;
 }
 
@@ -35,6 +36,7 @@ void cz_service_free(struct cz_service *s)
     cz_map_done(&s->moments);
     cz_map_done(&s->due);
     cz__snapshot_free(s->snapshot);
+    cz__pair_stats_done(s);
     cz_mutex_done(&s->lock);
     cz_mutex_done(&s->view_lock);
     cz_mutex_done(&s->due_lock);

@@ -97,6 +97,7 @@ static void parse_worker(const char *id, const json_t *j, struct cz_worker_info 
         .epoch = cz_json_int(j, "epoch", 0),
         .tasks = (int)cz_json_int(j, "tasks", 0),
         .capacity = (int)cz_json_int(j, "capacity", 0),
+        .queue = cz_json_int(j, "queue", 0),
     };
 }
 

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """CitizenK Replicator's own paths and flat form: the same mappings, the same history, its scenarios."""
-from urllib.parse import quote
+import datetime
+from urllib.parse import quote, urlencode
 
+import confluent_kafka
 import pytest
 
-from .copying import mapping_path, read, send, values
+from .copying import mapping_path, read, send, values, wait_totals, wait_until
 
 NAME = "Topic B to C"
 
@@ -44,13 +46,17 @@ def seed(stack):
     def call(method, where, body=None, status=200):
         answer = stack.rest.call(method, where, body)
         assert answer.status == status, answer.text
-        if status == 201:
+        if status == 201 and where.startswith("/mappings/"):
             made.add(answer.json["name"])
         return answer.json
 
     yield call
     for name in made:
         stack.rest.call("DELETE", path(name))
+    left = stack.rest.get("/mappings")
+    if left["mappings"] or left["templates"]:
+        stack.rest.put("/mappings", [])
+    stack.rest.put("/templates", {"templates": {}})
 
 
 def test_a_mapping_is_made_read_changed_and_deleted(stack, seed, topics):
@@ -135,3 +141,201 @@ def test_several_pairs_under_one_mapping_with_a_filter(stack, servers, seed, top
     for pair in pairs:
         own = b'{"msg":"world","of":"%s"}' % pair["source"].encode()
         assert values(read(servers.target, pair["target"], 2, settle=0.3)) == [own, own]
+
+
+# The README's template, but for files.
+TEMPLATE = [
+    {"group": "first", "name": "Topic B to C", "source_topic_name": "{{B}}", "target_topic_name": "{{C}}"},
+    {"group": "second", "name": "Topic C to D Using filter", "source_topic_name": "{{C}}",
+     "target_topic_name": "seed-t-D", "valid_jmespath": "key == 'hello' && value.msg == 'world'",
+     "enabled": True},
+    {"group": "second", "name": "TopicCtoD", "topics": [{"source": "{{C}}", "target": "seed-t-D"}],
+     "enabled": True},
+]
+STATE = {"templates": [{"template": "name", "vars": {"B": "seed-t-B", "C": "seed-t-C"}}],
+         "enabled": [], "disabled": ["TopicCtoD"],
+         "mappings": [{"group": "third", "name": "Disabled Topic U to V", "source_topic_name": "seed-t-B",
+                       "target_topic_name": "seed-t-V", "enabled": False}],
+         "comment": "no comment"}
+
+
+def test_a_mapping_file_is_one_change_and_runs(stack, servers, seed, topics):
+    topics("seed-t-B", "seed-t-C", "seed-t-D", "seed-t-V")
+    seed("PUT", "/templates", {"templates": {"name": TEMPLATE}})
+    before = stack.rest.get("/api/v1/changes")["items"][0]["seq"]
+    seed("PUT", "/mappings?wait=applied", STATE)
+    newest = stack.rest.get("/api/v1/changes")["items"][0]
+    assert int(newest["seq"]) == int(before) + 1 and newest["comment"] == "no comment"
+    settled(stack, "Topic B to C", 0)
+    settled(stack, "Topic C to D Using filter", 0)
+    stack.wait_state("TopicCtoD", "STOPPED")
+    send(servers.source, "seed-t-B", [{"value": b"1"}])
+    send(servers.source, "seed-t-C", [{"key": b"hello", "value": b'{"msg":"world"}'}, {"value": b"{}"}])
+    assert values(read(servers.target, "seed-t-C", 1)) == [b"1"]
+    assert values(read(servers.target, "seed-t-D", 1, settle=0.3)) == [b'{"msg":"world"}']
+    # The same file again changes nothing; another one is live without a restart of anything.
+    assert seed("PUT", "/mappings", STATE)["unchanged"] is True
+    state = seed("GET", "/mappings")
+    assert state["disabled"] == ["TopicCtoD"] and len(state["rendered"]) == 3
+    assert seed("PUT", "/mappings", state)["unchanged"] is True
+    seed("PUT", "/mappings", {**STATE, "disabled": ["Topic B to C"]})
+    stack.wait_state("Topic B to C", "STOPPED")
+    stack.wait_state("TopicCtoD", "RUNNING")
+    # What is wrong anywhere changes nothing at all.
+    wrong = {**STATE, "mappings": [{**STATE["mappings"][0], "target_topic_name": "no-such-topic"}]}
+    errors = seed("PUT", "/mappings", wrong, 422)["errors"]
+    assert [one["pointer"] for one in errors] == ["/mappings/0/target_topic_name"], errors
+    assert seed("GET", "/mappings")["disabled"] == ["Topic B to C"]
+
+
+def test_two_writers_one_wins_and_the_other_is_told(stack, seed, topics):
+    topics("seed-race")
+    tag = stack.rest.call("GET", "/mappings").etag
+    one = [flat("seed-race", "seed-race", name=name, enabled=False) for name in ("race 1", "race 2")]
+    answers = [stack.rest.call("PUT", "/mappings", [body], {"If-Match": tag}) for body in one]
+    assert [answer.status for answer in answers] == [200, 412], answers
+    assert [m["name"] for m in seed("GET", "/mappings")["mappings"]] == ["race 1"]
+
+
+VALUE_MAP = {
+    "key": {"1": 10, "2": 12},
+    "value.payload.product_id": {"1001": 1, "1002": 12, "1003": 14},
+    "value.payload.user_name": {"A": "A name", "B": "B name", "C": "C name"},
+    "key:partition": {"1": 0, "2": 0, "3": -1000, "4": 1, "5": 1, "6": 1}}
+
+
+def test_identities_and_schemas_change_on_the_way(stack, servers, seed):
+    """Every form of the README's topic level mapping, before and after the mapping is made, and of
+    one topic among several."""
+    name, topic, plain = "seed values", "seed-values", "seed-values-plain"
+    for broker in (servers.source, servers.target):
+        servers.create_topic(broker, topic, 2)
+        servers.create_topic(broker, plain, 2)
+    stack.rest.put(f"/value-mappings/{topic}", VALUE_MAP)
+    assert seed("GET", f"/value-mappings/{topic}") == VALUE_MAP
+    seed("PUT", path(name), {"topics": [{"source": topic, "target": topic},
+                                        {"source": plain, "target": plain}]}, 201)
+    settled(stack, name, 0)
+
+    def record(key, product, user, other="x"):
+        return {"key": key, "partition": 1,
+                "value": b'{"payload":{"product_id":%s,"user_name":"%s"},"o":"%s"}' %
+                (product.encode(), user.encode(), other.encode())}
+
+    sent = [record(b"1", "1001", "A"),       # everything mapped
+            record(b"2", '"1002"', "Z"),     # looked up by its text, unmapped user
+            record(b"3", "1", "A"),          # dropped
+            record(b"4", "9", "B"),          # partition 1, key as it is
+            record(b"7", "1003", "C"),       # no partition of its own: the same
+            {"key": b"5", "value": b'{"payload":7}', "partition": 0},  # no such path
+            {"key": None, "value": b'{"payload":{"product_id":1001}}', "partition": 0}]
+    send(servers.source, topic, sent)
+    send(servers.source, plain, sent)
+    found = {(r.key, r.value): r.partition for r in read(servers.target, topic, 6, settle=0.3)}
+    assert found == {
+        (b"10", b'{"payload":{"product_id":1,"user_name":"A name"},"o":"x"}'): 0,
+        (b"12", b'{"payload":{"product_id":12,"user_name":"Z"},"o":"x"}'): 0,
+        (b"4", b'{"payload":{"product_id":9,"user_name":"B name"},"o":"x"}'): 1,
+        (b"7", b'{"payload":{"product_id":14,"user_name":"C name"},"o":"x"}'): 1,
+        (b"5", b'{"payload":7}'): 1,
+        (None, b'{"payload":{"product_id":1}}'): 0}
+    assert {(r.key, r.value) for r in read(servers.target, plain, 7)} == \
+        {(r["key"], r["value"]) for r in sent}
+    # Live, and gone when it is deleted.
+    seed("PUT", f"/value-mappings/{topic}?wait=applied", {"key": {"1": "one"}})
+    send(servers.source, topic, [{"key": b"1", "value": b"{}", "partition": 0}])
+    assert read(servers.target, topic, 7)[-1].key in (b"one", b"7")
+    seed("DELETE", f"/value-mappings/{topic}?wait=applied")
+    send(servers.source, topic, [{"key": b"1", "value": b"{}", "partition": 0}])
+    assert {b"one", b"1"} <= {r.key for r in read(servers.target, topic, 8)}
+
+
+STATS = {"name": str, "source_topic_name": str, "target_topic_name": str, "valid_jmespath": (str, type(None)),
+         "target_service_consumer_group": (str, type(None)), "consumer_group_up": bool,
+         "assignments": list, "lag": int, "source_count": int, "target_count": int}
+
+
+def test_the_statistics_field_by_field(stack, servers, seed):
+    name, pairs = "seed stats", [("seed-stats-a", "seed-stats-x"), ("seed-stats-b", "seed-stats-y")]
+    for source, target in pairs:
+        servers.create_topic(servers.source, source, 3)
+        servers.create_topic(servers.target, target, 3)
+    body = {"topics": [{"source": s, "target": t} for s, t in pairs], "valid_jmespath": "value.n < `4`"}
+    seed("PUT", path(name), body, 201)
+    settled(stack, name, 0)
+    for source, _ in pairs[:1]:
+        send(servers.source, source, [{"value": b'{"n":%d}' % n, "partition": n % 3} for n in range(6)])
+    wait_totals(stack, name, **{"in": 6, "out": 4, "filter": 2})
+    answer = seed("GET", "/stats")
+    assert set(answer) == {"time", "started", "queue", "mappings"} and answer["queue"] == 0
+    for moment in (answer["time"], answer["started"]):
+        datetime.datetime.strptime(moment, "%Y-%m-%d %H:%M:%S.%f")
+    assert answer["started"] < answer["time"]
+    rows = [row for row in answer["mappings"] if row["name"] == name]
+    for row in rows:
+        assert set(row) == set(STATS) and all(isinstance(row[key], STATS[key]) for key in row), row
+    assert rows == [
+        {"name": name, "source_topic_name": source, "target_topic_name": target,
+         "valid_jmespath": "value.n < `4`", "target_service_consumer_group": None,
+         "consumer_group_up": False, "assignments": [0, 1, 2], "lag": 0,
+         "source_count": 6 if source == pairs[0][0] else 0,
+         "target_count": 4 if source == pairs[0][0] else 0} for source, target in pairs]
+    # Off: nothing assigned; the counts stay.
+    seed("POST", path(name, "disable"))
+    stack.wait_state(name, "STOPPED")
+    row = [row for row in seed("GET", "/stats")["mappings"] if row["name"] == name][0]
+    assert (row["assignments"], row["source_count"]) == ([], 6)
+
+
+def test_the_group_of_the_target_service(stack, servers, seed, topics):
+    name, topic, group = "seed service", "seed-service", "seed-service-group"
+    topics(topic)
+    service = confluent_kafka.Consumer({"bootstrap.servers": servers.target.bootstrap, "group.id": group})
+    service.subscribe([topic])
+    try:
+        wait_until(lambda: service.poll(0.05) or service.assignment(), 20, "the service to be there")
+        seed("PUT", path(name), flat(topic, topic, target_service_consumer_group=group), 201)
+        wait_until(lambda: service.poll(0.02) or up_in(seed, name), 20, "the group to be up")
+        assert group in seed("GET", "/groups")["groups"]
+    finally:
+        service.close()
+    wait_until(lambda: group not in seed("GET", "/groups")["groups"], 20, "the group to be gone")
+    wait_until(lambda: not up_in(seed, name), 20, "the group to be down")
+
+
+def up_in(seed, name):
+    return [row["consumer_group_up"] for row in seed("GET", "/stats")["mappings"] if row["name"] == name][0]
+
+
+def consume(stack, topic, **query):
+    answer = stack.rest.call("GET", "/consume?" + urlencode({"topic": topic, **query}))
+    assert answer.status == 200, answer.text
+    return answer.json
+
+
+def test_the_consumer_api(stack, servers, seed):
+    topic = "seed-consume"
+    servers.create_topic(servers.source, topic, 2)
+    assert topic in seed("GET", "/topics")["topics"]
+    assert consume(stack, topic) == []
+    records = [{"key": b"k%d" % n, "value": b'{"n":%d}' % n, "partition": n % 2, "timestamp": 1000 * (n + 1)}
+               for n in range(10)]
+    records[9] = {**records[9], "key": b"\xff\xfe", "value": b"not json", "headers": [("h", b"v")]}
+    send(servers.source, topic, records)
+    got = consume(stack, topic, count=3)
+    assert [one["timestamp"] for one in got] == [8000, 9000, 10000]
+    assert got[1] == {"topic": topic, "key": "k8", "value": {"n": 8}, "partition": 0, "offset": 4,
+                      "timestamp": 9000}
+    assert (got[2]["key"], got[2]["key_encoding"], got[2]["value"]) == ("//4=", "base64", "not json")
+
+    def numbers(**query):
+        return [one["value"]["n"] for one in consume(stack, topic, **query)]
+    assert numbers(strategy="earliest", count=3) == [0, 1, 2]
+    assert numbers(strategy="specific", offset=3, count=2) == [6, 7]
+    assert numbers(epoch=4000, count=4) == [3, 4, 5, 6]
+    assert numbers(strategy="earliest", partitions="0", count=100) == [0, 2, 4, 6, 8]
+    assert consume(stack, topic, strategy="specific", offset=1000) == []
+    assert stack.rest.call("GET", "/consume").status == 400
+    assert stack.rest.call("GET", "/consume?topic=no-such-topic").status == 404
+    assert stack.rest.call("GET", f"/consume?topic={topic}&partitions=9").status == 404
+    assert stack.rest.call("GET", f"/consume?topic={topic}&partitions=x").status == 400

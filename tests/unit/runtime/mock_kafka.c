@@ -196,15 +196,10 @@ void mock_down(struct mock *m, bool down)
         rd_kafka_mock_broker_set_up(m->cluster, 1);
 }
 
-void mock_errors(struct mock *m, int api, int code, int n)
-{
-    for (int i = 0; i < n; i++)
-        rd_kafka_mock_push_request_errors(m->cluster, (int16_t)api, 1, (rd_kafka_resp_err_t)code);
-}
-
 void mock_produce_errors(struct mock *m, int code, int n)
 {
-    mock_errors(m, 0 /* Produce */, code, n);
+    for (int i = 0; i < n; i++)
+        rd_kafka_mock_push_request_errors(m->cluster, 0 /* Produce */, 1, (rd_kafka_resp_err_t)code);
 }
 
 void mock_make_fatal(struct cz_producer *p)

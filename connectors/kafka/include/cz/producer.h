@@ -38,6 +38,8 @@ void cz_producer_free(struct cz_producer *p, cz_time deadline);
 bool cz_producer_dead(struct cz_producer *p);
 /** Fail what is queued (flag ABORT in the delivery), so that its records are released. */
 void cz_producer_purge(struct cz_producer *p);
+/** Records that are queued or in flight. @thread any */
+int64_t cz_producer_queued(const struct cz_producer *p);
 const char *cz_producer_error_name(int kafka_code);
 
 /** Handle of a topic; lives as long as the producer. CZ_E_KAFKA when the name is no topic name. */

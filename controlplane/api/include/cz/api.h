@@ -17,6 +17,10 @@ struct cz_api_options {
     const char *token;          /* the bootstrap token; only its SHA-256 is kept */
     size_t token_len;
     const char *actor; /* the name of who bears it; NULL: "admin" */
+    /** The consumer group of mappings that are made in CitizenK Replicator's form is
+     *  "<source_group>.<mapping>"; "": none; NULL: the mapping's default. */
+    const char *source_group;
+    int64_t stats_every_ms; /* GET /stats calculates again after this time at the earliest */
     /** More checks for /readyz: append {"name","ok","message"}. NULL: none */
     void (*ready)(void *arg, json_t *checks);
     /** More families for /metrics. NULL: none */
@@ -27,6 +31,24 @@ struct cz_api *cz_api_new(const struct cz_api_options *o);
 void cz_api_free(struct cz_api *a);
 /** Whose citizenk_http_* families /metrics shows; NULL: nobody's. */
 void cz_api_set_server(struct cz_api *a, struct cz_http_server *s);
+
+/** Apply a mapping file of CitizenK Replicator's form to the team `default`, in one change: as
+ *  PUT and POST /mappings do.  @templates {"<name>": [mappings]}, NULL: none.  @label_value
+ *  NULL: @doc is all there shall be, or (@keep) is added to the rest; else the label
+ *  `mappings-file` = @label_value is put on all of it, and only what bears it and is not in @doc
+ *  any more is deleted. */
+struct cz_api_import {
+    const json_t *doc, *templates;
+    bool keep;
+    const char *label_value;
+};
+CZ_MUST_USE enum cz_err cz_api_import(struct cz_api *a,
+                                      const struct cz_caller *who,
+                                      const struct cz_write *w,
+                                      const struct cz_api_import *in,
+                                      struct cz_write_result *ret,
+                                      struct cz_report *rep,
+                                      struct cz_error *err);
 
 /** For cz_http_options: routes, and auth with the api as context. */
 extern const struct cz_http_route cz_api_routes[];

@@ -38,6 +38,7 @@ enum cz_http_flags {
     CZ_HTTP_IF_MATCH = 1 << 5,      /* honours If-Match and If-None-Match (documentation) */
     CZ_HTTP_CACHED = 1 << 6,        /* answers with an ETag and 304 (documentation) */
     CZ_HTTP_QUIET = 1 << 7, /* its request lines are logged at debug (probes, scrapes) */
+    CZ_HTTP_BODY_LIST = 1 << 8, /* with CZ_HTTP_BODY: may be an array as well */
 };
 enum cz_http_type { CZ_HTTP_STRING, CZ_HTTP_INTEGER, CZ_HTTP_BOOLEAN };
 
@@ -82,7 +83,7 @@ bool cz_http_query_bool(const struct cz_http_request *rq,
                         const char *name); /* "?x", "?x=true" */
 const char *cz_http_header(const struct cz_http_request *rq, const char *name);
 const json_t *
-cz_http_body(const struct cz_http_request *rq);             /* an object; NULL: none was sent */
+cz_http_body(const struct cz_http_request *rq); /* an object (or list, see BODY_LIST); NULL: none */
 const char *cz_http_path(const struct cz_http_request *rq); /* as sent, without the query */
 const char *cz_http_actor(const struct cz_http_request *rq); /* NULL: not authenticated */
 const char *cz_http_request_id(const struct cz_http_request *rq);
@@ -130,6 +131,7 @@ struct cz_http_options {
     const char
         *listen; /* "127.0.0.1:8080", "[::1]:0"; NULL: 127.0.0.1:8080. Port 0: any free */
     const char *tls_cert, *tls_key; /* PEM files, both or none */
+    const char *prefix; /* "/replicator": every path is served below it as well; NULL: none */
     int connections;                /* at once; 0: 1000 */
     int connections_per_ip;         /* 0: 500 */
     int header_ms;                  /* accept → request line; 0: 10 s */

@@ -136,6 +136,32 @@ CZ_MUST_USE enum cz_err cz_service_rollback(struct cz_service *s, const struct c
                                             const struct cz_write *w, int64_t seq,
                                             struct cz_write_result *ret, struct cz_report *rep,
                                             struct cz_error *err);
+/** Many templates, instances and mappings of a team in one change: all or nothing. */
+struct cz_set_item {
+    enum cz_kind kind;
+    const char *name;
+    const json_t *doc;   /* of an object that is new */
+    const json_t *patch; /* for one that exists, a merge patch; NULL: doc replaces it */
+    const char *pointer; /* of the item in the request's body, for problems */
+};
+struct cz_set_switch { /* overrides `enabled` of the mapping of this name, rendered ones too */
+    const char *name;
+    bool enabled;
+    const char *pointer;
+};
+struct cz_set {
+    const struct cz_set_item *items;
+    size_t len;
+    const struct cz_set_switch *switches;
+    size_t switches_len;
+    unsigned prune; /* 1 << kind: objects of it that the set does not name are deleted */
+    const char *label, *label_value; /* put on each; only what bears it is deleted; NULL: no matter */
+};
+/** @w->if_match: the number of the newest change, as a list gives it, or none. */
+CZ_MUST_USE enum cz_err cz_service_put_set(struct cz_service *s, const struct cz_caller *who,
+                                           const struct cz_write *w, const char *team,
+                                           const struct cz_set *set, struct cz_write_result *ret,
+                                           struct cz_report *rep, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *who,
                                             const char *team, json_t **ret, struct cz_error *err);
 /** For the scheduler, about once a second on the leader: resume what is paused until a moment that
@@ -198,6 +224,35 @@ CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, s
  *   "bytes_per_second","delay_ms":{"p50","p99"}}],"totals":{…same sums…}}. @team NULL: all. */
 CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret,
                                          struct cz_error *err);
+/** The statistics of CitizenK Replicator: {"time","started","queue","mappings":[{"name",
+ *  "source_topic_name","target_topic_name","valid_jmespath","target_service_consumer_group",
+ *  "consumer_group_up","assignments":[0,1],"lag"|null,"source_count","target_count"}]}, a row for
+ *  each pair of topics; calculated again after @every_ms at the earliest. */
+CZ_MUST_USE enum cz_err cz_service_pair_stats(struct cz_service *s, const char *team, int64_t every_ms,
+                                              json_t **ret, struct cz_error *err);
+/** Names of the topics of a team's cluster, sorted, without those that begin with "__". */
+CZ_MUST_USE enum cz_err cz_service_cluster_topics(struct cz_service *s, const char *team,
+                                                  const char *cluster, json_t **ret,
+                                                  struct cz_error *err);
+/** Names of its consumer groups, sorted. */
+CZ_MUST_USE enum cz_err cz_service_cluster_groups(struct cz_service *s, const char *team,
+                                                  const char *cluster, json_t **ret,
+                                                  struct cz_error *err);
+enum cz_consume_from { CZ_CONSUME_LATEST, CZ_CONSUME_EARLIEST, CZ_CONSUME_OFFSET };
+struct cz_consume {
+    const char *team, *cluster, *topic;
+    int64_t count; /* records at most */
+    enum cz_consume_from from;
+    int64_t offset;   /* CZ_CONSUME_OFFSET: in every partition */
+    int64_t epoch_ms; /* > 0: from this time on instead */
+    const int32_t *partitions; /* only these; none: all */
+    size_t partitions_len;
+    int timeout_ms;
+};
+/** Some records as a JSON array of lines of a topic file (cz/file_record.h), by time.  Bounded by
+ *  count, 16 MiB and the timeout; what was read until then is given. */
+CZ_MUST_USE enum cz_err cz_service_consume(struct cz_service *s, const struct cz_consume *q,
+                                           struct cz_buf *out, struct cz_error *err);
 /** Append the families of control-plane.md section 8 that concern mappings, workers, config and
  *  database (not HTTP's) in Prometheus text. */
 CZ_MUST_USE enum cz_err cz_service_metrics(struct cz_service *s, struct cz_buf *out, struct cz_error *err);

@@ -12,7 +12,7 @@
  *                            "partitions":[{"topic":"orders","partition":0,"from_start":true?}]}]}
  *  `<id>.status` (1 partition, written by the workers):
  *    worker/<id>            {"id","incarnation","host","version","started_ms","rest","capacity",
- *                            "lease_ms","applied":"<revision>","epoch":"<of that record>","tasks":n,"at_ms"}
+ *                            "lease_ms","applied":"<revision>","epoch":"<of that record>","tasks":n,"queue":n,"at_ms"}
  *    task/<uid>/<n>         {"uid","task":n,"state":"RUNNING","worker","incarnation","generation":"<assignment>",
  *                            "mapping_generation":"3","error":{"code","text"}|absent,"since_ms","at_ms"}
  *    stats/<worker>/<uid>   {"worker","uid","at_ms","partitions":[{"topic","partition","in","out",

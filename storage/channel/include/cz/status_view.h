@@ -26,6 +26,7 @@ struct cz_worker_info {
     int64_t lease_ms;
     int64_t applied, epoch;      /* highest revision applied */
     int tasks, capacity;
+    int64_t queue;               /* records in its producers */
     bool alive;                  /* age_ms <= lease_ms */
     bool gone;                   /* left cleanly, or age_ms > lease + grace: tasks may move */
 };

@@ -67,4 +67,11 @@ enum cz_err cz__kafka_fail_take(struct cz_error *err, rd_kafka_error_t *e, const
 struct cz_producer;
 rd_kafka_t *cz__producer_handle(struct cz_producer *p);
 
+enum cz__txn_step { CZ__TXN_INIT, CZ__TXN_COMMIT, CZ__TXN_ABORT };
+/** Call until it is done or fails for good; in the flags one of FATAL and ABORT_TXN.  What is not
+ *  over by @deadline is fatal: its outcome is not known. */
+CZ_MUST_USE enum cz_err
+cz__txn_call(rd_kafka_t *rk, enum cz__txn_step step, cz_time deadline, struct cz_error *err);
+CZ_MUST_USE enum cz_err cz__txn_begin(rd_kafka_t *rk, struct cz_error *err);
+
 #endif

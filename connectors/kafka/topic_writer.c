@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The producer of the control records.  Errors of transactions are sorted in the order that
- *  librdkafka's manual asks for: fatal, needs an abort, retriable (the same call again), and the
- *  rest is fatal too, since nobody knows then what the broker has. */
+/** The producer of the control records. */
 #include "cz/topic_writer.h"
 
 #include <stdio.h>
@@ -10,9 +8,7 @@
 #include "cz/log.h"
 #include "kafka_priv.h"
 
-/* One try of a transaction call.  Calls are resumable, so a short one loses nothing and keeps the
- * deadline exact. */
-enum { TXN_STEP_MS = 500, PURGE_MS = 2000 };
+enum { PURGE_MS = 2000 };
 
 struct cz_topic_writer {
     rd_kafka_t *rk;
@@ -206,72 +202,37 @@ bool cz_topic_writer_dead(struct cz_topic_writer *w)
 
 /* ---- transactions ------------------------------------------------------------------------------ */
 
-/* Sort an error of a transaction call. @what names the call. */
-static enum cz_err txn_error(struct cz_topic_writer *w,
-                             rd_kafka_error_t *e,
-                             const char *what,
-                             struct cz_error *err)
+/* What came of a transaction call. */
+static enum cz_err told(struct cz_topic_writer *w, enum cz_err code, struct cz_error *own, struct cz_error *err)
 {
     char text[256];
-    rd_kafka_resp_err_t fatal = rd_kafka_fatal_error(w->rk, text, sizeof(text));
-    if (fatal) {
-        uint32_t flags;
-        enum cz_err code = cz__kafka_code(fatal, &flags);
+    if (!code)
+        return CZ_OK;
+    if (rd_kafka_fatal_error(w->rk, text, sizeof(text)))
         atomic_store(&w->dead, true);
-        rd_kafka_error_destroy(e);
-        return cz_fail_flags(err, code, CZ_ERR_FATAL, fatal, "%s of %s: %s", what, w->name, text);
-    }
-    struct cz_error sorted = CZ_ERROR_INIT;
-    enum cz_err code = cz__kafka_fail_take(&sorted, e, "%s of %s", what, w->name);
-    if (!(sorted.flags & (CZ_ERR_FATAL | CZ_ERR_ABORT_TXN | CZ_ERR_RETRIABLE)))
-        sorted.flags = CZ_ERR_FATAL;
-    return cz_fail_flags(err, code, sorted.flags, sorted.detail, "%s", sorted.text);
-}
-
-/* Call @fn until it is done, fails for good, or the deadline has passed. */
-static enum cz_err txn_call(struct cz_topic_writer *w,
-                            rd_kafka_error_t *(*fn)(rd_kafka_t *, int),
-                            const char *what,
-                            cz_time deadline,
-                            struct cz_error *err)
-{
-    for (;;) {
-        int left = cz_remaining_ms(deadline);
-        rd_kafka_error_t *e = fn(w->rk, left < 0 || left > TXN_STEP_MS ? TXN_STEP_MS : left);
-        if (!e)
-            return CZ_OK;
-        struct cz_error sorted = CZ_ERROR_INIT;
-        enum cz_err code = txn_error(w, e, what, &sorted);
-        if (sorted.flags & (CZ_ERR_FATAL | CZ_ERR_ABORT_TXN))
-            return cz_fail_flags(err, code, sorted.flags, sorted.detail, "%s", sorted.text);
-        if (cz_remaining_ms(deadline) == 0)
-            return cz_fail_flags(err,
-                                 CZ_E_TIMEOUT,
-                                 CZ_ERR_FATAL,
-                                 sorted.detail,
-                                 "%s: no answer in time, the outcome is unknown",
-                                 sorted.text);
-        (void)rd_kafka_poll(w->rk, 20);
-    }
+    return cz_fail_flags(err, code, own->flags, own->detail, "%s: %s", w->name, own->text);
 }
 
 enum cz_err cz_topic_writer_init(struct cz_topic_writer *w, cz_time deadline, struct cz_error *err)
 {
-    return txn_call(w, rd_kafka_init_transactions, "init_transactions", deadline, err);
+    struct cz_error own = CZ_ERROR_INIT;
+    return told(w, cz__txn_call(w->rk, CZ__TXN_INIT, deadline, &own), &own, err);
 }
 
 enum cz_err cz_topic_writer_begin(struct cz_topic_writer *w, struct cz_error *err)
 {
-    rd_kafka_error_t *e = rd_kafka_begin_transaction(w->rk);
-    return e ? txn_error(w, e, "begin", err) : CZ_OK;
+    struct cz_error own = CZ_ERROR_INIT;
+    return told(w, cz__txn_begin(w->rk, &own), &own, err);
 }
 
 enum cz_err cz_topic_writer_commit(struct cz_topic_writer *w, cz_time deadline, struct cz_error *err)
 {
-    return txn_call(w, rd_kafka_commit_transaction, "commit", deadline, err);
+    struct cz_error own = CZ_ERROR_INIT;
+    return told(w, cz__txn_call(w->rk, CZ__TXN_COMMIT, deadline, &own), &own, err);
 }
 
 enum cz_err cz_topic_writer_abort(struct cz_topic_writer *w, cz_time deadline, struct cz_error *err)
 {
-    return txn_call(w, rd_kafka_abort_transaction, "abort", deadline, err);
+    struct cz_error own = CZ_ERROR_INIT;
+    return told(w, cz__txn_call(w->rk, CZ__TXN_ABORT, deadline, &own), &own, err);
 }

@@ -8,6 +8,7 @@
  * start fences this producer and reads the position back.
  *
  * Counters that others see move with the commit only. */
+#include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,24 @@ enum {
     GIVE_UP_MS = CZ_TXN_TIMEOUT_MS + 10000,
     NAP_US = 200,
 };
+
+/* The one place that sets the state: what follows what. */
+static void go(struct cz_task *t, enum txn_state state)
+{
+    static const unsigned legal[] = {
+        [TXN_IDLE] = 1u << TXN_OPEN | 1u << TXN_DEAD,
+        [TXN_OPEN] = 1u << TXN_COMMITTING | 1u << TXN_ABORTING | 1u << TXN_DEAD,
+        [TXN_COMMITTING] = 1u << TXN_SETTLING | 1u << TXN_ABORTING | 1u << TXN_DEAD,
+        [TXN_SETTLING] = 1u << TXN_IDLE | 1u << TXN_DEAD,
+        [TXN_ABORTING] = 1u << TXN_REWINDING | 1u << TXN_DEAD,
+        [TXN_REWINDING] = 1u << TXN_IDLE | 1u << TXN_DEAD,
+        [TXN_DEAD] = 1u << TXN_DEAD,
+    };
+    assert(legal[t->txn->state] & 1u << state);
+    t->txn->state = state;
+    if (state == TXN_COMMITTING || state == TXN_ABORTING)
+        t->txn->give_up_at = cz_deadline_ms(GIVE_UP_MS);
+}
 
 static bool progressed(const struct lane_cursor *c)
 {
@@ -46,7 +65,7 @@ static void die(struct cz_lane *l, struct cz_task *t, const struct cz_error *why
     struct cz_error err = CZ_ERROR_INIT;
     cz_fail_flags(&err, why->code ? why->code : CZ_E_KAFKA, CZ_ERR_RETRIABLE, why->detail,
                   "transaction: %s", why->text);
-    t->txn->state = TXN_DEAD;
+    go(t, TXN_DEAD);
     cz_producer_purge(t->producer);
     lane__fail_task(l, t, &err);
 }
@@ -61,7 +80,7 @@ enum cz_err lane__txn_begin(struct cz_task *t, struct cz_error *err)
     enum cz_err code = cz_producer_txn_begin(t->producer, err);
     if (code)
         return code;
-    x->state = TXN_OPEN;
+    go(t, TXN_OPEN);
     x->commit_at = cz_deadline_ms(x->interval_ms);
     return CZ_OK;
 }
@@ -76,8 +95,7 @@ void lane__txn_abort(struct cz_lane *l, struct cz_task *t, const struct cz_error
     if (x->state != TXN_OPEN && x->state != TXN_COMMITTING)
         return;
     CZ_LOG_EVERY(5000, CZ_LOG_WARN, "task", "%s: transaction aborted: %s", t->label, why->text);
-    x->state = TXN_ABORTING;
-    x->give_up_at = cz_deadline_ms(GIVE_UP_MS);
+    go(t, TXN_ABORTING);
     for (size_t i = 0; i < t->len; i++)
         t->cursors[i].behind = true; /* take nothing more of what was read */
 }
@@ -129,7 +147,6 @@ static enum cz_err send_positions(struct cz_task *t, struct cz_error *err)
 
 static void start_commit(struct cz_lane *l, struct cz_task *t)
 {
-    struct lane_txn *x = t->txn;
     struct cz_error err = CZ_ERROR_INIT;
     enum cz_err code = lane__txn_begin(t, &err);
     if (!code)
@@ -140,9 +157,19 @@ static void start_commit(struct cz_lane *l, struct cz_task *t)
         lane__txn_abort(l, t, &err);
         return;
     }
-    x->state = TXN_COMMITTING;
-    x->give_up_at = cz_deadline_ms(GIVE_UP_MS);
+    go(t, TXN_COMMITTING);
     cz_fault("txn-before-commit");
+}
+
+/* What is behind us will not come again; what is ahead must not be sent again. */
+static void forget_poison(struct lane_cursor *c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < c->poison_len; i++) {
+        if (c->poison[i].offset >= c->next)
+            c->poison[n++] = c->poison[i];
+    }
+    c->poison_len = n;
 }
 
 static void committed(struct cz_task *t)
@@ -152,11 +179,11 @@ static void committed(struct cz_task *t)
         struct lane_cursor *c = &t->cursors[i];
         c->stable = c->n;
         c->stable.position = c->next;
-        c->poison_len = 0; /* all of them are behind us */
+        forget_poison(c);
     }
     x->delay = t->delay;
     x->idle_at = cz_deadline_ms(IDLE_COMMIT_MS);
-    x->state = TXN_IDLE;
+    go(t, TXN_IDLE);
     t->dirty = true;
 }
 
@@ -176,7 +203,7 @@ static void rewind_all(struct cz_lane *l, struct cz_task *t)
         if (c->reader)
             lane__want_rewind(l, c->reader);
     }
-    t->txn->state = TXN_IDLE;
+    go(t, TXN_IDLE);
 }
 
 /* Have all delivery reports been taken in?  The last ones may be on their way from another thread. */
@@ -235,7 +262,7 @@ static void step(struct cz_lane *l, struct cz_task *t)
             after_piece(l, t, &err);
         } else {
             cz_fault("txn-after-commit");
-            x->state = TXN_SETTLING;
+            go(t, TXN_SETTLING);
         }
         return;
     case TXN_SETTLING:
@@ -244,7 +271,7 @@ static void step(struct cz_lane *l, struct cz_task *t)
         return;
     case TXN_ABORTING:
         if (!cz_producer_txn_abort(t->producer, SLICE_MS, &err))
-            x->state = TXN_REWINDING;
+            go(t, TXN_REWINDING);
         else
             after_piece(l, t, &err);
         return;
@@ -280,7 +307,7 @@ bool lane__txn_over(struct cz_task *t, bool late)
     if (x->state == TXN_DEAD || (x->state == TXN_IDLE && (t->fenced || !any_progress(t))))
         return true;
     if (late) {
-        x->state = TXN_DEAD;
+        go(t, TXN_DEAD);
         cz_producer_purge(t->producer);
     }
     return late;

@@ -43,18 +43,19 @@ enum cz_err cz_offset_record_send(struct cz_producer *p, const struct cz_offsets
     return cz_producer_send(p, at->topic, &s, err);
 }
 
-enum cz_err cz_offset_record_parse(struct cz_slice value, struct cz_offset_record *ret, struct cz_error *err)
+enum cz_err cz_offset_record_parse(struct cz_slice value, bool claim, struct cz_offset_record *ret,
+                                   struct cz_error *err)
 {
     json_t *doc = value.data ? json_loadb(value.data, value.len, JSON_REJECT_DUPLICATES, NULL) : NULL;
     int64_t offset = cz_json_int(doc, "offset", -1), v = cz_json_int(doc, "v", 0);
     const char *writer = cz_json_str(doc, "writer", NULL);
     enum cz_err code = CZ_OK;
-    if (v != 1 || offset < 0 || !writer) {
-        code = cz_fail(err, CZ_E_PARSE, "not a position (written by a newer version?)");
+    if (v != 1 || (!claim && offset < 0) || !writer) {
+        code = cz_fail(err, CZ_E_PARSE, "not a %s (written by a newer version?)", claim ? "claim" : "position");
     } else {
         cz_free(ret->writer);
         ret->writer = cz_strdup(writer);
-        ret->offset = offset;
+        ret->offset = claim ? -1 : offset;
         (void)cz_position_parse(cz_json_str(doc, "position", NULL), &ret->position);
         ret->position.generation = cz_json_int(doc, "generation", 0);
     }

@@ -248,7 +248,7 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
     if (!code)
         code = resolve_ends(s, err);
     if (!code && s->spec->exactly_once)
-        code = w_txn_claim(w, s, err);
+        code = w_txn_begin(w, s, err);
     if (!code && s->group)
         code = settle(s, err);
     if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))

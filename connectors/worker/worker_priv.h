@@ -299,10 +299,11 @@ void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *o
 /** The producer of the task, fencing who had its id. */
 CZ_MUST_USE enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err);
 /** @l what the group has, per part: put in what the offsets topic has where that counts, as the
- *  group would have it; such places become fresh: to be committed to the group. */
+ *  group would have it; such places become fresh: to be committed to the group. Exactly once: nobody
+ *  else writes positions of these parts any more. */
 CZ_MUST_USE enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l,
                                         struct cz_error *err);
-/** Write where we begin under our own id, before anything is read. */
-CZ_MUST_USE enum cz_err w_txn_claim(struct worker *w, struct w_start *s, struct cz_error *err);
+/** Write where we begin, before anything is read. */
+CZ_MUST_USE enum cz_err w_txn_begin(struct worker *w, struct w_start *s, struct cz_error *err);
 
 #endif

@@ -3,13 +3,10 @@
  *  would lose the order that readers rely on; a retention by time would lose settings. */
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "channel_priv.h"
 #include "cz/alloc.h"
 #include "cz/log.h"
-
-enum { MAX_REPLICATION = 3, VISIBLE_POLL_MS = 20 };
 
 /* LogAppendTime: ages are judged by the broker's one clock and not by each writer's.
  * segment.ms: only closed segments are compacted.
@@ -77,37 +74,6 @@ static enum cz_err check_topic(struct cz_admin *a,
     return good ? CZ_OK : CZ_E_CONFLICT;
 }
 
-static int replication(struct cz_admin *a, cz_time deadline, struct cz_error *err)
-{
-    struct cz_topic_info *all = NULL;
-    size_t n = 0;
-    int brokers = 0;
-    if (cz_admin_all_topics(a, deadline, &all, &n, &brokers, err))
-        return 0;
-    cz_topic_infos_free(all, n);
-    return brokers < 1 ? 1 : brokers > MAX_REPLICATION ? MAX_REPLICATION : brokers;
-}
-
-/* A topic that was just made shows up at the other brokers a little later. */
-static enum cz_err wait_visible(struct cz_admin *a, const char *name, cz_time deadline, struct cz_error *err)
-{
-    for (;;) {
-        struct cz_topic_info *t = NULL;
-        struct cz_error e = CZ_ERROR_INIT;
-        enum cz_err code = cz_admin_topics(a, &name, 1, deadline, &t, &e);
-        if (!code)
-            code = t->code;
-        cz_topic_infos_free(t, t ? 1 : 0);
-        if (!code)
-            return CZ_OK;
-        if (cz_remaining_ms(deadline) == 0)
-            return cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0,
-                                 "topic %s was made but is not visible yet", name);
-        struct timespec pause = {.tv_nsec = VISIBLE_POLL_MS * 1000000L};
-        (void)nanosleep(&pause, NULL);
-    }
-}
-
 static enum cz_err ensure_one(struct cz_admin *a,
                               const char *name,
                               const char *const *settings,
@@ -116,28 +82,11 @@ static enum cz_err ensure_one(struct cz_admin *a,
                               struct cz_error *err)
 {
     struct cz_topic_info *t = NULL;
-    enum cz_err code = cz_admin_topics(a, &name, 1, deadline, &t, err);
-    if (code)
-        return code;
-    enum cz_err found = t->code;
-    if (!found)
+    enum cz_err code = cz_admin_ensure_topic(a, name, 1, settings, deadline, &t, ret_created, err);
+    if (!code && !*ret_created)
         code = check_topic(a, t, deadline, err);
-    cz_topic_infos_free(t, 1);
-    *ret_created = false;
-    if (!found)
-        return code;
-    if (found != CZ_E_NOT_FOUND)
-        return cz_fail(err, found, "topic %s: %s", name, cz_err_slug(found));
-    struct cz_error e = CZ_ERROR_INIT;
-    int copies = replication(a, deadline, &e);
-    if (copies == 0)
-        return cz_fail_flags(err, e.code, e.flags, e.detail, "%s", e.text);
-    code = cz_admin_create_topic(a, name, 1, copies, settings, deadline, err);
-    if (code)
-        return code;
-    cz_log(CZ_LOG_INFO, "channel", "created topic=%s replication=%d", name, copies);
-    *ret_created = true;
-    return wait_visible(a, name, deadline, err);
+    cz_topic_infos_free(t, t ? 1 : 0);
+    return code;
 }
 
 enum cz_err cz_channel_ensure(struct cz_admin *a,

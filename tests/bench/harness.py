@@ -60,12 +60,15 @@ def bench_servers(heap="384m"):
 
 
 @contextlib.contextmanager
-def bench_stack(servers, name, workers=1):
-    """One control plane and @workers; clusters `source` and `target` are told."""
+def bench_stack(servers, name, workers=1, extra=()):
+    """One control plane and @workers with @extra options; clusters `source` and `target` are told."""
     from tests.support.servers import Stack
     stack = Stack(servers, name, servers.folder / name)
     try:
-        stack.start(controlplanes=1, workers=workers)
+        stack.start(controlplanes=1, workers=0)
+        for _ in range(workers):
+            stack.add_worker(wait=False, extra=extra)
+        stack.wait_workers(workers)
         stack.create_clusters()
         yield stack
     finally:

@@ -14,6 +14,7 @@ import tempfile
 
 import pytest
 
+from support import oracle
 from support.servers import Servers, Stack, unique_name
 
 _LOG_LINES = 60
@@ -21,6 +22,15 @@ _LOG_LINES = 60
 
 def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="keep the servers' data and the logs")
+    parser.addoption("--seed", type=int, default=oracle.SEED, help="of the oracle's records and of fault plans")
+
+
+def pytest_configure(config):
+    oracle.SEED = config.getoption("--seed")
+
+
+def pytest_report_header(config):
+    return f"seed {oracle.SEED}"
 
 
 @pytest.fixture(scope="session")
@@ -63,37 +73,46 @@ def topics(servers):
     return make
 
 
-@pytest.fixture(scope="module")
-def stack(_started_servers, run_folder):
-    _started_servers.ensure()
-    name = unique_name("s")
-    made = Stack(_started_servers, name, run_folder / name)
-    try:
-        made.start()
-        made.create_clusters()
-        yield made
-    finally:
-        made.stop()
+class _Maker:
+    """Makes stacks, started and ready, and stops them all at the end."""
 
+    def __init__(self, servers, folder):
+        self.servers, self.folder, self.made = servers, folder, []
 
-@pytest.fixture
-def make_stack(servers, run_folder):
-    """make_stack(controlplanes=1, workers=1, clusters=True): started and ready."""
-    made = []
-
-    def make(controlplanes=1, workers=1, clusters=True):
+    def __call__(self, controlplanes=1, workers=1, clusters=True):
+        self.servers.ensure()
         name = unique_name("s")
-        one = Stack(servers, name, run_folder / name)
-        made.append(one)
+        one = Stack(self.servers, name, self.folder / name)
+        self.made.append(one)
         one.start(controlplanes, workers)
         if clusters and controlplanes:
             one.create_clusters()
         return one
 
-    make.made = made
-    yield make
-    for one in made:
-        one.stop()
+    def stop(self):
+        for one in self.made:
+            one.stop()
+
+
+@pytest.fixture(scope="module")
+def start_stack(_started_servers, run_folder):
+    """As make_stack, for fixtures of a module."""
+    maker = _Maker(_started_servers, run_folder)
+    yield maker
+    maker.stop()
+
+
+@pytest.fixture(scope="module")
+def stack(start_stack):
+    return start_stack()
+
+
+@pytest.fixture
+def make_stack(servers, run_folder):
+    """make_stack(controlplanes=1, workers=1, clusters=True): started and ready."""
+    maker = _Maker(servers, run_folder)
+    yield maker
+    maker.stop()
 
 
 def _logs_of(item):

@@ -28,6 +28,29 @@ static void on_event(void *arg, const struct cz_task_event *e)
     cz_cond_broadcast(&w->cond);
 }
 
+struct cz_producer *world_producer(struct world *w, const char *id)
+{
+    const struct cz_producer_options o = {.cluster = w->to, .client_id = "test", .compression = "lz4",
+                                          .linger_ms = 1, .transactional_id = id,
+                                          .delivered = cz_inflight_delivered};
+    struct cz_error err = CZ_ERROR_INIT;
+    struct cz_producer *p = NULL;
+    assert_int_equal(cz_producer_new(&o, &p, &err), CZ_OK);
+    if (id && cz_producer_txn_init(p, cz_deadline_ms(10000), &err))
+        fail_msg("%s", err.text);
+    return p;
+}
+
+void world_exact(struct world *w, int64_t interval_ms)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    cz_producer_free(w->producer, cz_deadline_ms(1000));
+    w->producer = world_producer(w, "me");
+    w->txn = cz_alloc(sizeof *w->txn);
+    *w->txn = (struct cz_task_txn){.interval_ms = interval_ms, .at = {.uid = "uid", .writer = "me"}};
+    assert_int_equal(cz_producer_topic(w->producer, "pos", &w->txn->at.topic, &err), CZ_OK);
+}
+
 int world_setup(void **state)
 {
     struct world *w = cz_alloc(sizeof *w);
@@ -37,15 +60,14 @@ int world_setup(void **state)
     mock_topic(w->source, "in", 2);
     mock_topic(w->target, "out", 2);
     mock_topic(w->target, "dead", 1);
+    mock_topic(w->target, "pos", 1);
     cz_mutex_init(&w->lock);
     cz_cond_init(&w->cond);
     assert_int_equal(cz_cluster_from_bootstrap(mock_bootstrap(w->source), NULL, &w->from, &err), CZ_OK);
     assert_int_equal(cz_cluster_from_bootstrap(mock_bootstrap(w->target), NULL, &w->to, &err), CZ_OK);
     if (cz_admin_new(w->from, "test", &w->admin, &err))
         fail_msg("%s", err.text);
-    const struct cz_producer_options po = {.cluster = w->to, .client_id = "test", .compression = "lz4",
-                                           .linger_ms = 1, .delivered = cz_inflight_delivered};
-    assert_int_equal(cz_producer_new(&po, &w->producer, &err), CZ_OK);
+    w->producer = world_producer(w, NULL);
     atomic_store(&w->lease_until, CZ_TIME_NEVER);
     const struct cz_lane_options lo = {.cluster = w->from, .name = "lane", .group_id = "test",
                                        .read_committed = true, .prefetch_kib = 4096,
@@ -71,6 +93,7 @@ int world_teardown(void **state)
     mock_free(w->target);
     cz_mutex_done(&w->lock);
     cz_cond_done(&w->cond);
+    cz_free(w->txn);
     cz_free(w);
     return 0;
 }
@@ -104,7 +127,7 @@ struct cz_task *add_task(struct world *w, const struct wish *wish)
         cz_producer_topic_expect(parts[i].target, 2);
     }
     const struct cz_task_conf conf = {.label = "t/m/0", .group = wish->group ? wish->group : "g", .source = w->admin,
-                                      .producer = w->producer, .settings = world_settings(w, wish),
+                                      .producer = w->producer, .txn = w->txn, .settings = world_settings(w, wish),
                                       .partitions = parts, .partitions_len = n};
     struct cz_task *t = cz_task_new(&conf);
     cz_lane_add(w->lane, t);

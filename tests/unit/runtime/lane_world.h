@@ -12,6 +12,7 @@ struct world {
     struct cz_cluster *from, *to;
     struct cz_admin *admin;
     struct cz_producer *producer;
+    struct cz_task_txn *txn; /* world_exact(): tasks are exactly once */
     struct cz_lane *lane;
     _Atomic int64_t lease_until;
     struct cz_mutex lock;
@@ -34,6 +35,10 @@ struct wish {
 };
 int world_setup(void **state);
 int world_teardown(void **state);
+/** From here on tasks are exactly once, with transactions of @interval_ms; positions on "pos". */
+void world_exact(struct world *w, int64_t interval_ms);
+/** A producer of ours on the target; @id NULL: without transactions. */
+struct cz_producer *world_producer(struct world *w, const char *id);
 struct cz_task_settings world_settings(struct world *w, const struct wish *wish);
 struct cz_task *add_task(struct world *w, const struct wish *wish);
 struct cz_partition_counters counters(struct cz_task *t, size_t i);

@@ -196,10 +196,15 @@ void mock_down(struct mock *m, bool down)
         rd_kafka_mock_broker_set_up(m->cluster, 1);
 }
 
-void mock_produce_errors(struct mock *m, int code, int n)
+void mock_errors(struct mock *m, int api, int code, int n)
 {
     for (int i = 0; i < n; i++)
-        rd_kafka_mock_push_request_errors(m->cluster, 0 /* Produce */, 1, (rd_kafka_resp_err_t)code);
+        rd_kafka_mock_push_request_errors(m->cluster, (int16_t)api, 1, (rd_kafka_resp_err_t)code);
+}
+
+void mock_produce_errors(struct mock *m, int code, int n)
+{
+    mock_errors(m, 0 /* Produce */, code, n);
 }
 
 void mock_make_fatal(struct cz_producer *p)

@@ -33,6 +33,8 @@ void mock_read(struct mock *m, const char *topic, int partition,
 void mock_down(struct mock *m, bool down);
 /** The next @n produce requests fail with this Kafka error code. */
 void mock_produce_errors(struct mock *m, int code, int n);
+/** The same for requests of any kind (Kafka's number of it). */
+void mock_errors(struct mock *m, int api, int code, int n);
 
 /** Raise a fatal error in a producer of ours. */
 struct cz_producer;

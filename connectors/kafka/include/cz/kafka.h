@@ -81,6 +81,12 @@ CZ_MUST_USE enum cz_err cz_admin_all_topics(struct cz_admin *a, cz_time deadline
 CZ_MUST_USE enum cz_err cz_admin_create_topic(struct cz_admin *a, const char *name, int partitions,
                                               int replication, const char *const *configs,
                                               cz_time deadline, struct cz_error *err);
+/** A topic of our own, made when it is missing, with up to three copies, and visible. *ret: as it is
+ *  now, cz_topic_infos_free(*ret, 1). */
+CZ_MUST_USE enum cz_err cz_admin_ensure_topic(struct cz_admin *a, const char *name, int partitions,
+                                              const char *const *configs, cz_time deadline,
+                                              struct cz_topic_info **ret, bool *ret_created,
+                                              struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_admin_delete_topic(struct cz_admin *a, const char *name, cz_time deadline,
                                               struct cz_error *err);
 

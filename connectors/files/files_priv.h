@@ -65,7 +65,7 @@ struct files__position {
     int32_t partition;
     int64_t next;     /* on the disk */
     int64_t appended; /* in memory as well */
-    int64_t generation;
+    char *note;       /* of the claim */
     struct files__position *next_position;
 };
 struct files__entry { /* a record on its way to the disk */

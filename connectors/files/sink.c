@@ -30,7 +30,6 @@ struct files__position *files__position(struct cz_file_out *o, const char *topic
                                       .partition = partition,
                                       .next = -1,
                                       .appended = -1,
-                                      .generation = -1,
                                       .next_position = o->positions};
         o->positions = p;
     }
@@ -38,19 +37,20 @@ struct files__position *files__position(struct cz_file_out *o, const char *topic
     return p;
 }
 
-int64_t cz_file_out_position(struct cz_file_out *out, const char *topic, int32_t partition, int64_t *ret_generation)
+int64_t cz_file_out_position(struct cz_file_out *out, const char *topic, int32_t partition, const char **ret_note)
 {
     const struct files__position *p = files__position(out, topic, partition, false);
-    *ret_generation = p ? p->generation : -1;
+    *ret_note = p ? p->note : NULL;
     return p ? p->next : -1;
 }
 
 void cz_file_out_claim(struct cz_file_out *out, const char *topic, int32_t partition, int64_t offset,
-                       int64_t generation)
+                       const char *note)
 {
     struct files__position *p = files__position(out, topic, partition, true);
     p->next = p->appended = offset;
-    p->generation = generation;
+    cz_free(p->note);
+    p->note = cz_strdup(note);
 }
 
 enum cz_err cz_file_out_claimed(struct cz_file_out *out, struct cz_error *err)
@@ -106,6 +106,15 @@ enum cz_err cz_file_append(struct cz_file_out *out, const struct cz_record *r, v
     if (first || (small && out->pending.lines.len >= BATCH_BYTES))
         cz_cond_signal(&s->cond);
     return CZ_OK;
+}
+
+void cz_file_out_error(struct cz_file_out *out, struct cz_error *ret)
+{
+    CZ_LOCKED(&out->sink->lock);
+    if (out->broken.code)
+        (void)repeat(&out->broken, ret);
+    else
+        (void)cz_fail_flags(ret, CZ_E_IO, CZ_ERR_RETRIABLE, 0, "%s: cannot be written", out->file);
 }
 
 /* ---- the thread ----------------------------------------------------------------------------- */
@@ -231,6 +240,7 @@ void files__out_free(struct cz_file_out *o)
         struct files__position *p = o->positions;
         o->positions = p->next_position;
         cz_free(p->topic);
+        cz_free(p->note);
         cz_free(p);
     }
     cz_buf_done(&o->pending.lines);

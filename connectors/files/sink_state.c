@@ -4,7 +4,7 @@
  * them must be read, and holds claims: positions that were chosen and have no line.
  *
  *  {"v":1,"segment":<number of a file>,"length":<bytes of it>,"positions":[{"topic","partition",
- *   "offset":"<next>","generation"}]} */
+ *   "offset":"<next>","note"}]} */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +26,7 @@ static json_t *render(struct cz_file_out *o)
             continue;
         json_t *one = json_pack("{s:s,s:i}", "topic", p->topic, "partition", (int)p->partition);
         cz_json_set_i64(one, "offset", p->next);
-        cz_json_set_i64(one, "generation", p->generation);
+        cz_json_set_str(one, "note", p->note);
         json_array_append_new(list, one);
     }
     json_t *doc = json_pack("{s:i,s:o}", "v", 1, "positions", list);
@@ -127,7 +127,8 @@ static void take_claims(struct cz_file_out *o, const json_t *state)
         struct files__position *p =
             files__position(o, cz_json_str(one, "topic", ""), (int32_t)cz_json_int(one, "partition", 0), true);
         p->next = p->appended = cz_json_int(one, "offset", -1);
-        p->generation = cz_json_int(one, "generation", -1);
+        cz_free(p->note);
+        p->note = cz_strdup(cz_json_str(one, "note", NULL));
     }
 }
 

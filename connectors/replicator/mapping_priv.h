@@ -36,6 +36,10 @@ struct cz__value_map {
 struct cz__end { /* one end of a mapping */
     char *cluster, *topic, *file, *pattern;
     json_t *exclude;
+    int packing;
+    struct {
+        int64_t bytes, seconds;
+    } rotate;
 };
 struct cz__raw {
     bool enabled;

@@ -9,6 +9,7 @@
 
 #include "cz/alloc.h"
 #include "cz/buf.h"
+#include "cz/file_record.h"
 #include "cz/json.h"
 #include "cz/limits.h"
 #include "cz/map.h"
@@ -38,9 +39,10 @@ static enum cz_err problem_pair(const struct check *c,
                                 const char *text)
 {
     const char *member = target ? "target" : "source";
+    bool file = (target ? c->raw->target.file : c->raw->source.file) != NULL;
     CZ_CLEANUP(cz_freep)
     char *at = listed ? cz_strf("%s/topics/%zu/%s", c->pointer, i, member)
-                      : cz_strf("%s/%s/topic", c->pointer, member);
+                      : cz_strf("%s/%s/%s", c->pointer, member, file ? "file" : "topic");
     return cz_report_add(c->rep, at, code, "%s", text);
 }
 
@@ -67,31 +69,48 @@ char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic)
     return name_of(s->value_map_ref, topic);
 }
 
+/** The name of an end as written, or its template: a topic's or a file's. */
+static const char *end_name(const struct cz__end *e)
+{
+    return e->file ? e->file : e->topic;
+}
+
 static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
 {
     const struct cz__raw *raw = c->raw;
+    const char *target = end_name(&raw->target);
     if (raw->pairs.len == 0) {
         if (!raw->source.topic && raw->source.cluster)
             problem(c, "/source/topic", "required",
                     "a topic is required here, or a list in topics");
+        const char *source = end_name(&raw->source);
         s->pairs = cz_alloc_array(1, sizeof *s->pairs);
-        s->pairs[0].source = cz_strdup(raw->source.topic ? raw->source.topic : "");
-        s->pairs[0].target = name_of(raw->target.topic, s->pairs[0].source);
+        s->pairs[0].source = cz_strdup(source ? source : "");
+        s->pairs[0].target = name_of(target, s->pairs[0].source);
         s->pairs_len = 1;
         return;
     }
     if (raw->source.topic)
         problem(c, "/source/topic", "both", "give either topics or source.topic, not both");
-    if (raw->target.topic && !strstr(raw->target.topic, TEMPLATE_MARK))
-        problem(c, "/target/topic", "both",
+    if (raw->source.file && !cz_streq(raw->source.file, TEMPLATE_MARK))
+        problem(c, "/source/file", "both", "beside topics only {{topic}} makes sense");
+    if (target && !strstr(target, TEMPLATE_MARK))
+        problem(c, raw->target.file ? "/target/file" : "/target/topic", "both",
                 "beside topics only a template with {{topic}} makes sense");
     s->pairs = cz_alloc_array(raw->pairs.len, sizeof *s->pairs);
     for (size_t i = 0; i < raw->pairs.len; i++) {
         const struct cz_topic_pair *p = &raw->pairs.items[i];
         s->pairs[i].source = cz_strdup(p->source);
-        s->pairs[i].target = name_of(p->target ? p->target : raw->target.topic, p->source);
+        s->pairs[i].target = name_of(p->target ? p->target : target, p->source);
     }
     s->pairs_len = raw->pairs.len;
+}
+
+static void check_file_name(const struct check *c, bool listed, size_t i, bool target, const char *name)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    if (*name && !strstr(name, "{{") && cz_file_name_check(name, &err))
+        problem_pair(c, listed, i, target, "file-name", err.text);
 }
 
 /** No source twice, target names possible, and no target that is read by this mapping itself.
@@ -99,7 +118,7 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
 static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
 {
     bool listed = c->raw->pairs.len > 0;
-    bool one_cluster = cz_streq(s->source_cluster, s->target_cluster);
+    bool one_cluster = s->source_cluster && cz_streq(s->source_cluster, s->target_cluster);
     struct cz_map seen = CZ_MAP_INIT(NULL);
     static char mark;
     for (size_t i = 0; i < s->pairs_len; i++) {
@@ -107,13 +126,17 @@ static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
         if (*source && cz_map_get(&seen, source))
             problem_pair(c, listed, i, false, "duplicate", "this source topic is listed twice");
         cz_map_put(&seen, source, &mark);
+        if (s->source_file)
+            check_file_name(c, listed, i, false, source);
+        if (s->target_file)
+            check_file_name(c, listed, i, true, s->pairs[i].target);
     }
     for (size_t i = 0; i < s->pairs_len; i++) {
         const char *target = s->pairs[i].target, *why;
         if (strstr(target, "{{"))
             problem_pair(c, listed, i, true, "topic-name",
                          "the only variable here is {{topic}}");
-        else if (c->rep->len == 0 && !cz__topic_name_ok(target, &why))
+        else if (c->rep->len == 0 && !s->target_file && !cz__topic_name_ok(target, &why))
             problem_pair(c, listed, i, true, "topic-name", why);
         if (one_cluster && *target && cz_map_get(&seen, target))
             problem_pair(c, listed, i, true, "loop",
@@ -173,6 +196,41 @@ static void check_end(const struct check *c, const struct cz_mapping_spec *s)
         problem(c, "/end/timestamp", "range", "must be after start.timestamp");
 }
 
+/** One end: a cluster (and its topics) or a file. */
+static void check_side(const struct check *c, const struct cz__end *e, bool target)
+{
+    const char *end = target ? "target" : "source";
+    CZ_CLEANUP(cz_freep) char *cluster = cz_strf("/%s/cluster", end);
+    CZ_CLEANUP(cz_freep) char *topic = cz_strf("/%s/topic", end);
+    if (!e->cluster && !e->file)
+        problem(c, cluster, "required", "a cluster is required here, or a file");
+    if (e->cluster && e->file)
+        problem(c, cluster, "both", "give either a cluster or a file, not both");
+    if (e->topic && e->file)
+        problem(c, topic, "both", "give either a topic or a file, not both");
+    if (target && !e->file && e->packing != 0)
+        problem(c, "/target/compression", "value", "this is for files; see producer.compression");
+    if (target && !e->file && (e->rotate.bytes > 0 || e->rotate.seconds > 0))
+        problem(c, "/target/rotate", "value", "only a file can be rotated");
+}
+
+static void check_files(const struct check *c, const struct cz_mapping_spec *s)
+{
+    check_side(c, &c->raw->source, false);
+    check_side(c, &c->raw->target, true);
+    if (!s->source_file && !s->target_file)
+        return;
+    if (s->source_file && s->target_file)
+        problem(c, "/target/file", "value", "source and target cannot both be files");
+    if (s->tasks > 1)
+        problem(c, "/tasks", "value", "a file is read or written by one task");
+    if (s->target_file && s->service_group)
+        problem(c, "/target_service_consumer_group", "value", "a file as target has no consumer groups");
+    if (s->target_file && s->on_error == CZ_ON_ERROR_DEAD_LETTER)
+        problem(c, "/on_error/dead_letter", "value",
+                "a file as target has no cluster with a topic for dead letters: stop or skip");
+}
+
 static char *take(char **p)
 {
     char *v = *p;
@@ -186,6 +244,11 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     struct cz_mapping_spec *s = cz_alloc(sizeof *s);
     s->enabled = raw->enabled;
     collect_pairs(c, s);
+    s->source_file = raw->source.file != NULL;
+    s->target_file = raw->target.file != NULL;
+    s->target_packing = raw->target.packing;
+    s->rotate_bytes = raw->target.rotate.bytes;
+    s->rotate_ms = raw->target.rotate.seconds * 1000;
     s->source_cluster = cz_strdup(raw->source.cluster);
     s->target_cluster = cz_strdup(raw->target.cluster);
     s->start = raw->start.how;
@@ -238,6 +301,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         s = from_raw(&raw, &c);
         check_pairs(&c, s);
         check_rest(&c, s);
+        check_files(&c, s);
         check_delivery(&c, s);
         check_service_group(&c, s);
         check_end(&c, s);
@@ -314,6 +378,23 @@ static json_t *resolved_pairs(const struct cz_mapping_spec *s)
     return list;
 }
 
+static void resolve_end(json_t *out, const char *end, const char *cluster)
+{
+    json_t *file = json_object_get(out, end);
+    if (cluster) {
+        (void)json_object_set_new(out, end, json_pack("{s:s}", "cluster", cluster));
+        return;
+    }
+    json_t *o = json_pack("{s:s}", "file", TEMPLATE_MARK); /* the names are in `topics` */
+    static const char *const kept[] = {"compression", "rotate"};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        json_t *v = json_object_get(file, kept[i]);
+        if (v)
+            (void)json_object_set(o, kept[i], v);
+    }
+    (void)json_object_set_new(out, end, o);
+}
+
 json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
                                 const json_t *spec,
                                 const char *team,
@@ -325,8 +406,8 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
         if (row->flags & CZ_CFG_LATER) /* at its default, or it would have been refused */
             (void)json_object_del(out, row->name);
     }
-    (void)json_object_set_new(out, "source", json_pack("{s:s}", "cluster", s->source_cluster));
-    (void)json_object_set_new(out, "target", json_pack("{s:s}", "cluster", s->target_cluster));
+    resolve_end(out, "source", s->source_cluster);
+    resolve_end(out, "target", s->target_cluster);
     (void)json_object_set_new(out, "topics", resolved_pairs(s));
     CZ_CLEANUP(cz_freep)
     char *group =

@@ -15,6 +15,7 @@ static const char *const v_validate[] = {"touched", "full", NULL};
 static const char *const v_partitioning[] = {"same", "key", "round_robin", NULL};
 static const char *const v_policy[] = {"require", "create", "sync", NULL};
 static const char *const v_gap[] = {"stop", "skip", "restart", NULL};
+static const char *const v_packing[] = {"none", "gzip", "zstd", NULL};
 const char *const cz__compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 
 #define AT(member) offsetof(struct cz__raw, member)
@@ -24,11 +25,10 @@ const char *const cz__compressions[] = {"none", "gzip", "snappy", "lz4", "zstd",
 static const struct cz_cfg_key source_table[] = {
     {.name = "cluster",
      .type = CZ_CFG_STRING,
-     .flags = CZ_CFG_REQUIRED,
      .offset = END(cluster),
      .min = 1,
      .max = CZ_MAX_NAME,
-     .doc = "Name of the cluster to read from, in the mapping's team."},
+     .doc = "Name of the cluster to read from, in the mapping's team. Needed, unless `file` is given."},
     {.name = "topic",
      .type = CZ_CFG_STRING,
      .offset = END(topic),
@@ -53,14 +53,31 @@ static const struct cz_cfg_key source_table[] = {
      .doc = "Expressions of topics that `pattern` shall leave out."},
     {0},
 };
+#define ROTATE(member) (offsetof(struct cz__end, rotate.member) - offsetof(struct cz__end, rotate))
+static const struct cz_cfg_key rotate_table[] = {
+    {.name = "bytes",
+     .type = CZ_CFG_INT,
+     .offset = ROTATE(bytes),
+     .def = "0",
+     .min = 0,
+     .max = INT64_C(1) << 50,
+     .doc = "Once the file is that large; 0: never."},
+    {.name = "seconds",
+     .type = CZ_CFG_INT,
+     .offset = ROTATE(seconds),
+     .def = "0",
+     .min = 0,
+     .max = 10 * 366 * 86400,
+     .doc = "With the first record after the file was begun so long ago; 0: never."},
+    {0},
+};
 static const struct cz_cfg_key target_table[] = {
     {.name = "cluster",
      .type = CZ_CFG_STRING,
-     .flags = CZ_CFG_REQUIRED,
      .offset = END(cluster),
      .min = 1,
      .max = CZ_MAX_NAME,
-     .doc = "Name of the cluster to write to, in the mapping's team."},
+     .doc = "Name of the cluster to write to, in the mapping's team. Needed, unless `file` is given."},
     {.name = "topic",
      .type = CZ_CFG_STRING,
      .offset = END(topic),
@@ -69,9 +86,22 @@ static const struct cz_cfg_key target_table[] = {
          "Topic to write; {{topic}} stands for the source's name, which is also the default."},
     {.name = "file",
      .type = CZ_CFG_STRING,
-     .flags = CZ_CFG_LATER,
      .offset = END(file),
-     .doc = "Base name of a file to append to instead of a topic."},
+     .min = 1,
+     .max = CZ_MAX_NAME,
+     .doc = "Instead of a topic: <file>.json in the worker's file_data_path is appended to. {{topic}} stands "
+            "for the source's name."},
+    {.name = "compression",
+     .type = CZ_CFG_ENUM,
+     .offset = END(packing),
+     .def = "\"none\"",
+     .values = v_packing,
+     .doc = "Of the file: none, gzip (.json.gz) or zstd (.json.zst)."},
+    {.name = "rotate",
+     .type = CZ_CFG_OBJECT,
+     .offset = END(rotate),
+     .sub = rotate_table,
+     .doc = "When the file is given a number and another is begun."},
     {0},
 };
 static const struct cz_cfg_key on_change_table[] = {

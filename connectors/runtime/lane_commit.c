@@ -44,7 +44,7 @@ void lane__commit_collect(struct cz_task *t)
 struct cz_position lane__position(const struct lane_cursor *c)
 {
     struct cz_position p = c->part->position;
-    p.kind = c->task->txn ? 'x' : 'g';
+    p.kind = c->task->exact ? 'x' : 'g';
     p.generation = c->task->settings.generation; /* it may have changed while we run */
     return p;
 }

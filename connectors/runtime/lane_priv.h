@@ -68,6 +68,8 @@ struct cz_task {
     char *label, *group;
     struct cz_admin *source;
     struct cz_producer *producer;
+    struct cz_file_sink *sink; /* owned; NULL: the producer */
+    bool exact;
     struct cz_task_settings settings;
     struct cz_task_partition *partitions;
     struct lane_cursor *cursors;
@@ -149,6 +151,12 @@ void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record 
 void lane__on_end(struct lane_reader *r, int64_t end);
 void lane__sweep(struct cz_lane *l, struct cz_task *t);
 void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
+/* lane_file.c: files as targets */
+/** Append the record as the stages left it; @e is reported by cz_inflight_written(). */
+CZ_MUST_USE enum cz_err lane__append(const struct lane_cursor *c, const struct cz_record *r,
+                                     const struct cz_stage_result *s, struct cz_inflight *e,
+                                     struct cz_error *err);
+void lane__append_failed(const struct lane_cursor *c, struct cz_error *ret); /* why */
 /* lane_commit.c */
 struct cz_position lane__position(const struct lane_cursor *c); /* to be written beside it */
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);

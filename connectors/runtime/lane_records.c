@@ -171,6 +171,16 @@ static enum cz_err send(struct cz_task *t, struct cz_producer_topic *topic, cons
     return cz_producer_send(t->producer, topic, s, err);
 }
 
+static enum sent append_record(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r,
+                               const struct cz_stage_result *s, struct cz_error *err)
+{
+    struct cz_inflight *e = push(l, c, r, s->key.len + s->value.len);
+    if (!lane__append(c, r, s, e, err))
+        return SENT;
+    unpush(c, e);
+    return err->code == CZ_E_LIMIT ? SENT_FULL : SENT_REFUSED;
+}
+
 static enum sent send_record(struct cz_lane *l,
                              struct lane_cursor *c,
                              struct cz_record *r,
@@ -332,7 +342,7 @@ static bool pass(struct cz_lane *l,
                  struct cz_shared_msg *shared)
 {
     struct cz_error err = CZ_ERROR_INIT;
-    switch (send_record(l, c, r, s, shared, &err)) {
+    switch (c->part->file ? append_record(l, c, r, s, &err) : send_record(l, c, r, s, shared, &err)) {
     case SENT:
         return true;
     case SENT_FULL:
@@ -441,8 +451,12 @@ static void account(struct lane_cursor *c, const struct cz_inflight *e)
     t->dirty = true;
 }
 
-static void delivery_error(const struct cz_inflight *e, struct cz_error *ret)
+static void delivery_error(const struct lane_cursor *c, const struct cz_inflight *e, struct cz_error *ret)
 {
+    if (c->part->file) {
+        lane__append_failed(c, ret);
+        return;
+    }
     cz_fail_flags(ret,
                   (enum cz_err)e->code,
                   e->record_error ? 0 : (e->flags | CZ_ERR_RETRIABLE),
@@ -456,7 +470,7 @@ static bool settle_failed(struct cz_lane *l, struct lane_cursor *c, struct cz_in
 {
     struct cz_task *t = c->task;
     struct cz_error why = CZ_ERROR_INIT;
-    delivery_error(e, &why);
+    delivery_error(c, e, &why);
     bool by_policy = e->record_error && !e->dead_letter && t->phase == PHASE_READING;
     if (by_policy && t->settings.on_error == CZ_ON_ERROR_SKIP) {
         c->n.dropped[CZ_DROP_ERROR]++;

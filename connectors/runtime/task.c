@@ -12,6 +12,8 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
     t->group = cz_strdup(conf->group);
     t->source = conf->source;
     t->producer = conf->producer;
+    t->sink = conf->sink;
+    t->exact = conf->exact || conf->txn;
     t->settings = conf->settings;
     t->partitions = conf->partitions;
     t->len = conf->partitions_len;
@@ -51,6 +53,7 @@ void cz_task_free(struct cz_task *t)
 {
     if (!t)
         return;
+    cz_file_sink_free(t->sink);
     for (size_t i = 0; i < t->len; i++) {
         cz_tracker_done(&t->cursors[i].tracker);
         cz_free(t->cursors[i].poison);

@@ -44,6 +44,8 @@ static const struct cz_cfg_key OPTIONS[] = {
                "the same partitions."),
     ROW(starters, CZ_CFG_INT, .name = "starters", .def = "4", .min = 1, .max = 64,
         .doc = "Threads that start tasks."),
+    ROW(file_data_path, CZ_CFG_STRING, .name = "file_data_path",
+        .doc = "Folder of topic files. Without it this worker gets no mapping from or to files."),
     ROW(log_level, CZ_CFG_STRING, .name = "log_level", .def = "\"info\"",
         .doc = "error, warn, info or debug."),
     ROW(log_format, CZ_CFG_STRING, .name = "log_format", .def = "\"auto\"",
@@ -150,6 +152,7 @@ static void done(struct worker *w)
     w_clients_done(w);
     cz_map_done(&w->mappings);
     cz_map_done(&w->clusters);
+    cz_file_folder_free(w->files);
     cz_status_writer_free(w->status);
     cz_cluster_unref(w->control);
     cz_cfg_done(OPTIONS, &w->o);
@@ -181,7 +184,8 @@ int main(int argc, char **argv)
                 (cz_streq(w->o.log_format, "auto") && !isatty(STDERR_FILENO));
     cz_log_init(level, json);
     init(w);
-    if (connect_control(w, &err) || serve(w, &http, &err)) {
+    if ((w->o.file_data_path && cz_file_folder_open(w->o.file_data_path, &w->files, &err)) ||
+        connect_control(w, &err) || serve(w, &http, &err)) {
         cz_log(CZ_LOG_ERROR, "worker", "%s", err.text);
         return 1;
     }

@@ -84,13 +84,22 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 static const char *const LIVE[] = {"valid_jmespath", "value_map", "key_format", "value_format",
                                    "validate",       "partitioning"};
 
+/* @name NULL: a file's end, which has none. */
+static bool cluster_print(struct worker *w, const struct w_mapping *m, const char *name, uint64_t *ret)
+{
+    const struct w_cluster *c = name ? w_cluster(w, m, name) : NULL;
+    if (name && (!c || !c->cluster))
+        return false;
+    *ret = c ? cz_cluster_hash(c->cluster) : 0;
+    return true;
+}
+
 bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char **ret_settings)
 {
     struct w_mapping *m = t->mapping;
     const struct cz_mapping_spec *s = w_spec(m);
-    struct w_cluster *from = s ? w_cluster(w, m, s->source_cluster) : NULL;
-    struct w_cluster *to = s ? w_cluster(w, m, s->target_cluster) : NULL;
-    if (!from || !to || !from->cluster || !to->cluster)
+    uint64_t from = 0, to = 0;
+    if (!s || !cluster_print(w, m, s->source_cluster, &from) || !cluster_print(w, m, s->target_cluster, &to))
         return false;
     json_t *fixed = json_deep_copy(json_object_get(m->record, "spec"));
     json_t *live = json_object();
@@ -112,7 +121,7 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
     json_decref(fixed);
     json_decref(live);
     *ret_print = cz_strf("%016" PRIx64 " %016" PRIx64 " r%s g%" PRId64 " %s",
-                         cz_cluster_hash(from->cluster), cz_cluster_hash(to->cluster),
+                         from, to,
                          cz_json_str(m->record, "restart", ""),
                          s->on_change == CZ_ON_CHANGE_KEEP ? 0 : generation, a);
     *ret_settings = cz_strf("g%" PRId64 " %s", generation, b);

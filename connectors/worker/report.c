@@ -63,6 +63,7 @@ void w_heartbeat(struct worker *w, bool now)
     cz_json_set_i64(j, "epoch", w->epoch);
     json_object_set_new(j, "started_ms", json_integer(w->started_ms));
     json_object_set_new(j, "capacity", json_integer(w->o.capacity));
+    json_object_set_new(j, "files", json_boolean(w->files != NULL));
     json_object_set_new(j, "lease_ms", json_integer(w->o.lease_ms));
     json_object_set_new(j, "tasks", json_integer(count_tasks(w)));
     json_object_set_new(j, "queue", json_integer(w_producers_queued(w)));

@@ -13,7 +13,7 @@ enum { BATCH_BYTES = 1000000, BATCH_HEAD = 512 };
 
 /* ---- target --------------------------------------------------------------------------------- */
 
-static const char *target_of(const struct cz_mapping_spec *s, const char *source)
+const char *w_target_of(const struct cz_mapping_spec *s, const char *source)
 {
     for (size_t i = 0; i < s->pairs_len; i++) {
         if (strcmp(s->pairs[i].source, source) == 0)
@@ -103,20 +103,27 @@ static enum cz_err know_partitions(struct w_start *s, struct cz_producer_topic *
     return cz_producer_refresh(s->producer->producer, cz_deadline_ms(ADMIN_MS), err);
 }
 
+static enum cz_err fill_target(struct w_start *s, size_t i, const char *target, const int32_t *counts,
+                               bool *refreshed, struct cz_task_partition *o, struct cz_error *err)
+{
+    if (s->sink) {
+        o->file = s->outs[i];
+        return CZ_OK;
+    }
+    enum cz_err code = cz_producer_topic(s->producer->producer, target, &o->target, err);
+    return code ? code : know_partitions(s, o->target, s->parts[i].topic, counts, refreshed, err);
+}
+
 static enum cz_err fill_out(struct w_start *s, const int32_t *counts, struct cz_error *err)
 {
-    struct cz_producer *p = s->producer->producer;
     bool refreshed = false;
     s->out = cz_alloc_array(s->parts_len + 1, sizeof *s->out);
     for (size_t i = 0; i < s->parts_len; i++) {
-        const char *target = target_of(s->spec, s->parts[i].topic);
+        const char *target = w_target_of(s->spec, s->parts[i].topic);
         struct cz_task_partition *o = &s->out[s->out_len];
         if (!target)
             continue; /* a pair that was just taken out; the assignment will follow */
-        enum cz_err code = cz_producer_topic(p, target, &o->target, err);
-        if (code)
-            return code;
-        code = know_partitions(s, o->target, s->parts[i].topic, counts, &refreshed, err);
+        enum cz_err code = fill_target(s, i, target, counts, &refreshed, o, err);
         if (code)
             return code;
         o->topic = cz_strdup(s->parts[i].topic);
@@ -126,23 +133,31 @@ static enum cz_err fill_out(struct w_start *s, const int32_t *counts, struct cz_
     }
     if (!s->spec->dead_letter_topic)
         return CZ_OK;
-    return cz_producer_topic(p, s->spec->dead_letter_topic, &s->dead_letter, err);
+    return cz_producer_topic(s->producer->producer, s->spec->dead_letter_topic, &s->dead_letter, err);
+}
+
+static enum cz_err open_target(struct worker *w, struct w_start *s, int32_t *counts, struct cz_error *err)
+{
+    if (s->spec->target_file)
+        return w_sink_open(w, s, err);
+    enum cz_err code = ask_targets(w, s, counts, err);
+    if (code)
+        return code;
+    if (s->spec->exactly_once)
+        return w_txn_producer(w, s, err);
+    return w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms, s->batch_bytes,
+                          &s->producer, err);
 }
 
 static void run_start(struct worker *w, struct w_start *s)
 {
     struct cz_error *err = &s->error;
     int32_t *counts = cz_alloc_array(s->spec->pairs_len + 1, sizeof *counts);
-    enum cz_err code = w_cluster_usable(w, s->target, err);
+    enum cz_err code = s->target ? w_cluster_usable(w, s->target, err) : CZ_OK;
     if (!code)
         code = w_cluster_usable(w, s->source, err);
     if (!code)
-        code = ask_targets(w, s, counts, err);
-    if (!code && s->spec->exactly_once)
-        code = w_txn_producer(w, s, err);
-    else if (!code)
-        code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms,
-                              s->batch_bytes, &s->producer, err);
+        code = open_target(w, s, counts, err);
     if (!code)
         code = w_places(w, s, err);
     if (!code)
@@ -255,6 +270,8 @@ void w_start_free(struct worker *w, struct w_start *s)
     for (size_t i = 0; i < s->out_len; i++)
         cz_free(s->out[i].topic);
     w_producer_put(w, s->producer);
+    cz_file_sink_free(s->sink);
+    cz_free(s->outs);
     w_client_reap(s->spent);
     w_slots_reap(s->spent_lane);
     cz_free((char *)CZ_UNCONST(s->txn.at.uid));

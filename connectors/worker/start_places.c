@@ -168,7 +168,9 @@ static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_erro
     enum cz_err code = CZ_OK;
     if (s->group)
         code = cz_admin_group_offsets(s->source_admin, s->group, &list, cz_deadline_ms(ADMIN_MS), err);
-    if (!code)
+    if (!code && s->sink)
+        w_sink_positions(s, &list);
+    else if (!code)
         code = w_txn_positions(w, s, &list, err);
     for (size_t i = 0; !code && i < s->parts_len; i++) {
         const struct cz_tp *tp = &list.items[i];
@@ -248,7 +250,7 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
     if (!code)
         code = resolve_ends(s, err);
     if (!code && s->spec->exactly_once)
-        code = w_txn_begin(w, s, err);
+        code = s->sink ? w_sink_claim(s, err) : w_txn_begin(w, s, err);
     if (!code && s->group)
         code = settle(s, err);
     if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))

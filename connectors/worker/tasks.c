@@ -65,7 +65,8 @@ static void submit_start(struct worker *w, struct w_task *t)
     s->uid = cz_strdup(m->uid);
     s->n = t->n;
     s->source = cz_cluster_ref(w_cluster(w, m, spec->source_cluster)->cluster);
-    s->target = cz_cluster_ref(w_cluster(w, m, spec->target_cluster)->cluster);
+    if (spec->target_cluster)
+        s->target = cz_cluster_ref(w_cluster(w, m, spec->target_cluster)->cluster);
     s->parts_len = t->parts_len;
     s->parts = cz_alloc_array(t->parts_len + 1, sizeof *s->parts);
     for (size_t i = 0; i < t->parts_len; i++) {
@@ -121,7 +122,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
-    const char *own = s->spec->exactly_once ? s->txn.at.writer : NULL;
+    const char *own = s->txn.at.writer; /* of an exactly-once producer */
     if (w_lane_for(w, s->source, s->spec->read_committed, own, s->out, s->out_len, &slots, &lane, err)) {
         cz_stages_unref(settings.stages);
         return;
@@ -130,7 +131,9 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         .label = s->label,
         .group = s->group,
         .source = s->source_admin,
-        .producer = s->producer->producer,
+        .producer = s->producer ? s->producer->producer : NULL,
+        .sink = s->sink,
+        .exact = s->spec->exactly_once,
         .txn = own ? &s->txn : NULL,
         .settings = settings,
         .partitions = s->out,
@@ -144,6 +147,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
     s->out = NULL; /* the task's now */
     s->out_len = 0;
     s->producer = NULL;
+    s->sink = NULL;
     cz_lane_add(slots->lanes[lane], t->task);
 }
 

@@ -18,7 +18,7 @@
 #include "cz/thread.h"
 
 struct worker_options {
-    char *bootstrap, *kafka_properties, *group_id, *id, *listen, *log_level, *log_format;
+    char *bootstrap, *kafka_properties, *group_id, *id, *listen, *log_level, *log_format, *file_data_path;
     int64_t lease_ms, prefetch_kib, commit_interval_ms, lanes, starters, capacity;
 };
 
@@ -176,6 +176,7 @@ struct worker {
     struct cz_follower *follower;
     struct cz_status_writer *status;
     struct w_clients clients;
+    struct cz_file_folder *files; /* of file_data_path; NULL: none */
     _Atomic int64_t lease_until; /* cz_time */
 
     struct cz_mutex lock; /* inbox, start queue */
@@ -283,6 +284,8 @@ struct w_start {
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;
     struct cz_task_txn txn; /* exactly once; strings owned */
+    struct cz_file_sink *sink; /* a file as target */
+    struct cz_file_out **outs; /* per part */
     struct w_start *next;
 };
 void w_start_submit(struct worker *w, struct w_start *s);
@@ -294,6 +297,14 @@ void *w_starter_main(void *arg);
 /** Find out and commit where each part begins and ends, in s->places. */
 CZ_MUST_USE enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err);
 void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *out);
+/* start.c */
+const char *w_target_of(const struct cz_mapping_spec *s, const char *source); /* NULL: no such pair */
+/* start_file.c */
+CZ_MUST_USE enum cz_err w_folder(struct worker *w, struct cz_error *err); /* is there one? */
+CZ_MUST_USE enum cz_err w_sink_open(struct worker *w, struct w_start *s, struct cz_error *err);
+/** As w_txn_positions(), from the files. */
+void w_sink_positions(struct w_start *s, struct cz_tp_list *l);
+CZ_MUST_USE enum cz_err w_sink_claim(struct w_start *s, struct cz_error *err);
 
 /* start_txn.c: positions of exactly-once tasks, see cz/offsets_topic.h */
 /** The producer of the task, fencing who had its id. */

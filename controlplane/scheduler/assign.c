@@ -184,6 +184,7 @@ static void collect(struct planner *p)
             if (placeable(&p->items[i], t))
                 p->tasks[p->tasks_len++] =
                     (struct cz_place_task){.weight = weight_of(&p->items[i], a, t),
+                                           .files = p->items[i].files,
                                            .prev = worker_index(p, a->workers[t])};
         }
     }

@@ -5,6 +5,8 @@
  *  Shape.  Partition p of the i-th topic pair belongs to task (p + i) mod tasks, so new
  * partitions join without moving old ones and several pairs are spread.  Hence an assignment is
  * just the number of tasks, a worker per task and, per topic, how many partitions it has.
+ *  Files.  A task that reads or writes a file goes only to a worker with a folder of files, and
+ * moves only when that worker is gone: another one's folder may be another one.
  *  Number of tasks.  A number in the spec: that one, at most one per partition.  `auto`: at the
  *  first assignment min(partitions, live workers, CZ_AUTO_TASKS_MAX).  Afterwards it never
  *  shrinks (an idle task costs nothing, a moved partition does) and grows only by doubling,
@@ -65,11 +67,13 @@ struct cz_place_worker {
     int capacity;  /* most tasks; 0: no limit */
     bool eligible; /* may get more */
     bool keeps;    /* not gone: keeps what it has */
+    bool files;    /* may get tasks of files */
     double load;   /* out */
     int tasks;     /* out */
 };
 struct cz_place_task {
     double weight;
+    bool files; /* of a file: only where there is a folder of files, and moved for no balance */
     int prev;   /* index of its worker; -1: none */
     int worker; /* out: index; -1: no room anywhere */
 };
@@ -91,6 +95,7 @@ struct cz_plan_topic {
 struct cz_plan_item { /* a mapping; borrowed strings */
     const char *uid;
     int tasks; /* wanted; 0: auto */
+    bool files; /* reads or writes files */
     const struct cz_plan_topic *topics;
     size_t topics_len;
     const struct cz_assignment *prev; /* NULL: none */

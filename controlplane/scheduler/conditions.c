@@ -67,8 +67,10 @@ static void look_at_topics(struct cz_scheduler *s,
     ret->topics_exist = CZ_COND_TRUE;
     SAY(ret, topics, "TopicsExist", "");
     for (size_t i = 0; i < m->pairs_len; i++) {
-        topic_problem(s, m->source, m->pairs[i].source, ret);
-        topic_problem(s, m->target, m->pairs[i].target, ret);
+        if (!m->source_file)
+            topic_problem(s, m->source, m->pairs[i].source, ret);
+        if (!m->target_file)
+            topic_problem(s, m->target, m->pairs[i].target, ret);
     }
     if (m->dead_letter)
         topic_problem(s, m->target, m->dead_letter, ret);
@@ -123,11 +125,13 @@ static enum presence worker_presence(const struct cz_scheduler *s, const char *i
     return ABSENT;
 }
 
-static size_t live_workers(const struct cz_scheduler *s)
+static size_t live_workers(const struct cz_scheduler *s, bool with_files)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->workers.len; i++)
-        n += s->workers.items[i].alive && !s->workers.items[i].gone;
+    for (size_t i = 0; i < s->workers.len; i++) {
+        const struct cz_worker_info *w = &s->workers.items[i];
+        n += w->alive && !w->gone && (w->files || !with_files);
+    }
     return n;
 }
 
@@ -142,12 +146,13 @@ static void refresh_workers(struct cz_scheduler *s)
 }
 
 static void look_at_assignment(struct cz_scheduler *s,
+                               const struct cz_sched_mapping *m,
                                const struct cz_assignment *a,
                                struct cz_mapping_view *ret)
 {
     CZ_LOCKED(&s->lock);
     refresh_workers(s);
-    size_t live = live_workers(s);
+    bool files = m->source_file || m->target_file;
     ret->assigned = CZ_COND_FALSE;
     ret->partitions = (int)cz_assignment_partitions(a);
     ret->assignment_generation = a ? a->generation : 0;
@@ -163,8 +168,10 @@ static void look_at_assignment(struct cz_scheduler *s,
     if (a && ret->partitions > 0 && ret->tasks_without_worker == 0) {
         ret->assigned = CZ_COND_TRUE;
         SAY(ret, assigned, "Assigned", "");
-    } else if (live == 0) {
+    } else if (live_workers(s, false) == 0) {
         SAY(ret, assigned, "NoWorker", "no worker is alive");
+    } else if (files && live_workers(s, true) == 0) {
+        SAY(ret, assigned, "NoFolder", "no live worker has a folder of files (--file-data-path)");
     } else if (a && ret->partitions == 0) {
         SAY(ret, assigned, "NoPartitions", "none of its source topics has partitions");
     } else if (a && nobody) {
@@ -201,7 +208,7 @@ bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_map
     if (known) {
         look_at_topics(s, m->mapping, &v);
         look_at_service_group(s, m->mapping, &v);
-        look_at_assignment(s, a ? a->assignment : NULL, &v);
+        look_at_assignment(s, m->mapping, a ? a->assignment : NULL, &v);
     }
     cz_mutex_unlock(&s->view.lock);
     bool poisoned = look_at_poison(s, uid, &v);

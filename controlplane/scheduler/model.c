@@ -92,6 +92,8 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     m->name = cz_strdup(cz_json_str(j, "name", ""));
     m->source = cz_strf("%s/%s", team, cz_json_str(source, "cluster", ""));
     m->target = cz_strf("%s/%s", team, cz_json_str(target, "cluster", ""));
+    m->source_file = json_object_get(source, "file") != NULL;
+    m->target_file = json_object_get(target, "file") != NULL;
     size_t i;
     json_t *pair;
     json_array_foreach (json_object_get(spec, "topics"), i, pair)
@@ -108,6 +110,8 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     }
     int64_t tasks = cz_json_int(spec, "tasks", 0);
     m->tasks = tasks > 0 && tasks <= CZ_MAX_TASKS ? (int)tasks : 0;
+    if (m->source_file || m->target_file)
+        m->tasks = 1; /* who has the file has all of it */
     return m;
 }
 

@@ -20,7 +20,8 @@ struct cz_sched_pair {
 };
 struct cz_sched_mapping {
     char *uid, *team, *name;
-    char *source, *target; /* "<team>/<cluster>": the rest of a cluster's key */
+    char *source, *target; /* "<team>/<cluster>": the rest of a cluster's key; "<team>/": a file's end */
+    bool source_file, target_file;
     struct cz_sched_pair *pairs;
     size_t pairs_len;
     int tasks;         /* 0: auto */

@@ -45,6 +45,11 @@ static bool has_room(const struct cz_place_worker *w)
     return w->eligible && (w->capacity <= 0 || w->tasks < w->capacity);
 }
 
+static bool suits(const struct cz_place_task *t, const struct cz_place_worker *w)
+{
+    return w->files || !t->files;
+}
+
 /* ---- order ----------------------------------------------------------------------------------
  */
 
@@ -97,16 +102,37 @@ static void keep_where_they_are(struct place *p)
         int prev = p->tasks[i].prev;
         struct cz_place_worker *w = prev < 0 ? NULL : &p->workers[prev];
         p->tasks[i].worker = -1;
-        if (w && w->keeps && (w->capacity <= 0 || w->tasks < w->capacity))
+        if (w && w->keeps && suits(&p->tasks[i], w) && (w->capacity <= 0 || w->tasks < w->capacity))
             put(p, i, (size_t)prev);
         else
             p->pool[p->pool_len++] = i;
     }
 }
 
+/* Tasks of files first: few workers suit them. What is left in the pool suits any worker. */
+static void place_files(struct place *p)
+{
+    size_t left = 0;
+    for (size_t i = 0; i < p->pool_len; i++) {
+        size_t task = p->pool[i], best = p->m;
+        if (!p->tasks[task].files) {
+            p->pool[left++] = task;
+            continue;
+        }
+        for (size_t w = 0; w < p->m; w++) {
+            if (has_room(&p->workers[w]) && p->workers[w].files && (best == p->m || lighter(p, w, best)))
+                best = w;
+        }
+        if (best < p->m)
+            put(p, task, best);
+    }
+    p->pool_len = left;
+}
+
 static void place_pool(struct place *p)
 {
     qsort_r(p->pool, p->pool_len, sizeof(*p->pool), by_weight, p);
+    place_files(p);
     p->heap_len = 0;
     for (size_t i = 0; i < p->m; i++) {
         if (has_room(&p->workers[i]))
@@ -156,7 +182,7 @@ static void shed(struct place *p, double mean)
     for (size_t k = 0; k < p->n; k++) {
         const struct cz_place_task *t = &p->tasks[order[k]];
         const struct cz_place_worker *w = t->worker < 0 ? NULL : &p->workers[t->worker];
-        if (w && w->eligible && w->load - t->weight >= mean * 0.999) {
+        if (w && w->eligible && !t->files && w->load - t->weight >= mean * 0.999) {
             take(p, order[k]);
             p->pool[p->pool_len++] = order[k];
         }
@@ -171,7 +197,7 @@ static size_t best_task(const struct place *p, size_t from, size_t to)
     size_t best = p->n;
     for (size_t i = 0; i < p->n; i++) {
         double w = p->tasks[i].weight;
-        if (p->tasks[i].worker != (int)from || w <= 0 || w >= gap * 0.999)
+        if (p->tasks[i].worker != (int)from || p->tasks[i].files || w <= 0 || w >= gap * 0.999)
             continue;
         if (best == p->n || fabs(w - gap / 2) < fabs(p->tasks[best].weight - gap / 2))
             best = i;

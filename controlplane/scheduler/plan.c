@@ -47,7 +47,7 @@ static char *describe(const struct cz_worker_infos *w)
         const struct cz_worker_info *k = &w->items[i];
         cz_buf_addf(&b, "%c%s\n", k->gone ? '-' : k->alive ? '+' : '~', k->id);
         if (!k->gone)
-            cz_buf_addf(&b, "=%d\n", k->capacity);
+            cz_buf_addf(&b, "=%d%s\n", k->capacity, k->files ? " files" : "");
     }
     return cz_buf_steal(&b);
 }
@@ -175,6 +175,7 @@ static void plan_workers(struct cz_lead *L, struct plan *p)
         const struct cz_worker_info *w = &p->infos.items[i];
         p->workers[i] = (struct cz_place_worker){.id = w->id,
                                                  .capacity = w->capacity,
+                                                 .files = w->files,
                                                  .eligible = w->alive && !w->gone,
                                                  .keeps = !w->gone};
         p->eligible += p->workers[i].eligible;
@@ -193,6 +194,10 @@ static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_m
     struct cz_plan_topic *topics = cz_alloc_array(m->pairs_len + 1, sizeof(*topics));
     for (size_t i = 0; i < m->pairs_len; i++) {
         struct cz_watch_topic *t = &p->found[p->found_len++];
+        if (m->source_file) { /* one task reads it all */
+            topics[i] = (struct cz_plan_topic){.name = m->pairs[i].source, .id = "", .partitions = 1};
+            continue;
+        }
         cz_watch_topic(L->s->watch, m->source, m->pairs[i].source, t);
         topics[i] = (struct cz_plan_topic){
             .name = m->pairs[i].source, .id = t->id, .partitions = known_partitions(t)};
@@ -203,6 +208,7 @@ static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_m
     p->items[p->n++] = (struct cz_plan_item){
         .uid = m->uid,
         .tasks = m->tasks,
+        .files = m->source_file || m->target_file,
         .topics = topics,
         .topics_len = m->pairs_len,
         .prev = prev,

@@ -211,6 +211,7 @@ static json_t *worker_json(const struct cz_worker_info *w)
     cz_json_set_i64(o, "epoch", w->epoch);
     (void)json_object_set_new(o, "tasks", json_integer(w->tasks));
     (void)json_object_set_new(o, "capacity", json_integer(w->capacity));
+    (void)json_object_set_new(o, "files", json_boolean(w->files));
     return o;
 }
 

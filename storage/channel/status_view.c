@@ -98,6 +98,7 @@ static void parse_worker(const char *id, const json_t *j, struct cz_worker_info 
         .tasks = (int)cz_json_int(j, "tasks", 0),
         .capacity = (int)cz_json_int(j, "capacity", 0),
         .queue = cz_json_int(j, "queue", 0),
+        .files = cz_json_bool(j, "files", false),
     };
 }
 
@@ -106,7 +107,7 @@ static bool same_worker(const struct cz_worker_info *a, const struct cz_worker_i
 {
     return cz_streq(a->incarnation, b->incarnation) && cz_streq(a->rest, b->rest) &&
            cz_streq(a->version, b->version) && cz_streq(a->host, b->host) && a->applied == b->applied &&
-           a->epoch == b->epoch && a->tasks == b->tasks && a->capacity == b->capacity &&
+           a->epoch == b->epoch && a->tasks == b->tasks && a->capacity == b->capacity && a->files == b->files &&
            a->lease_ms == b->lease_ms;
 }
 

@@ -182,7 +182,19 @@ static void test_wrong_ends(void **state)
         "/spec/target/topic", "topic-name");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"..\"}}",
         "/spec/target/topic", "topic-name");
-    bad("{\"source\":" A ",\"target\":{\"file\":\"x\"}}", "/spec/target/file", "not-available");
+#define FILE_TARGET(more) "{\"source\":" A ",\"target\":{\"file\":\"x\"" more "}"
+    bad("{\"source\":" A ",\"target\":{\"file\":\"../x\"}}", "/spec/target/file", "file-name");
+    bad("{\"source\":" A ",\"target\":{\"file\":\"{{t}}\"}}", "/spec/target/file", "topic-name");
+    bad(FILE_TARGET(",\"cluster\":\"b\"}"), "/spec/target/cluster", "both");
+    bad(FILE_TARGET(",\"topic\":\"b\"}"), "/spec/target/topic", "both");
+    bad(FILE_TARGET(",\"compression\":\"lz4\"}"), "/spec/target/compression", "value");
+    bad(FILE_TARGET("},\"tasks\":2"), "/spec/tasks", "value");
+    bad(FILE_TARGET("},\"on_error\":{\"dead_letter\":\"d\"}"), "/spec/on_error/dead_letter", "value");
+    bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"file\":\"x\"},\"topics\":[{\"source\":\"t\"}]}",
+        "/spec/target/file", "both");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"compression\":\"gzip\"}}",
+        "/spec/target/compression", "value");
+    bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"rotate\":{\"bytes\":1}}}", "/spec/target/rotate", "value");
     bad("{\"source\":" A ",\"target\":" A "}", "/spec/target/topic", "loop");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\"}}", "/spec/target/topic", "loop");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"a\",\"topic\":\"o\"},\"on_error\":{\"dead_"

@@ -26,7 +26,7 @@ struct mapping {
     size_t topics_len;
     struct cz_assignment *a;
     double rates[256];
-    bool measured;
+    bool measured, files;
 };
 struct fleet {
     struct mapping *mappings;
@@ -97,6 +97,7 @@ static void fleet_plan(struct fleet *f, bool balance)
         struct mapping *m = &f->mappings[i];
         items[i] = (struct cz_plan_item){.uid = m->uid,
                                          .tasks = m->tasks,
+                                         .files = m->files,
                                          .topics = m->topics,
                                          .topics_len = m->topics_len,
                                          .prev = m->a,
@@ -406,6 +407,39 @@ static void test_lost_and_new_worker(void **state)
     fleet_done(&f);
 }
 
+/* A task of a file is where a folder is, or nowhere, and moves only when that worker is gone. */
+static void test_files_stay_with_their_folder(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_init(&f, 30, 1);
+    for (size_t i = 0; i < f.n; i++)
+        f.mappings[i].files = i < 10;
+    for (int w = 0; w < 3; w++) {
+        char id[16];
+        snprintf(id, sizeof(id), "w%d", w);
+        fleet_worker(&f, id, 0);
+    }
+    fleet_plan(&f, false);
+    assert_int_equal(f.last.homeless, 10);
+    f.workers[1].files = true;
+    fleet_plan(&f, true);
+    for (size_t i = 0; i < 10; i++)
+        assert_string_equal(f.mappings[i].a->workers[0], "w1");
+    assert_int_equal(f.last.homeless, 0);
+    f.workers[2].files = true;
+    fleet_plan(&f, true); /* w1 has more than its share, and keeps the files */
+    for (size_t i = 0; i < 10; i++)
+        assert_string_equal(f.mappings[i].a->workers[0], "w1");
+    f.mappings[20].files = true; /* a mapping that became one of a file */
+    fleet_gone(&f, 1);
+    fleet_plan(&f, false);
+    for (size_t i = 0; i < 10; i++)
+        assert_string_equal(f.mappings[i].a->workers[0], "w2");
+    assert_string_equal(f.mappings[20].a->workers[0], "w2");
+    fleet_done(&f);
+}
+
 /* ---- random life ----------------------------------------------------------------------------
  */
 
@@ -578,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_suspect_keeps_but_gets_none),
         cmocka_unit_test(test_weights_balance),
         cmocka_unit_test(test_lost_and_new_worker),
+        cmocka_unit_test(test_files_stay_with_their_folder),
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_deterministic),
         cmocka_unit_test(test_big),

@@ -61,14 +61,17 @@ CZ_MUST_USE enum cz_err cz_file_sink_open(struct cz_file_sink *s, const char *na
 CZ_MUST_USE enum cz_err cz_file_append(struct cz_file_out *out, const struct cz_record *r,
                                        void *opaque, struct cz_error *err);
 
+/** Why writing failed; CZ_E_IO in any case. */
+void cz_file_out_error(struct cz_file_out *out, struct cz_error *ret);
+
 /** exact: the source offset behind the last record of @topic [@partition] that the file has, or that
- *  was claimed; -1: none. Before the first append. @ret_generation of the claim, -1: none */
+ *  was claimed; -1: none. Before the first append. @ret_note of the claim (borrowed), NULL: none */
 int64_t cz_file_out_position(struct cz_file_out *out, const char *topic, int32_t partition,
-                             int64_t *ret_generation);
+                             const char **ret_note);
 /** exact: from here on @topic [@partition] goes on at @offset, whatever the file has; on the disk
- *  after cz_file_out_claimed(). Before the first append. */
+ *  after cz_file_out_claimed(). Before the first append. @note kept with it; copied */
 void cz_file_out_claim(struct cz_file_out *out, const char *topic, int32_t partition, int64_t offset,
-                       int64_t generation);
+                       const char *note);
 CZ_MUST_USE enum cz_err cz_file_out_claimed(struct cz_file_out *out, struct cz_error *err);
 
 /* ---- reading ------------------------------------------------------------------------------- */

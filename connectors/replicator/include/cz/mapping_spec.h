@@ -4,7 +4,8 @@
  *  and by the worker (always resolved).
  *
  *  Resolved = defaults filled in, `value_map` inline, `consumer_group` a real name ("" = none),
- *  `topics` the list of pairs (source.topic/target.topic gone).  See guide: mapping. */
+ *  `topics` the list of pairs (source.topic/target.topic gone; file: "{{topic}}" remains and says
+ *  that the names of that end are files).  See guide: mapping. */
 #ifndef CZ_MAPPING_SPEC_H
 #define CZ_MAPPING_SPEC_H
 
@@ -30,7 +31,10 @@ struct cz_topic_pair {
 };
 struct cz_mapping_spec {
     bool enabled;
-    char *source_cluster, *target_cluster; /* names in the mapping's team */
+    char *source_cluster, *target_cluster; /* names in the mapping's team; NULL: a file's end */
+    bool source_file, target_file;         /* the names of that end in `pairs` are files */
+    int target_packing;              /* enum cz_file_packing */
+    int64_t rotate_bytes, rotate_ms; /* 0: never */
     struct cz_topic_pair *pairs;           /* at least one */
     size_t pairs_len;
     enum cz_start start;

@@ -31,6 +31,7 @@
 #include "cz/position.h"
 #include "cz/producer.h"
 #include "cz/stages.h"
+#include "cz/topic_file.h"
 
 #define CZ_TASK_BUDGET_BYTES (16 * 1024 * 1024) /* in flight, per task */
 #define CZ_TASK_BUDGET_RECORDS 50000            /* some 100 ms of a fast mapping */
@@ -57,6 +58,7 @@ struct cz_task_partition {
     struct cz_position position;        /* to be written beside every commit; its kind and generation
                                            are the task's */
     struct cz_producer_topic *target;   /* of the pair; its partition count must be known */
+    struct cz_file_out *file;           /* instead: append to this file of the task's sink */
 };
 /** Exactly once: the producer has the transactional id `at.writer` and serves this task alone, as
  *  does its lane. */
@@ -68,7 +70,10 @@ struct cz_task_conf {
     const char *label;  /* "<team>/<mapping>/<task>", for logs and error headers; copied */
     const char *group;  /* commit to this group; NULL: no group. Copied */
     struct cz_admin *source;      /* for commits; borrowed, outlives the task */
-    struct cz_producer *producer; /* borrowed, outlives the task */
+    struct cz_producer *producer; /* borrowed, outlives the task; NULL with a sink */
+    struct cz_file_sink *sink;    /* records go to files; taken over. `written` of its options is
+                                     cz_inflight_written */
+    bool exact;                   /* the sink keeps positions: commits to the group say so */
     const struct cz_task_txn *txn; /* NULL: at least once */
     struct cz_task_settings settings;     /* the reference is taken over */
     struct cz_task_partition *partitions; /* array and its topics are taken over */
@@ -76,6 +81,8 @@ struct cz_task_conf {
 };
 /** The delivery function of every producer that tasks send to. @thread the producer's */
 void cz_inflight_delivered(const struct cz_delivery *d);
+/** The same for sinks. @thread the sink's */
+void cz_inflight_written(void *opaque, const struct cz_error *err);
 
 struct cz_task;
 /** @param conf its owned parts move into the task */

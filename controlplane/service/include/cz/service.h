@@ -217,7 +217,7 @@ bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline
 CZ_MUST_USE enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name,
                                           json_t **ret, struct cz_error *err);
 /** {"items":[{"id","host","version","rest","state":"alive|suspect|gone","age_ms","started","applied",
- *   "epoch","tasks","capacity","lease_ms"}],"seq"} */
+ *   "epoch","tasks","capacity","files","lease_ms"}],"seq"} */
 CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);
 /** Per mapping totals: {"at","seq","items":[{"team","name","uid","group","state","generation","in",
  *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","in_per_second","out_per_second",

@@ -11,7 +11,7 @@
  *    assignment/<uid>       {"uid","generation":"<assignment generation>","tasks":[{"task":0,"worker":"w1",
  *                            "partitions":[{"topic":"orders","partition":0,"from_start":true?}]}]}
  *  `<id>.status` (1 partition, written by the workers):
- *    worker/<id>            {"id","incarnation","host","version","started_ms","rest","capacity",
+ *    worker/<id>            {"id","incarnation","host","version","started_ms","rest","capacity","files",
  *                            "lease_ms","applied":"<revision>","epoch":"<of that record>","tasks":n,"queue":n,"at_ms"}
  *    task/<uid>/<n>         {"uid","task":n,"state":"RUNNING","worker","incarnation","generation":"<assignment>",
  *                            "mapping_generation":"3","error":{"code","text"}|absent,"since_ms","at_ms"}

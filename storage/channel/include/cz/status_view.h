@@ -27,6 +27,7 @@ struct cz_worker_info {
     int64_t applied, epoch;      /* highest revision applied */
     int tasks, capacity;
     int64_t queue;               /* records in its producers */
+    bool files;                  /* it has a folder of topic files */
     bool alive;                  /* age_ms <= lease_ms */
     bool gone;                   /* left cleanly, or age_ms > lease + grace: tasks may move */
 };

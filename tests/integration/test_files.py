@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Topic files: recording topics, and what a crash, a full folder or somebody else's file does to it."""
+import base64
+import collections
+import gzip
+import json
+import random
+
+import pytest
+
+from support.procs import wait_until
+
+from .copying import mapping_path, send, wait_lag, wait_totals
+
+Line = collections.namedtuple("Line", "topic partition offset key value headers timestamp")
+
+
+def decode(text, encoding=None):
+    """Bytes of a key, a value or a header, from what stands in the line (see cz/file_record.h)."""
+    if text is None:
+        return None
+    if encoding:
+        return base64.b64decode(text, validate=True)
+    return text.encode() if isinstance(text, str) else text
+
+
+def side(record, name):
+    value = record[name]
+    if isinstance(value, (dict, list, bool, int, float)):
+        return json.dumps(value, separators=(",", ":")).encode()   # the tests write it like this
+    return decode(value, record.get(f"{name}_encoding"))
+
+
+def parse(text):
+    record = json.loads(text)
+    headers = [(decode(h["name"], h.get("name_encoding")).decode(), decode(h["value"], h.get("value_encoding")))
+               for h in record.get("headers", [])]
+    return Line(record["topic"], record["partition"], record["offset"], side(record, "key"),
+                side(record, "value"), headers, record["timestamp"])
+
+
+def lines(folder, name):
+    """All lines of a topic's files, in order; every file must end with a whole line."""
+    found = []
+    for path in [*sorted(folder.glob(f"{name}@*.json*")), *sorted(folder.glob(f"{name}.json*"))]:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        assert not data or data.endswith(b"\n"), path
+        found += [parse(line) for line in data.splitlines()]
+    return found
+
+
+def to_file(topic, file, **more):
+    return {"source": {"cluster": "source", "topic": topic}, "start": "earliest",
+            "target": {"file": file, **more.pop("target", {})}, **more}
+
+
+@pytest.fixture(scope="module")
+def folder(run_folder):
+    made = run_folder / "files"
+    made.mkdir()
+    return made
+
+
+@pytest.fixture(scope="module")
+def files(stack, folder):
+    """The module's stack with a second worker that has the folder; the first one has none."""
+    stack.add_worker(extra=("--file-data-path", str(folder)))
+    return stack
+
+
+FORMS = [{"key": b"k", "value": b"v", "headers": [("h", b"1"), ("h", None), ("x", b"\xff\x00")], "timestamp": 1},
+         {"key": None, "value": b""}, {"key": b"", "value": None}, {"key": b"\xff", "value": b"\x00\xfe\n"},
+         {"key": b"1", "value": b'{"a":{"b":[1,2]}}'}, {"key": b"null", "value": b"null"},
+         {"key": b'"q"', "value": b'"q"'}, {"key": b" 1", "value": b"{broken"}, {"value": "žluť \u2028".encode()}]
+
+
+def test_topic_to_file(servers, files, folder, topics):
+    topic = topics("to-file")
+    sent = [{"timestamp": 1_700_000_000_000 + i, **FORMS[i % len(FORMS)], "partition": i % 4} for i in range(900)]
+    send(servers.source, topic, sent)
+    files.put_mapping(topic, to_file(topic, topic))
+    wait_totals(files, topic, out=900)
+    found = lines(folder, topic)
+    assert len(found) == 900
+    for partition in range(4):
+        want = [one for one in sent if one["partition"] == partition]
+        got = [one for one in found if one.partition == partition]
+        assert [one.offset for one in got] == list(range(len(want)))
+        assert [(o.key, o.value, o.headers, o.timestamp, o.topic) for o in got] == \
+            [(w.get("key"), w.get("value"), w.get("headers", []), w["timestamp"], topic) for w in want]
+    status = files.status(topic)
+    assert status["tasks"][0]["worker"] == files.workers[1].process.name
+    wait_lag(files, topic)
+
+
+def test_one_file_per_topic_rotated_and_filtered(servers, files, folder, topics):
+    a, b = topics("a-file", 1), topics("b-file", 1)
+    files.put_mapping(a, {"source": {"cluster": "source"}, "start": "earliest", "topics": [{"source": a}, {"source": b}],
+                          "target": {"file": "{{topic}}", "compression": "gzip", "rotate": {"bytes": 300}},
+                          "valid_jmespath": "value.n < `250`"})
+    for number in range(3):
+        for topic in (a, b):
+            send(servers.source, topic, [{"key": b"k", "value": b'{"n":%d}' % n, "partition": 0}
+                                         for n in range(number * 100, number * 100 + 100)])
+        wait_totals(files, a, **{"in": (number + 1) * 200})
+    wait_totals(files, a, out=500, filter=100)
+    for topic in (a, b):
+        assert [one.offset for one in lines(folder, topic)] == list(range(250))
+        assert len(list(folder.glob(f"{topic}@*.json.gz"))) >= 2
+    # The packing is changed: what is there is kept, what comes is behind it.
+    change = files.rest.get(mapping_path(a))
+    spec = change["spec"] | {"target": {"file": "{{topic}}"}, "valid_jmespath": None}
+    files.put_mapping(a, spec)
+    send(servers.source, a, [{"key": b"k", "value": b"plain", "partition": 0}])
+    wait_totals(files, a, out=501)
+    assert [one.offset for one in lines(folder, a)] == [*range(250), 300]
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_killed_while_recording(servers, make_stack, run_folder, topics, delivery):
+    """kill -9 at any moment and at the worst one: nothing lost, no torn line, exactly_once nothing twice."""
+    stack = make_stack(workers=0)
+    folder = run_folder / f"files-{delivery}"
+    folder.mkdir()
+    worker = stack.add_worker(extra=("--file-data-path", str(folder)))
+    topic = topics("kill-file", 2)
+    stack.put_mapping(topic, to_file(topic, topic, delivery=delivery, target={"rotate": {"bytes": 40_000}}))
+    count = 0
+    for round_ in range(4):
+        batch = [{"value": b'{"n":%d}' % n, "partition": n % 2} for n in range(count, count + 3000)]
+        count += len(batch)
+        at_worst = round_ % 2 == 1
+        if at_worst:
+            worker.stop()
+            worker.process.env = {"CITIZENK_FAULT": "file-before-sync"}
+            worker.start(wait=False)
+        send(servers.source, topic, batch)
+        if at_worst:
+            wait_until(lambda: not worker.alive(), 30, "the worker to die")
+            worker.process.env = None
+        else:
+            some = count - random.randrange(1, 3000)
+            wait_until(lambda: len(whole(folder, topic)) >= some, 20, "some of it", interval=0.01)
+            worker.kill9()
+        worker.start()
+    wait_until(lambda: {(o.partition, o.offset) for o in whole(folder, topic)} ==
+               {(p, o) for p in range(2) for o in range(count // 2)}, 60, "all of it")
+    found = lines(folder, topic)
+    if delivery == "exactly_once":
+        assert len(found) == count
+        for partition in range(2):
+            assert [o.offset for o in found if o.partition == partition] == list(range(count // 2))
+
+
+def whole(folder, topic):
+    """What is there while it is written: the last line may be half."""
+    found = []
+    for path in folder.glob(f"{topic}*.json"):
+        found += [parse(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return found
+
+
+def test_no_worker_with_a_folder(servers, make_stack, run_folder, topics):
+    stack = make_stack(workers=1)
+    topic = topics("nowhere", 1)
+    stack.put_mapping(topic, to_file(topic, topic), wait=False)
+
+    def condition():
+        return {c["type"]: c for c in stack.status(topic)["conditions"]}.get("Assigned", {})
+    stack._wait(lambda: condition().get("reason") == "NoFolder", 20, "the reason", lambda: stack.status(topic))
+    (run_folder / "late").mkdir()
+    stack.add_worker(extra=("--file-data-path", str(run_folder / "late")))
+    stack.wait_state(topic, "RUNNING")
+
+
+def test_what_is_not_ours_is_left_alone(servers, files, folder, topics):
+    topic = topics("foreign", 1)
+    send(servers.source, topic, [{"value": b"x", "partition": 0}])
+    (folder / f"{topic}.json").write_bytes(b"dear diary")
+    (folder / f"{topic}-link.json").symlink_to("/etc/hostname")
+    files.put_mapping(topic, to_file(topic, topic), wait=False)
+    files.put_mapping(f"{topic}-link", to_file(topic, f"{topic}-link"), wait=False)
+    files.wait_state(topic, "FAILED")
+    files.wait_state(f"{topic}-link", "FAILED")
+    assert "its last line is no record" in str(files.status(topic)["tasks"])
+    assert "symbolic link" in str(files.status(f"{topic}-link")["tasks"])
+    assert (folder / f"{topic}.json").read_bytes() == b"dear diary"
+    files.put_mapping(topic, to_file(topic, f"{topic}-2"))
+    wait_totals(files, topic, out=1)
+    # Two mappings, one file: the second says so, and gets it when the first lets go.
+    second = f"{topic}-second"
+    files.put_mapping(second, to_file(topic, f"{topic}-2"), wait=False)
+    files.wait_state(second, "FAILED")
+    assert "one writer" in str(files.status(second)["tasks"])
+    files.rest.delete(mapping_path(topic), {"If-Match": files.rest.call("GET", mapping_path(topic)).etag})
+    files.wait_state(second, "RUNNING")
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "a/b", ".x", "x y"])
+def test_names_are_checked(files, topics, name):
+    answer = files.rest.call("PUT", mapping_path("bad-name"), {"spec": to_file("t", name)}, {"If-None-Match": "*"})
+    assert answer.status == 422 and "/spec/target/file" in answer.text

@@ -87,6 +87,7 @@ HANDLER(cz__rest_put_team);
 HANDLER(cz__rest_workers); /* stats.c */
 HANDLER(cz__rest_stats);
 HANDLER(cz__rest_eval);  /* eval.c */
+HANDLER(cz__rest_verify); /* verify.c */
 HANDLER(cz__rest_livez); /* health.c */
 HANDLER(cz__rest_readyz);
 HANDLER(cz__rest_metrics);

@@ -206,6 +206,10 @@ const struct cz_http_route cz_api_routes[] = {
     ACTION("resume", cz__rest_resume, "Empty", "End the pause"),
     ACTION("restart", cz__rest_restart, "Empty", "Stop and start its tasks"),
 
+    {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
+     "Verify", "VerifyReport", 0, "mappings", "verifyMapping",
+     "Compare what it should have copied with what is on its target", CZ_KIND_MAPPING},
+
     {"GET", "/api/v1/changes", cz__rest_changes, 0, "change.read", changes_query,
      NULL, "ChangeList", 0, "changes", "listChange", "The history of all teams", 0},
     {"GET", "/api/v1/changes/{seq}", cz__rest_change, 0, "change.read", NULL,

@@ -6,6 +6,8 @@
 #ifndef CZ_SERVICE_PRIV_H
 #define CZ_SERVICE_PRIV_H
 
+#include <stdatomic.h>
+
 #include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/limits.h"
@@ -38,6 +40,8 @@ struct cz_service {
     char *pair_stats_team;
     cz_time pair_stats_at;
     int64_t started_us; /* wall clock */
+
+    atomic_bool verifying; /* verify.c */
 
     struct cz_mutex due_lock; /* overrides with an end (override.c) */
     struct cz_map due;        /* team "/" name → int64_t wall ms */

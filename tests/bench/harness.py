@@ -71,6 +71,11 @@ def bench_stack(servers, name, workers=1, extra=()):
         stack.wait_workers(workers)
         stack.create_clusters()
         yield stack
+    except Exception:
+        for name, path in stack.logs():
+            lines = [line for line in path.read_text(errors="replace").splitlines() if "msg\":\"request " not in line]
+            say("\n".join([f"--- log of {name}", *lines[-25:]]))
+        raise
     finally:
         stack.stop()
 

@@ -260,6 +260,17 @@ CZ_MUST_USE enum cz_err cz_service_metrics(struct cz_service *s, struct cz_buf *
  *  @param ret {"checks":[{"name","ok","message"}]} always set; CZ_E_UNAVAILABLE when one fails. */
 CZ_MUST_USE enum cz_err cz_service_ready(struct cz_service *s, cz_time deadline, json_t **ret,
                                          struct cz_error *err);
+struct cz_verify_request {
+    int64_t since_ms; /* of record timestamps; 0: since the mapping's last change; -1: all */
+    int64_t until_ms; /* -1: now */
+    int64_t window_ms, max_records;
+    cz_time deadline;
+};
+/** Read both sides of a mapping and compare them: the report of cz/verify.h and {"mapping",
+ *  "generation","since","until"}. CZ_E_LIMIT: too many records, or one runs already. */
+CZ_MUST_USE enum cz_err cz_service_verify(struct cz_service *s, const char *team, const char *name,
+                                          const struct cz_verify_request *q, json_t **ret,
+                                          struct cz_error *err);
 /** JMESPath over any JSON: @document → {"result":…}; bounded. An expression that does not compile
  *  is a problem at /expression with its position. */
 CZ_MUST_USE enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,

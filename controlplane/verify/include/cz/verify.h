@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Proof of copy: reads both sides of a mapping and tells whether the target holds exactly what
+ *  should have arrived, through the mapping's own stages; if not, which record is the first to differ.
+ *
+ *  Both sides are summed up per partition and window of time: a count, and a hash that does not
+ *  depend on the order.  Windows whose sums differ are read again, record by record.
+ *
+ *  Consistent while the mapping runs: first its positions are taken, then the target's ends, then the
+ *  source's.  A record before its partition's position must be there; one behind it may be.
+ *  @thread any */
+#ifndef CZ_VERIFY_H
+#define CZ_VERIFY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cz/kafka.h"
+#include "cz/mapping_spec.h"
+#include "cz/stages.h"
+#include "cz/time.h"
+
+enum {
+    CZ_VERIFY_MAX_WINDOWS = 100000,   /* of all partitions of a pair */
+    CZ_VERIFY_MAX_SUSPECTS = 2000000, /* records that are compared one by one */
+    CZ_VERIFY_SHOWN = 100,            /* differences that are named */
+};
+
+struct cz_verify_conf {
+    struct cz_cluster *source, *target;
+    struct cz_admin *source_admin, *target_admin;
+    const char *client_id;
+    const struct cz_mapping_spec *spec;
+    struct cz_stages *stages;
+    bool headers;                /* they are compared too */
+    int64_t since_ms, until_ms;  /* of record timestamps, [since, until); -1: no bound */
+    int64_t window_ms;
+    int64_t max_records;         /* of one side of one pair: more are refused */
+    cz_time deadline;
+    /** Next offset that the mapping has not settled; -1: not known. */
+    int64_t (*position)(void *arg, const char *topic, int32_t partition);
+    void *arg;
+};
+/** @param ret  {"equal","expected","arrived","pending","dropped":{reason:n},"errors","missing","doubled",
+ *   "altered","misplaced","extra","pairs":[{"source","target","expected","arrived","windows",
+ *   "differing","timestamps","partitions":[{"partition","expected","arrived","hash","equal"}]}],
+ *   "differences":[{"kind","source"?,"target"?}],"notes":[…]}
+ *  @return CZ_OK also when they differ; CZ_E_LIMIT: more than max_records */
+CZ_MUST_USE enum cz_err cz_verify(const struct cz_verify_conf *conf, json_t **ret, struct cz_error *err);
+
+#endif

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Proof of copy: a faithful target is called equal, and whatever is done to one is found and named."""
+import json
+import subprocess
+
+from support.citizenk import api_path
+from support.paths import bin_dir
+
+from .copying import mapping_path, read, send, spec, wait_totals
+
+FILTER = {"valid_jmespath": "value.side == 'a'", "value_map": {"value.country": {"DE": "XA"}}}
+
+
+def records(begin, end):
+    return [{"key": b"k%d" % (i % 7), "partition": i % 4, "timestamp": 1_790_000_000_000 + i * 100,
+             "headers": [("n", b"%d" % i)],
+             "value": json.dumps({"n": i, "side": "ab"[i % 3 == 0], "country": "DE"}).encode()}
+            for i in range(begin, end)]
+
+
+def verify(stack, name, **body):
+    return stack.rest.post(mapping_path(name, "verify"), body).json
+
+
+def counts(report):
+    return {kind: int(report[kind]) for kind in ("missing", "doubled", "altered", "misplaced", "extra")
+            if int(report[kind])}
+
+
+def copied(servers, stack, topics, name, **more):
+    topic = topics(name)
+    stack.put_mapping(topic, spec(topic, **FILTER, **more))
+    send(servers.source, topic, records(0, 900))
+    wait_totals(stack, topic, out=600, filter=300)
+    return topic
+
+
+def test_a_faithful_copy_is_equal(servers, stack, topics):
+    for name, more in (("faithful", {}), ("faithful-exact", {"delivery": "exactly_once"}),
+                       ("faithful-robin", {"partitioning": "round_robin"})):
+        topic = copied(servers, stack, topics, name, **more)
+        report = verify(stack, topic)
+        assert report["equal"], report
+        assert (report["expected"], report["arrived"], report["pending"]) == ("600", "600", "0")
+        assert report["dropped"] == {"filter": "300"}
+        part = verify(stack, topic, since="2026-09-21T14:13:50Z")   # 500 records before it, 400 after
+        assert part["equal"] and 0 < int(part["expected"]) < 600
+
+
+def test_what_differs_is_named(servers, stack, topics):
+    """Doubled, altered, misplaced, foreign: put on the target by hand. Dropped: by a mapping that the
+    records went by before."""
+    topic = copied(servers, stack, topics, "doctored")
+    there = read(servers.target, topic, 600)
+    one, two, three = there[10], there[200], there[400]
+
+    def again(record, **change):
+        same = {"key": record.key, "value": record.value, "headers": record.headers,
+                "timestamp": record.timestamp, "partition": record.partition}
+        return {**same, **change}
+
+    send(servers.target, topic, [
+        again(one), again(two, partition=(two.partition + 1) % 4),
+        again(three, key=b"foreign", timestamp=three.timestamp + 1)])
+    report = verify(stack, topic)
+    assert not report["equal"]
+    assert counts(report) == {"doubled": 1, "extra": 2}
+    doubled = next(d for d in report["differences"] if d["kind"] == "doubled")
+    assert doubled["source"]["topic"] == topic and doubled["source"]["partition"] == one.partition
+    assert doubled["source"]["timestamp"] == str(one.timestamp)
+
+    # The target as a faulty replicator would have left it: one record altered, one lost, one elsewhere.
+    faulty = topics("faulty")
+    send(servers.source, faulty, records(0, 900))
+    wanted = [again(r) for r in there if r not in (one, two, three)]
+    send(servers.target, faulty, wanted + [again(one, value=one.value + b" "),
+                                           again(two, partition=(two.partition + 1) % 4)])
+    stack.put_mapping(faulty, {**spec(faulty, **FILTER), "start": {"offsets": {str(p): "225" for p in range(4)}}})
+    report = verify(stack, faulty, since="all")
+    assert counts(report) == {"missing": 1, "altered": 1, "misplaced": 1}, report
+    by_kind = {d["kind"]: d for d in report["differences"]}
+    assert by_kind["missing"]["source"]["timestamp"] == str(three.timestamp)
+    assert by_kind["missing"]["source"]["partition"] == three.partition
+    assert by_kind["altered"]["source"]["timestamp"] == by_kind["altered"]["target"]["timestamp"]
+    assert by_kind["misplaced"]["target"]["partition"] == (two.partition + 1) % 4
+
+
+def test_while_it_runs(servers, stack, topics):
+    """Records that are on their way are neither missing nor too many; a header counts."""
+    topic = copied(servers, stack, topics, "live")
+    for begin in range(900, 3900, 600):
+        send(servers.source, topic, records(begin, begin + 600))
+        report = verify(stack, topic)
+        assert report["equal"], report
+        assert int(report["expected"]) + int(report["pending"]) >= 600
+    one = read(servers.target, topic, 600)[5]
+    send(servers.target, topic, [{"key": one.key, "value": one.value, "timestamp": one.timestamp,
+                                  "partition": one.partition, "headers": [("n", b"other")]}])
+    assert counts(verify(stack, topic)) == {"extra": 1}
+
+
+def test_refusals_and_the_command(servers, stack, topics):
+    topic = copied(servers, stack, topics, "command")
+    path = mapping_path(topic, "verify")
+    for body, pointer in (({"since": "yesterday"}, "/since"), ({"window_seconds": 0}, "/window_seconds"),
+                          ({"sinces": "all"}, "/sinces")):
+        answer = stack.rest.call("POST", path, body)
+        assert answer.status == 422 and pointer in answer.text
+    assert stack.rest.call("POST", path, {"max_records": 10}).status == 429
+    assert stack.rest.call("POST", api_path("teams", "default", "mappings", "nothing", "verify")).status == 404
+
+    def command(*args):
+        return subprocess.run([str(bin_dir() / "citizenk"), "--server", stack.rest.url, "verify", topic, *args],
+                              env={"CITIZENK_TOKEN": stack.token, "HOME": str(stack.folder)},
+                              capture_output=True, text=True, check=False)
+    good = command()
+    assert (good.returncode, good.stdout.split()[1:5]) == (0, ["equal:", "600", "expected,", "600"]), good
+    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3, "timestamp": 1_790_000_000_000}])
+    bad = command()
+    assert bad.returncode == 1 and "DIFFERENT" in bad.stdout and f"{topic} [3] " in bad.stdout, bad
+    assert json.loads(command("-o", "json").stdout)["extra"] == "1"

@@ -387,12 +387,13 @@ const struct cz_cfg_key cz_mapping_table[] = {
             "<topic>}."},
     {.name = "on_gap",
      .type = CZ_CFG_ENUM,
-     .flags = CZ_CFG_LATER,
      .offset = AT(on_gap),
      .def = "\"stop\"",
      .values = v_gap,
      .group = "Delivery",
-     .doc = "The source was truncated past our offset or the topic re-created."},
+     .doc = "The source has lost what was to be read next. stop: fail and say so; restart: a topic "
+            "that was created again is read from its beginning; skip: also go on after what "
+            "retention took away, with the lost offsets counted."},
     {.name = "rate",
      .type = CZ_CFG_JSON,
      .flags = CZ_CFG_LATER,

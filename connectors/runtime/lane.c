@@ -26,13 +26,19 @@ static void emit(struct cz_lane *l, enum cz_task_event_kind kind, struct cz_task
     l->o.on_event(l->o.arg, &e);
 }
 
-void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err)
+static void give_up(struct cz_lane *l, struct cz_task *t, enum cz_task_event_kind kind,
+                    const struct cz_error *err)
 {
     if (t->phase != PHASE_READING)
         return;
     t->phase = PHASE_FAILED;
     l->detaching = true;
-    emit(l, CZ_TASK_EVENT_FAILED, t, err);
+    emit(l, kind, t, err);
+}
+
+void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err)
+{
+    give_up(l, t, CZ_TASK_EVENT_FAILED, err);
 }
 
 /* ---- commands ------------------------------------------------------------------------------ */
@@ -154,13 +160,13 @@ static void on_reset(struct cz_lane *l, struct lane_reader *r)
             lost = c->next;
     }
     struct cz_error err = CZ_ERROR_INIT;
-    cz_fail(&err, CZ_E_CONFLICT,
-            "%s [%d]: offset %lld is not in the topic any more (truncated by retention, or the topic "
-            "was created again): records are missing",
-            r->topic, r->partition, (long long)lost);
+    cz_fail_flags(&err, CZ_E_CONFLICT, CZ_ERR_RETRIABLE, 0,
+                  "%s [%d]: offset %lld is not in the topic any more (truncated by retention, or the "
+                  "topic was created again)",
+                  r->topic, r->partition, (long long)lost);
     for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
         if (lane__takes(c) && c->next == lost)
-            lane__fail_task(l, c->task, &err);
+            give_up(l, c->task, CZ_TASK_EVENT_GAP, &err);
     }
     lane__want_rewind(l, r);
 }

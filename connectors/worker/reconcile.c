@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the config topic says, and what follows for our tasks. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cz/alloc.h"
@@ -112,7 +113,9 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
     json_object_del(fixed, "enabled");
     json_t *parts = json_array();
     for (size_t i = 0; i < t->parts_len; i++) {
-        CZ_CLEANUP(cz_freep) char *p = cz_strf("%s/%d", t->parts[i].topic, t->parts[i].partition);
+        /* Another topic of the same name: its tasks start again, and look what is missing. */
+        CZ_CLEANUP(cz_freep) char *p = cz_strf("%s/%d/%s", t->parts[i].topic, t->parts[i].partition,
+                                               t->parts[i].topic_id);
         json_array_append_new(parts, json_string(p));
     }
     json_object_set_new(fixed, "parts", parts);
@@ -222,6 +225,7 @@ void w_on_record(struct worker *w, const struct cz_channel_record *r)
     case CZ_CH_WORKER:
     case CZ_CH_TASK:
     case CZ_CH_STATS:
+    case CZ_CH_GAP:
     case CZ_CH_UNKNOWN:
         break;
     }
@@ -275,7 +279,20 @@ static struct w_task *task_get(struct w_mapping *m, int n)
     return t;
 }
 
-static void take_parts(struct w_task *t, const json_t *list)
+static void take_topic_id(struct w_part *p, const json_t *topics)
+{
+    size_t i;
+    json_t *topic;
+    json_array_foreach(topics, i, topic)
+    {
+        if (!cz_streq(cz_json_str(topic, "topic", ""), p->topic))
+            continue;
+        (void)snprintf(p->topic_id, sizeof p->topic_id, "%s", cz_json_str(topic, "id", ""));
+        (void)snprintf(p->was_id, sizeof p->was_id, "%s", cz_json_str(topic, "was_id", ""));
+    }
+}
+
+static void take_parts(struct w_task *t, const json_t *list, const json_t *topics)
 {
     for (size_t i = 0; i < t->parts_len; i++)
         cz_free(t->parts[i].topic);
@@ -287,6 +304,7 @@ static void take_parts(struct w_task *t, const json_t *list)
         t->parts[i].topic = cz_strdup(cz_json_str(p, "topic", ""));
         t->parts[i].partition = (int32_t)cz_json_int(p, "partition", 0);
         t->parts[i].from_start = cz_json_bool(p, "from_start", false);
+        take_topic_id(&t->parts[i], topics);
     }
 }
 
@@ -307,7 +325,7 @@ void w_reconcile(struct worker *w, struct w_mapping *m)
         if (generation != t->generation)
             t->published = false;
         t->generation = generation;
-        take_parts(t, json_object_get(item, "partitions"));
+        take_parts(t, json_object_get(item, "partitions"), json_object_get(m->assignment, "topics"));
     }
     for (struct w_task *t = m->tasks, *next; t; t = next) {
         next = t->next; /* w_drive may drop t */

@@ -122,6 +122,26 @@ void w_report_task(struct worker *w, struct w_task *t)
     json_decref(j);
 }
 
+/* Not overwritten by what the task does next: the leader makes an audit event of it. */
+void w_report_gap(struct worker *w, const struct w_mapping *m, const struct w_gap *g)
+{
+    json_t *j = json_object();
+    cz_json_set_str(j, "uid", m->uid);
+    cz_json_set_str(j, "topic", g->topic);
+    json_object_set_new(j, "partition", json_integer(g->partition));
+    cz_json_set_str(j, "kind", w_gap_kind_name(g->kind));
+    cz_json_set_str(j, "action", w_gap_action_name(g->action));
+    cz_json_set_i64(j, "from", g->from);
+    cz_json_set_i64(j, "to", g->to);
+    cz_json_set_i64(j, "missing", g->missing);
+    cz_json_set_str(j, "worker", w->o.id);
+    json_object_set_new(j, "at_ms", json_integer(cz_wall_ms()));
+    CZ_CLEANUP(cz_freep) char *part = cz_strf("%s/%d", g->topic, g->partition);
+    CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_GAP, m->uid, part);
+    send(w, key, j);
+    json_decref(j);
+}
+
 /* ---- counters ------------------------------------------------------------------------------- */
 
 struct w_base *w_base_get(struct w_mapping *m, const char *topic, int32_t partition)
@@ -283,6 +303,19 @@ void w_report_stats(struct worker *w)
     }
 }
 
+static void forget_gaps(struct worker *w, const struct w_mapping *m, const json_t *partitions)
+{
+    size_t i;
+    json_t *p;
+    json_array_foreach(partitions, i, p)
+    {
+        CZ_CLEANUP(cz_freep) char *part =
+            cz_strf("%s/%d", cz_json_str(p, "topic", ""), (int)cz_json_int(p, "partition", 0));
+        CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_GAP, m->uid, part);
+        send(w, key, NULL);
+    }
+}
+
 void w_report_gone(struct worker *w, struct w_mapping *m)
 {
     CZ_CLEANUP(cz_freep) char *stats = cz_channel_make_key(CZ_CH_STATS, w->o.id, m->uid);
@@ -294,6 +327,7 @@ void w_report_gone(struct worker *w, struct w_mapping *m)
         CZ_CLEANUP(cz_freep) char *n = cz_strf("%d", (int)cz_json_int(item, "task", 0));
         CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_TASK, m->uid, n);
         send(w, key, NULL);
+        forget_gaps(w, m, json_object_get(item, "partitions"));
     }
 }
 

@@ -283,6 +283,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     cz_free(s->out);
     cz_free(s->resume);
     cz_free(s->places);
+    w_gaps_free(s->gaps);
     cz_free(s->uid);
     cz_free(s->label);
     cz_free(s->group);

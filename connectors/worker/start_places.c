@@ -17,7 +17,6 @@
 #include "worker_priv.h"
 
 enum { ADMIN_MS = 5000 };
-#define NOT_ASKED INT64_MIN
 
 /* ---- the policy ----------------------------------------------------------------------------- */
 
@@ -70,26 +69,27 @@ static void choose(const struct w_start *s, size_t i, bool changed)
     bool exact;
     p->at = policy(s, &s->parts[i], changed, &exact);
     p->ask = !exact;
+    p->named = exact;
+    p->was.topic_id[0] = '\0';
     p->fresh = true;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
 
-/* ListOffsets answers one kind of question per partition.  @what: per part what to ask, replaced by
- * the answer; NOT_ASKED stays. */
-static enum cz_err ask(struct w_start *s, int64_t *what, struct cz_error *err)
+/* ListOffsets answers one kind of question per partition. */
+enum cz_err w_ask_offsets(struct w_start *s, int64_t *what, bool read_committed, struct cz_error *err)
 {
     struct cz_tp_list list = {0};
     for (size_t i = 0; i < s->parts_len; i++) {
-        if (what[i] != NOT_ASKED)
+        if (what[i] != W_NOT_ASKED)
             cz_tp_list_add(&list, s->parts[i].topic, s->parts[i].partition, what[i]);
     }
     enum cz_err code = CZ_OK;
     if (list.len > 0)
-        code = cz_admin_list_offsets(s->source_admin, &list, s->spec->read_committed,
+        code = cz_admin_list_offsets(s->source_admin, &list, read_committed,
                                      cz_deadline_ms(ADMIN_MS), err);
     for (size_t i = 0, k = 0; !code && i < s->parts_len; i++) {
-        if (what[i] == NOT_ASKED)
+        if (what[i] == W_NOT_ASKED)
             continue;
         const struct cz_tp *tp = &list.items[k++];
         if (tp->code || tp->offset < 0)
@@ -106,10 +106,10 @@ static enum cz_err resolve_begins(struct w_start *s, struct cz_error *err)
 {
     int64_t *what = cz_alloc_array(s->parts_len + 1, sizeof *what);
     for (size_t i = 0; i < s->parts_len; i++)
-        what[i] = s->places[i].ask ? s->places[i].at : NOT_ASKED;
-    enum cz_err code = ask(s, what, err);
+        what[i] = s->places[i].ask ? s->places[i].at : W_NOT_ASKED;
+    enum cz_err code = w_ask_offsets(s, what, s->spec->read_committed, err);
     for (size_t i = 0; !code && i < s->parts_len; i++) {
-        if (what[i] != NOT_ASKED)
+        if (what[i] != W_NOT_ASKED)
             s->places[i].at = what[i];
     }
     cz_free(what);
@@ -119,7 +119,7 @@ static enum cz_err resolve_begins(struct w_start *s, struct cz_error *err)
 /* ---- ends ----------------------------------------------------------------------------------- */
 
 /* Was this very copy's end resolved before? */
-static bool end_known(const struct w_start *s, const struct w_place *p)
+bool w_end_known(const struct w_start *s, const struct w_place *p)
 {
     return p->was.end >= 0 && p->was.generation == s->generation && p->was.run >= s->run;
 }
@@ -140,15 +140,15 @@ static enum cz_err resolve_ends(struct w_start *s, struct cz_error *err)
     int64_t *what = cz_alloc_array(s->parts_len + 1, sizeof *what);
     for (size_t i = 0; i < s->parts_len; i++) {
         int64_t end = spec->end == CZ_END_NOW ? CZ_OFFSET_LATEST : spec->end_ms;
-        what[i] = end_known(s, &s->places[i]) ? NOT_ASKED : end;
+        what[i] = w_end_known(s, &s->places[i]) ? W_NOT_ASKED : end;
     }
-    enum cz_err code = ask(s, what, err);
+    enum cz_err code = w_ask_offsets(s, what, s->spec->read_committed, err);
     for (size_t i = 0; !code && i < s->parts_len; i++) {
         struct w_place *p = &s->places[i];
         p->position.run = s->run;
         p->position.begin = p->was.begin;
         p->position.end = p->was.end;
-        if (what[i] == NOT_ASKED)
+        if (what[i] == W_NOT_ASKED)
             continue;
         p->position.begin = p->at;
         p->position.end = what[i] > p->at ? what[i] : p->at;
@@ -159,6 +159,15 @@ static enum cz_err resolve_ends(struct w_start *s, struct cz_error *err)
 }
 
 /* ---- what is committed ---------------------------------------------------------------------- */
+
+/* A group's offsets go with the topic that is deleted, so that none are there does not mean that we
+ * never read a topic of this name. */
+static void recall_topic(struct w_start *s, size_t i)
+{
+    const struct w_part *part = &s->parts[i];
+    const char *id = part->ran_id[0] ? part->ran_id : part->was_id[0] ? part->was_id : part->topic_id;
+    memcpy(s->places[i].was.topic_id, id, sizeof part->topic_id);
+}
 
 static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_error *err)
 {
@@ -185,10 +194,13 @@ static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_erro
         if (known)
             (void)cz_position_parse(tp->metadata, &p->was);
         bool changed = known && change_unanswered(s, &p->was);
-        if (known && !changed && !run_again(s, &p->was))
+        if (known && !changed && !run_again(s, &p->was)) {
             p->at = tp->offset;
-        else
-            choose(s, i, changed);
+            continue;
+        }
+        choose(s, i, changed);
+        if (!known)
+            recall_topic(s, i);
     }
     cz_tp_list_done(&list);
     return code;
@@ -224,10 +236,13 @@ static enum cz_err known_or_chosen(struct worker *w, struct w_start *s, struct c
     if (s->group || s->spec->exactly_once)
         return committed(w, s, err);
     for (size_t i = 0; i < s->parts_len; i++) {
-        if (s->resume[i] >= 0)
-            s->places[i].at = s->resume[i];
-        else
+        struct w_place *p = &s->places[i];
+        if (s->resume[i] < 0) {
             choose(s, i, false);
+            continue;
+        }
+        p->at = s->resume[i];
+        memcpy(p->was.topic_id, s->parts[i].ran_id, sizeof p->was.topic_id);
     }
     return CZ_OK;
 }
@@ -247,6 +262,8 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
     code = known_or_chosen(w, s, err);
     if (!code)
         code = resolve_begins(s, err);
+    if (!code)
+        code = w_gaps(s, err);
     if (!code)
         code = resolve_ends(s, err);
     if (!code && s->spec->exactly_once)

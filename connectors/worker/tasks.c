@@ -11,7 +11,7 @@
 #include "cz/util.h"
 #include "worker_priv.h"
 
-enum { STOP_MS = 8000, RETRY_BASE_MS = 500, RETRY_CAP_MS = 30000, STEADY_MS = 60000 };
+enum { STOP_MS = 8000, RETRY_BASE_MS = 500, RETRY_CAP_MS = 30000, STEADY_MS = 60000, GAP_AGAIN_MS = 10000 };
 
 void w_task_set(struct worker *w, struct w_task *t, enum cz_task_state state, const char *reason)
 {
@@ -72,11 +72,14 @@ static void submit_start(struct worker *w, struct w_task *t)
     for (size_t i = 0; i < t->parts_len; i++) {
         s->parts[i] = t->parts[i];
         s->parts[i].topic = cz_strdup(t->parts[i].topic);
+        const struct w_base *b = w_base_get(m, t->parts[i].topic, t->parts[i].partition);
+        memcpy(s->parts[i].ran_id, b->topic_id, sizeof b->topic_id);
     }
     s->resume = resume_positions(t);
     s->label = cz_strf("%s/%s/%d", m->team, m->name, t->n);
     s->generation = cz_json_int(m->record, "generation", 0);
     s->run = cz_json_int(m->record, "run", 0);
+    s->gap = t->gap;
     if (!spec->consumer_group)
         s->group = cz_mapping_default_group(m->team, m->name);
     else if (spec->consumer_group[0])
@@ -144,6 +147,10 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
     t->slots = slots;
     t->lane = lane;
     t->until_ms = s->until_ms;
+    t->gap = false;
+    for (size_t i = 0; i < s->out_len; i++)
+        memcpy(w_base_get(t->mapping, s->out[i].topic, s->out[i].partition)->topic_id,
+               s->out[i].position.topic_id, sizeof s->out[i].position.topic_id);
     s->out = NULL; /* the task's now */
     s->out_len = 0;
     s->producer = NULL;
@@ -166,6 +173,8 @@ void w_on_started(struct worker *w, struct w_start *s)
     struct w_task *t = m ? m->tasks : NULL;
     while (t && !(t->n == s->n && t->phase == W_STARTING && t->start_seq == s->seq))
         t = t->next;
+    for (struct w_gap *g = m ? s->gaps : NULL; g; g = g->next)
+        w_report_gap(w, m, g);
     if (t) {
         char *print = NULL, *settings = NULL;
         bool same = w_prints(w, t, &print, &settings) && cz_streq(print, t->print) &&
@@ -261,6 +270,21 @@ static struct w_task *owner(struct worker *w, const struct cz_task *task)
     return NULL;
 }
 
+/* The next start looks what is missing.  Should it find nothing, not in a hurry. */
+static void on_gap(struct worker *w, struct w_task *t, const struct cz_error *err)
+{
+    if (t->phase != W_RUNNING)
+        return;
+    bool again = t->gap_at > 0 && cz_now() - t->gap_at < GAP_AGAIN_MS * CZ_MS;
+    t->gap = true;
+    t->gap_at = cz_now();
+    if (again)
+        fail(w, t, err);
+    else
+        w_task_set(w, t, CZ_TASK_RESTARTING, err->text);
+    stop(t);
+}
+
 void w_on_task_event(struct worker *w, const struct cz_task_event *e)
 {
     struct w_task *t = owner(w, e->task);
@@ -277,6 +301,10 @@ void w_on_task_event(struct worker *w, const struct cz_task_event *e)
             return; /* being removed already */
         fail(w, t, &e->error);
         stop(t);
+        return;
+    }
+    if (e->kind == CZ_TASK_EVENT_GAP) {
+        on_gap(w, t, &e->error);
         return;
     }
     if (e->kind == CZ_TASK_EVENT_FINISHED) {

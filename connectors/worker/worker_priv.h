@@ -53,6 +53,7 @@ struct w_clients {
 };
 struct worker;
 struct w_start;
+struct w_gap;
 void w_clients_init(struct w_clients *c);
 void w_clients_done(struct worker *w);
 CZ_MUST_USE enum cz_err w_admin(struct worker *w, struct cz_cluster *c, struct cz_admin **ret,
@@ -88,6 +89,9 @@ struct w_part {
     char *topic;
     int32_t partition;
     bool from_start;
+    char topic_id[24]; /* as the leader knows it; "" unknown */
+    char was_id[24];   /* of the topic of this name before; "" none */
+    char ran_id[24];   /* that this worker read last; "" none */
 };
 struct w_mapping;
 struct w_task {
@@ -114,6 +118,8 @@ struct w_task {
     struct w_slots *slots;
     int lane;
     cz_time stop_deadline;
+    bool gap;         /* its reader was refused: the next start looks what is missing */
+    cz_time gap_at;
     int64_t until_ms; /* to be started again then: its end will have come; 0: none */
     bool published; /* the state of now is on the status topic */
     struct w_task *next;
@@ -133,6 +139,7 @@ struct w_base {
     int32_t partition;
     struct cz_partition_counters n;
     int64_t resume_generation; /* mapping generation that n.position belongs to; 0: none */
+    char topic_id[24];         /* that was read */
 };
 struct w_mapping {
     char *uid, *team, *name;
@@ -235,6 +242,7 @@ void w_tasks_tick(struct worker *w);
 /* report.c */
 void w_heartbeat(struct worker *w, bool now);
 void w_report_task(struct worker *w, struct w_task *t);
+void w_report_gap(struct worker *w, const struct w_mapping *m, const struct w_gap *g);
 void w_report_stats(struct worker *w);
 void w_report_gone(struct worker *w, struct w_mapping *m); /* tombstones of a deleted mapping */
 struct w_base *w_base_get(struct w_mapping *m, const char *topic, int32_t partition);
@@ -253,10 +261,27 @@ enum w_job {
 struct w_place {
     int64_t at;      /* where to begin; before it is resolved: what to ask ListOffsets for */
     bool ask;        /* `at` is to be resolved */
+    bool named;      /* `at` was written by the mapping's author */
     bool fresh;      /* to be committed before anything is read */
     int64_t missing; /* offsets that the source has lost before `at` */
     struct cz_position was;      /* beside what is committed */
     struct cz_position position; /* beside what we shall commit */
+};
+/** The source has lost what was to be read next; start_gaps.c. */
+enum w_gap_kind {
+    W_GAP_NONE,
+    W_GAP_TRUNCATED, /* the log begins after us */
+    W_GAP_RECREATED, /* it is another topic of the same name */
+    W_GAP_BEYOND,    /* the same topic ends before us */
+};
+struct w_gap {
+    char *topic;
+    int32_t partition;
+    enum w_gap_kind kind;
+    enum cz_on_gap action; /* what was done: stopped, or gone on at `to` */
+    int64_t from, to;
+    int64_t missing; /* offsets, where they can be counted */
+    struct w_gap *next;
 };
 struct w_start {
     enum w_job job;
@@ -273,9 +298,11 @@ struct w_start {
     char *label, *group;
     struct cz_mapping_spec *spec;
     int64_t generation, run;
+    bool gap; /* a reader was refused: see what is missing */
     /* out */
     struct cz_error error;
     struct w_place *places; /* per part */
+    struct w_gap *gaps;     /* that were found */
     int64_t until_ms;       /* the time at which the copy ends, when that is still to come */
     struct cz_task_partition *out;
     size_t out_len;
@@ -296,6 +323,18 @@ void *w_starter_main(void *arg);
 /* start_places.c */
 /** Find out and commit where each part begins and ends, in s->places. */
 CZ_MUST_USE enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err);
+/** @what: per part what to ask ListOffsets for, replaced by the answer; W_NOT_ASKED stays. */
+CZ_MUST_USE enum cz_err w_ask_offsets(struct w_start *s, int64_t *what, bool read_committed,
+                                      struct cz_error *err);
+#define W_NOT_ASKED INT64_MIN
+/** Was this very copy's end resolved before? */
+bool w_end_known(const struct w_start *s, const struct w_place *p);
+/* start_gaps.c */
+/** Look whether the places are there; what is not is answered by `on_gap`. */
+CZ_MUST_USE enum cz_err w_gaps(struct w_start *s, struct cz_error *err);
+const char *w_gap_kind_name(enum w_gap_kind k);
+const char *w_gap_action_name(enum cz_on_gap a);
+void w_gaps_free(struct w_gap *g);
 void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *out);
 /* start.c */
 const char *w_target_of(const struct cz_mapping_spec *s, const char *source); /* NULL: no such pair */

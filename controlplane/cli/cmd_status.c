@@ -203,6 +203,29 @@ static void add_partitions(struct cz_cli *cli, const json_t *s, int indent)
     print_table(cli, &t, indent);
 }
 
+static void add_gaps(struct cz_cli *cli, const json_t *s, int indent)
+{
+    struct cz_table t;
+    size_t i;
+    json_t *g;
+    if (json_array_size(json_object_get(s, "gaps")) == 0)
+        return;
+    cz_table_init(&t, "GAP IN|>PARTITION|KIND|ACTION|>FROM|>TO|>MISSING|>AGE");
+    json_array_foreach (json_object_get(s, "gaps"), i, g) {
+        struct cz_buf age CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(64);
+        cz_text_age(&age, cz_json_str(g, "at", ""), cz_wall_ms());
+        cz_table_add(&t, cz_json_str(g, "topic", ""));
+        cz_table_addf(&t, "%lld", (long long)cz_json_int(g, "partition", 0));
+        cz_table_add(&t, cz_json_str(g, "kind", ""));
+        cz_table_add(&t, cz_json_str(g, "action", ""));
+        add_count(&t, g, "from");
+        add_count(&t, g, "to");
+        add_count(&t, g, "missing");
+        cz_table_add(&t, cz_buf_str(&age));
+    }
+    print_table(cli, &t, indent);
+}
+
 int cz_status_mapping(struct cz_cli *cli, const char *name, int indent)
 {
     struct cz_error err = CZ_ERROR_INIT;
@@ -219,6 +242,7 @@ int cz_status_mapping(struct cz_cli *cli, const char *name, int indent)
         add_conditions(cli, s, indent);
         add_tasks(cli, s, indent);
         add_partitions(cli, s, indent);
+        add_gaps(cli, s, indent);
     }
     json_decref(s);
     return rc;

@@ -27,11 +27,16 @@ find_topic(const struct cz_assignment *a, const char *name, size_t hint)
     return NULL;
 }
 
+static void copy_id(char out[24], const char *id)
+{
+    size_t n = strnlen(id ? id : "", 23);
+    memcpy(out, id ? id : "", n);
+    out[n] = '\0';
+}
+
 static void set_id(struct cz_as_topic *t, const char *id)
 {
-    size_t n = strnlen(id ? id : "", sizeof(t->id) - 1);
-    memcpy(t->id, id ? id : "", n);
-    t->id[n] = '\0';
+    copy_id(t->id, id);
 }
 
 /* Partitions above `seen` began after the mapping did, so they are read from their beginning,
@@ -40,6 +45,7 @@ static void shape_topic(struct cz_as_topic *t,
                         const struct cz_plan_topic *now,
                         const struct cz_as_topic *was)
 {
+    copy_id(t->was_id, was ? was->was_id : "");
     if (now->partitions == CZ_PARTITIONS_UNKNOWN) {
         if (was) {
             t->partitions = was->partitions;
@@ -54,6 +60,8 @@ static void shape_topic(struct cz_as_topic *t,
     }
     bool known = was && was->seen != CZ_PARTITIONS_UNKNOWN;
     bool recreated = known && now->id[0] && was->id[0] && strcmp(now->id, was->id) != 0;
+    if (recreated)
+        copy_id(t->was_id, was->id);
     t->partitions = now->partitions;
     t->seen = known && !recreated && was->seen > now->partitions ? was->seen : now->partitions;
     t->from_start = known ? was->from_start : -1;

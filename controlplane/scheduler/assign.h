@@ -34,6 +34,7 @@
 struct cz_as_topic {
     char *name;
     char id[24];        /* topic id when it was assigned; "" unknown */
+    char was_id[24];    /* of the topic of this name before it was created again; "" never */
     int32_t partitions; /* assigned now; 0 when the topic is missing */
     int32_t seen;       /* the most it ever had: what comes above is new; -1: not known yet */
     int32_t from_start; /* partitions from this one on began after the mapping; -1: none */
@@ -53,7 +54,7 @@ int32_t cz_assignment_partitions(const struct cz_assignment *a); /* in all */
 const char *cz_assignment_hint(const struct cz_assignment *prev, int tasks, int t);
 bool cz_assignment_task_empty(const struct cz_assignment *a, int task);
 /** The record `assignment/<uid>`. Beyond the channel's contract it carries "task_count" and
- *  "topics":[{"topic","id","partitions","seen","from_start"}], so that a new leader goes on
+ *  "topics":[{"topic","id","was_id"?,"partitions","seen","from_start"}], so that a new leader goes on
  * from it. */
 json_t *cz_assignment_render(const struct cz_assignment *a, const char *uid);
 /** NULL: not one of ours. */

@@ -27,6 +27,7 @@ void cz_assignment_free(struct cz_assignment *a)
 static bool topic_equal(const struct cz_as_topic *a, const struct cz_as_topic *b)
 {
     return strcmp(a->name, b->name) == 0 && strcmp(a->id, b->id) == 0 &&
+           strcmp(a->was_id, b->was_id) == 0 &&
            a->partitions == b->partitions && a->seen == b->seen &&
            a->from_start == b->from_start;
 }
@@ -99,10 +100,12 @@ json_t *cz_assignment_render(const struct cz_assignment *a, const char *uid)
     }
     for (size_t i = 0; i < a->topics_len; i++) {
         const struct cz_as_topic *t = &a->topics[i];
-        json_array_append_new(topics,
-                              json_pack("{s:s, s:s, s:i, s:i, s:i}", "topic", t->name, "id",
-                                        t->id, "partitions", (int)t->partitions, "seen",
-                                        (int)t->seen, "from_start", (int)t->from_start));
+        json_t *topic = json_pack("{s:s, s:s, s:i, s:i, s:i}", "topic", t->name, "id", t->id,
+                                  "partitions", (int)t->partitions, "seen", (int)t->seen,
+                                  "from_start", (int)t->from_start);
+        if (t->was_id[0])
+            cz_json_set_str(topic, "was_id", t->was_id);
+        json_array_append_new(topics, topic);
     }
     json_t *o = json_pack("{s:s, s:o, s:i, s:o}", "uid", uid, "tasks", tasks, "task_count",
                           a->tasks, "topics", topics);
@@ -117,16 +120,18 @@ static bool parse_topic(const json_t *j, struct cz_as_topic *ret)
     int64_t seen = cz_json_int(j, "seen", -2);
     int64_t from = cz_json_int(j, "from_start", -1);
     const char *id = cz_json_str(j, "id", "");
+    const char *was_id = cz_json_str(j, "was_id", "");
     bool unknown = seen == CZ_PARTITIONS_UNKNOWN && partitions == 0;
     if (!name || partitions < 0 || partitions > MAX_PARTITIONS ||
         (seen < partitions && !unknown) || seen > MAX_PARTITIONS || from < -1 ||
-        from > MAX_PARTITIONS || strlen(id) >= sizeof(ret->id))
+        from > MAX_PARTITIONS || strlen(id) >= sizeof(ret->id) || strlen(was_id) >= sizeof(ret->was_id))
         return false;
     *ret = (struct cz_as_topic){.name = cz_strdup(name),
                                 .partitions = (int32_t)partitions,
                                 .seen = (int32_t)seen,
                                 .from_start = (int32_t)from};
     memcpy(ret->id, id, strlen(id) + 1);
+    memcpy(ret->was_id, was_id, strlen(was_id) + 1);
     return true;
 }
 

@@ -123,6 +123,7 @@ static enum cz_err step(struct cz_lead *L, struct cz_error *err)
     cz__lead_look_at_holds(L);
     if (cz_now() >= L->plan_due)
         rc = cz__lead_plan(L, err);
+    cz__lead_look_at_gaps(L);
     if (rc == CZ_OK)
         end_overrides(L);
     return rc;

@@ -120,6 +120,8 @@ struct cz_lead {
     int64_t published;   /* revision up to which everything is in the topic */
     cz_time published_at;
     cz_time ensured_at, retry_at, tick_at, rates_at, verify_at;
+    cz_time gaps_at;
+    uint64_t gaps_seen;
     unsigned failures;
     unsigned mismatches; /* of view and led in a row */
     char topic_id[24];
@@ -154,6 +156,8 @@ void cz__lead_hold_moves(struct cz_lead *L, struct cz_plan_item *items, size_t n
 /** Tasks of @prev that wait for their release; cz_free. NULL: none. */
 bool *cz__lead_held(struct cz_lead *L, const char *uid, const struct cz_assignment *prev);
 void cz__lead_look_at_holds(struct cz_lead *L);
+/* gaps.c */
+void cz__lead_look_at_gaps(struct cz_lead *L);
 /** The record that carries a revision when nothing else does. */
 void cz__lead_marker(struct cz_lead *L,
                      struct cz_lead_writes *w,

@@ -93,6 +93,25 @@ static void lag(struct cz_buf *out, const struct row *rows, size_t n)
     }
 }
 
+static void gaps(struct cz_service *s, struct cz_buf *out, const struct row *rows, size_t n)
+{
+    static const char name[] = "citizenk_mapping_last_gap_timestamp_seconds";
+    cz_prom_family(out, name, "gauge",
+                   "When a source was last found to have lost what was not copied.");
+    for (size_t i = 0; i < n; i++) {
+        struct cz_gap_infos found = {0};
+        int64_t last = 0;
+        if (s->status)
+            cz_status_gaps(s->status, rows[i].it->m.uid, &found);
+        for (size_t k = 0; k < found.len; k++)
+            last = found.items[k].at_ms > last ? found.items[k].at_ms : last;
+        if (last > 0)
+            cz_prom_sample(out, name, (double)last / 1000, "team", rows[i].it->m.team, "mapping",
+                           rows[i].it->m.name, NULL);
+        cz_gap_infos_done(&found);
+    }
+}
+
 static void delay(struct cz_buf *out, const struct row *rows, size_t n)
 {
     static const char name[] = "citizenk_mapping_delay_seconds";
@@ -132,6 +151,7 @@ static void mappings(struct cz_service *s, const struct cz__snapshot *sn, struct
     simple_families(out, rows, sn->len);
     dropped(out, rows, sn->len);
     lag(out, rows, sn->len);
+    gaps(s, out, rows, sn->len);
     delay(out, rows, sn->len);
     states(out, rows, sn->len);
     for (size_t i = 0; i < sn->len; i++) {

@@ -128,6 +128,30 @@ static json_t *progress_json(const struct cz_mapping_stats *st)
     return o;
 }
 
+/** What the source has lost; of each partition the last time. */
+static json_t *gaps_json(struct cz_service *s, const char *uid)
+{
+    json_t *list = json_array();
+    struct cz_gap_infos gaps = {0};
+    if (s->status)
+        cz_status_gaps(s->status, uid, &gaps);
+    for (size_t i = 0; i < gaps.len; i++) {
+        const struct cz_gap_info *g = &gaps.items[i];
+        json_t *o = json_object();
+        cz_json_set_str(o, "topic", g->topic);
+        (void)json_object_set_new(o, "partition", json_integer(g->partition));
+        cz_json_set_str(o, "kind", g->kind);
+        cz_json_set_str(o, "action", g->action);
+        set_known(o, "from", g->from);
+        set_known(o, "to", g->to);
+        cz_json_set_i64(o, "missing", g->missing);
+        cz__set_time(o, "at", g->at_ms);
+        (void)json_array_append_new(list, o);
+    }
+    cz_gap_infos_done(&gaps);
+    return list;
+}
+
 static int64_t known_lag(const struct cz_mapping_stats *st, int *ret_unknown)
 {
     int64_t lag = 0;
@@ -161,6 +185,7 @@ static json_t *status_json(struct cz_service *s,
     set_known(o, "lag", st->len > 0 ? lag : -1);
     (void)json_object_set_new(o, "lag_partitions_unknown", json_integer(unknown));
     (void)json_object_set_new(o, "progress", progress_json(st));
+    (void)json_object_set_new(o, "gaps", gaps_json(s, m->uid));
     add_rates(rates, st);
     (void)json_object_set_new(o, "rates", rates);
     (void)json_object_set_new(o, "delay_ms", delay_json(&st->delay));

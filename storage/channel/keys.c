@@ -21,6 +21,7 @@ static const struct kind_row {
     {CZ_CH_WORKER, "worker/", ONE_NAME},
     {CZ_CH_TASK, "task/", LAST_SLASH},
     {CZ_CH_STATS, "stats/", LAST_SLASH},
+    {CZ_CH_GAP, "gap/", FIRST_SLASH},
 };
 static const char settings_key[] = "settings";
 

@@ -16,6 +16,9 @@ struct cz_status_view {
     struct cz_map workers; /* id → struct worker */
     struct cz_map tasks;   /* uid → struct task_set */
     struct cz_map stats;   /* uid → struct cz__stats */
+    uint64_t gaps_seen;
+    struct cz_gap_infos new_gaps; /* the last ones, as they came */
+    struct cz_map gaps;    /* "uid/topic/partition" → struct cz_gap_info */
 };
 
 /* All with v->lock held. */
@@ -24,5 +27,7 @@ void cz__stats_take(struct cz_status_view *v,
                     const char *uid,
                     const struct cz_channel_record *r);
 void cz__stats_free(void *stats);
+void cz__gap_take(struct cz_status_view *v, const struct cz_channel_record *r);
+void cz__gap_free(void *gap);
 
 #endif

@@ -357,6 +357,8 @@ void cz_status_view_feed(struct cz_status_view *v, const struct cz_channel_recor
         take_task(v, a, b, r);
     else if (kind == CZ_CH_STATS)
         cz__stats_take(v, a, b, r);
+    else if (kind == CZ_CH_GAP)
+        cz__gap_take(v, r);
 }
 
 static void on_record(void *arg, const struct cz_channel_record *r)
@@ -398,6 +400,7 @@ enum cz_err cz_status_view_new(struct cz_cluster *c,
     cz_map_init(&v->workers, worker_free);
     cz_map_init(&v->tasks, task_set_free);
     cz_map_init(&v->stats, cz__stats_free);
+    cz_map_init(&v->gaps, cz__gap_free);
     enum cz_err code = CZ_OK;
     if (c) {
         CZ_CLEANUP(cz_freep) char *topic = cz_channel_status_topic(group_id);
@@ -422,6 +425,8 @@ void cz_status_view_free(struct cz_status_view *v)
     cz_map_done(&v->workers);
     cz_map_done(&v->tasks);
     cz_map_done(&v->stats);
+    cz_map_done(&v->gaps);
+    cz_gap_infos_done(&v->new_gaps);
     cz_cond_done(&v->changed);
     cz_mutex_done(&v->lock);
     cz_free(v);

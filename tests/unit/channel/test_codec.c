@@ -30,6 +30,7 @@ static void test_keys(void **state)
         {"worker/host/w1", CZ_CH_WORKER, "host/w1", NULL},
         {"task/abc/12", CZ_CH_TASK, "abc", "12"},
         {"stats/w1/abc", CZ_CH_STATS, "w1", "abc"},
+        {"gap/abc/orders/12", CZ_CH_GAP, "abc", "orders/12"},
         {"stats/host/w1/abc", CZ_CH_STATS, "host/w1", "abc"},
         {"", CZ_CH_UNKNOWN, NULL, NULL},
         {"setting", CZ_CH_UNKNOWN, NULL, NULL},

@@ -193,6 +193,47 @@ static void test_stats_of_a_partition_that_moves(void **state)
     cz_status_view_free(v);
 }
 
+static void test_gaps(void **state)
+{
+    (void)state;
+    struct cz_status_view *v = view();
+    struct cz_gap_infos g;
+    feed(v, "gap/u/b/1", "{\"uid\":\"u\",\"topic\":\"b\",\"partition\":1,\"kind\":\"truncated\","
+                         "\"action\":\"stop\",\"from\":\"3\",\"to\":\"9\",\"missing\":\"6\",\"at_ms\":5}");
+    feed(v, "gap/u/a/0", "{\"uid\":\"u\",\"topic\":\"a\",\"partition\":0,\"at_ms\":6}");
+    feed(v, "gap/u/b/1", "{\"uid\":\"u\",\"topic\":\"b\",\"partition\":1,\"action\":\"skip\",\"at_ms\":7}");
+    cz_status_gaps(v, "u", &g);
+    assert_int_equal(g.len, 2);
+    assert_string_equal(g.items[0].topic, "a");
+    assert_string_equal(g.items[1].action, "skip");
+    cz_gap_infos_done(&g);
+    cz_status_gaps(v, "other", &g);
+    assert_int_equal(g.len, 0);
+    cz_gap_infos_done(&g);
+    cz_status_new_gaps(v, 0, &g);
+    assert_int_equal(g.len, 3);
+    assert_string_equal(g.items[0].action, "stop");
+    assert_int_equal(g.items[0].from, 3);
+    assert_int_equal(g.items[0].to, 9);
+    assert_int_equal(g.items[0].missing, 6);
+    uint64_t seen = g.items[1].seen;
+    cz_gap_infos_done(&g);
+    cz_status_new_gaps(v, seen, &g);
+    assert_int_equal(g.len, 1);
+    cz_gap_infos_done(&g);
+    for (int i = 0; i < 1200; i++)
+        feed(v, "gap/u/a/0", "{\"uid\":\"u\",\"topic\":\"a\",\"partition\":0,\"at_ms\":8}");
+    feed(v, "gap/u/b/1", NULL);
+    cz_status_new_gaps(v, 0, &g);
+    assert_int_equal(g.len, 1000);
+    assert_int_equal(g.items[999].seen, 1203);
+    cz_gap_infos_done(&g);
+    cz_status_gaps(v, "u", &g);
+    assert_int_equal(g.len, 1);
+    cz_gap_infos_done(&g);
+    cz_status_view_free(v);
+}
+
 static void test_unknown_lag(void **state)
 {
     (void)state;
@@ -276,6 +317,7 @@ int main(void)
         cmocka_unit_test(test_workers),
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_stats_of_a_partition_that_moves),
+        cmocka_unit_test(test_gaps),
         cmocka_unit_test(test_unknown_lag),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_wait_applied),

@@ -136,7 +136,7 @@ static const struct {
     {"\"on_error\":\"ignore\"", "/spec/on_error", "value"},
     {"\"on_error\":{\"dead_letter\":\"a b\"}", "/spec/on_error/dead_letter", "topic-name"},
     {"\"on_error\":{\"dead_letter\":\"x\",\"y\":1}", "/spec/on_error", "value"},
-    {"\"on_gap\":\"skip\"", "/spec/on_gap", "not-available"},
+    {"\"on_gap\":\"ignore\"", "/spec/on_gap", "value"},
     {"\"rate\":{\"records_per_second\":5}", "/spec/rate", "not-available"},
     {"\"replay\":{\"loop\":true}", "/spec/replay", "not-available"},
     {"\"tasks\":0", "/spec/tasks", "range"},

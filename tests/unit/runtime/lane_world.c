@@ -17,9 +17,10 @@ static void on_event(void *arg, const struct cz_task_event *e)
 {
     struct world *w = arg;
     CZ_LOCKED(&w->lock);
-    if (e->kind == CZ_TASK_EVENT_FAILED) {
+    if (e->kind == CZ_TASK_EVENT_FAILED || e->kind == CZ_TASK_EVENT_GAP) {
         w->failed[w->failed_n++] = e->task;
         w->error = e->error;
+        w->gap_n += e->kind == CZ_TASK_EVENT_GAP;
     } else if (e->kind == CZ_TASK_EVENT_FINISHED) {
         w->finished_n++;
     } else {

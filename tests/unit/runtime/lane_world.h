@@ -18,7 +18,7 @@ struct world {
     struct cz_mutex lock;
     struct cz_cond cond;
     struct cz_task *failed[64], *removed[64];
-    int failed_n, removed_n, finished_n;
+    int failed_n, gap_n, removed_n, finished_n;
     struct cz_task *added[64]; /* for the teardown of a test that failed half-way */
     int added_n;
     struct cz_error error;

@@ -27,6 +27,7 @@ static void test_truncation_fails_only_who_lost(void **state)
     assert_true(wait_count(w, &w->failed_n, 1, 10000));
     assert_ptr_equal(w->failed[0], a);
     assert_int_equal(w->error.code, CZ_E_CONFLICT);
+    assert_int_equal(w->gap_n, 1);
     mock_fill(w->source, "in", 0, "{\"n\":%d}", 100, 50);
     wait_position(b, 0, 150);
     assert_int_equal(w->failed_n, 1);

@@ -259,10 +259,17 @@ static void test_missing_and_recreated(void **state)
     fleet_plan(&f, false);
     assert_int_equal(cz_assignment_partitions(m->a), 0);
     assert_string_equal(m->a->topics[0].id, "A");
+    assert_string_equal(m->a->topics[0].was_id, "");
     m->topics[0] = (struct cz_plan_topic){.name = "orders", .id = "B", .partitions = 1};
     fleet_plan(&f, false); /* another topic now: its id is in the record */
     assert_string_equal(m->a->topics[0].id, "B");
+    assert_string_equal(m->a->topics[0].was_id, "A");
     assert_int_equal(m->a->topics[0].seen, 1);
+    json_t *record = cz_assignment_render(m->a, "u"); /* it outlives the leader */
+    struct cz_assignment *read = cz_assignment_parse(record);
+    assert_string_equal(read->topics[0].was_id, "A");
+    cz_assignment_free(read);
+    json_decref(record);
     check_complete(m);
     m->topics[0].partitions = CZ_PARTITIONS_UNKNOWN; /* cluster away: nothing changes */
     fleet_plan(&f, true);

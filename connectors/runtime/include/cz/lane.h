@@ -110,13 +110,14 @@ void cz_task_counters(struct cz_task *t, struct cz_task_counters *ret);
 
 enum cz_task_event_kind {
     CZ_TASK_EVENT_FAILED,  /* stopped reading; must be removed by the herder */
+    CZ_TASK_EVENT_GAP,     /* the same, because the source has lost what it would read next */
     CZ_TASK_EVENT_FINISHED, /* every partition was copied to its end; must be removed, too */
     CZ_TASK_EVENT_REMOVED, /* the lane has let go of it: free it */
 };
 struct cz_task_event {
     enum cz_task_event_kind kind;
     struct cz_task *task;
-    struct cz_error error; /* FAILED; RETRIABLE: may be started again by itself */
+    struct cz_error error; /* FAILED, GAP; RETRIABLE: may be started again by itself */
 };
 
 /* ---- lanes -------------------------------------------------------------------------------- */

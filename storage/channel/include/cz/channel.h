@@ -19,6 +19,9 @@
  *                            "bytes_in","bytes_out","dropped":{"filter":n,…},"position","end","lag",
  *                            "begin"?,"stop"?}],
  *                            "delay":{"counts":[17],"sum_ms","total"},"rate":{"bytes_per_second":n}}
+ *    gap/<uid>/<topic>/<p>  {"uid","topic","partition","kind":"truncated|recreated|beyond_end",
+ *                            "action":"stop|skip|restart","from","to","missing","worker","at_ms"}, the last
+ *                            one of the partition
  *  Every value also carries `v` (format version, 1), and on the config topic `revision` (seq) and
  *  `epoch`.  Readers keep unknown fields and skip a record whose `v` they do not know (and count
  *  it); they ignore an epoch lower than the highest seen.  Each record is understood alone.
@@ -41,11 +44,12 @@
 
 enum cz_channel_kind {
     CZ_CH_SETTINGS, CZ_CH_CLUSTER, CZ_CH_MAPPING, CZ_CH_ASSIGNMENT, /* config */
-    CZ_CH_WORKER, CZ_CH_TASK, CZ_CH_STATS,                          /* status */
+    CZ_CH_WORKER, CZ_CH_TASK, CZ_CH_STATS, CZ_CH_GAP,               /* status */
     CZ_CH_UNKNOWN,
 };
 /** Split a key; @ret_a and @ret_b point into @key's copy (cz_free(*ret_copy)):
- *  cluster → team, name; mapping, assignment → uid; worker → id; task → uid, n; stats → worker, uid. */
+ *  cluster → team, name; mapping, assignment → uid; worker → id; task → uid, n; stats → worker, uid;
+ *  gap → uid, "<topic>/<partition>". */
 enum cz_channel_kind cz_channel_key(const char *key, char **ret_copy, const char **ret_a, const char **ret_b);
 /** Build a key. cz_free. @b may be NULL. */
 char *cz_channel_make_key(enum cz_channel_kind kind, const char *a, const char *b);

@@ -67,6 +67,20 @@ struct cz_mapping_stats {
 bool cz_status_stats(struct cz_status_view *v, const char *uid, struct cz_mapping_stats *ret);
 void cz_mapping_stats_done(struct cz_mapping_stats *s);
 
+/** The last gap of a partition: see the record in cz/channel.h. */
+struct cz_gap_info {
+    char *uid, *topic, *kind, *action, *worker;
+    int32_t partition;
+    int64_t from, to, missing, at_ms;
+    uint64_t seen; /* grows with each record that comes */
+};
+struct cz_gap_infos { struct cz_gap_info *items; size_t len; };
+/** The last of each partition of mapping @uid, by topic and partition. */
+void cz_status_gaps(struct cz_status_view *v, const char *uid, struct cz_gap_infos *ret);
+/** All that came with a higher `seen` than @after, as they came (of very many only the newest). */
+void cz_status_new_gaps(struct cz_status_view *v, uint64_t after, struct cz_gap_infos *ret);
+void cz_gap_infos_done(struct cz_gap_infos *g);
+
 /** Wait until every live worker has applied @revision, or @deadline (false). With no live worker: false. */
 bool cz_status_wait_applied(struct cz_status_view *v, int64_t revision, cz_time deadline);
 /** Wait until anything about workers or tasks changed since @version (in/out), or the deadline. */

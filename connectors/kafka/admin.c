@@ -406,3 +406,18 @@ enum cz_err cz_admin_delete_topic(struct cz_admin *a,
     cz__call_done(&call);
     return code;
 }
+
+enum cz_err cz_admin_cluster_id(struct cz_admin *a, cz_time deadline, char **ret, struct cz_error *err)
+{
+    struct cz__handle *h = cz__handle_get(a, err);
+    if (!h)
+        return err->code;
+    char *id = rd_kafka_clusterid(h->rk, cz_remaining_ms(deadline));
+    if (id)
+        *ret = cz_strdup(id);
+    rd_kafka_mem_free(h->rk, id);
+    cz__handle_put(a, h);
+    return id ? CZ_OK
+              : cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0,
+                              "the cluster does not say its id, which provenance needs");
+}

@@ -211,6 +211,11 @@ enum cz_err cz_producer_topic(struct cz_producer *p,
     return CZ_OK;
 }
 
+const char *cz_producer_topic_name(const struct cz_producer_topic *t)
+{
+    return rd_kafka_topic_name(t->rkt);
+}
+
 int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t)
 {
     return atomic_load_explicit(&t->partitions, memory_order_relaxed);
@@ -238,16 +243,21 @@ enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct 
     return CZ_OK;
 }
 
+static bool moves_headers(const struct cz_send *s)
+{
+    return s->headers_len == 0 && !s->shared && !s->own_headers;
+}
+
 /* Headers for a send: those of the source record are moved, or copied when some are added. */
 static rd_kafka_headers_t *take_headers(const struct cz_send *s)
 {
     rd_kafka_headers_t *h = NULL;
-    if (s->headers_len == 0 && !s->shared) {
+    if (moves_headers(s)) {
         if (s->msg && rd_kafka_message_detach_headers(s->msg, &h))
             h = NULL;
         return h;
     }
-    if (s->msg && !rd_kafka_message_headers(s->msg, &h) && h)
+    if (s->msg && !s->own_headers && !rd_kafka_message_headers(s->msg, &h) && h)
         h = rd_kafka_headers_copy(h);
     if (!h && s->headers_len > 0)
         h = rd_kafka_headers_new(s->headers_len);
@@ -266,7 +276,7 @@ static enum cz_err send_failed(const struct cz_send *s,
                                struct cz_error *err)
 {
     rd_kafka_resp_err_t code = rd_kafka_error_code(e);
-    if (h && s->msg && s->headers_len == 0 && !s->shared)
+    if (h && s->msg && moves_headers(s))
         rd_kafka_message_set_headers(s->msg, h);
     else if (h)
         rd_kafka_headers_destroy(h);

@@ -59,7 +59,12 @@ struct cz__raw {
         double percent, from;
         char *by, *salt;
     } sample;
-    json_t *mask, *headers, *rate, *replay, *tests;
+    char *mask_secret;
+    struct {
+        json_t *add, *remove, *rename;
+        bool provenance;
+    } headers;
+    json_t *mask, *rate, *replay, *tests;
     struct cz__on_error on_error;
     int on_gap;
     int64_t tasks;
@@ -107,6 +112,12 @@ void cz__check_topic_policy(const json_t *v,
                             void *field,
                             const char *pointer,
                             struct cz_report *rep);
+/* mapping_shaping.c */
+void cz__check_header_texts(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_header_names(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_mask(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+/** The masks against the formats of the sides that they mask. */
+void cz__check_masks_of(const struct cz_mapping_spec *s, const char *pointer, struct cz_report *rep);
 void cz__done_pairs(void *field);
 void cz__done_start(void *field);
 void cz__done_on_error(void *field);

@@ -276,6 +276,12 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     }
     s->value_map_ref = take(&raw->value_map.ref);
     s->value_map = json_incref(raw->value_map.map);
+    s->headers_add = json_incref(raw->headers.add);
+    s->headers_remove = json_incref(raw->headers.remove);
+    s->headers_rename = json_incref(raw->headers.rename);
+    s->provenance = raw->headers.provenance;
+    s->mask = json_incref(raw->mask);
+    s->mask_secret = take(&raw->mask_secret);
     s->partitioning = (enum cz_partitioning)raw->partitioning;
     s->create_topics = raw->topic_policy == 1;
     s->on_error = raw->on_error.how;
@@ -305,6 +311,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_delivery(&c, s);
         check_service_group(&c, s);
         check_end(&c, s);
+        cz__check_masks_of(s, pointer, &mine);
     }
     cz_cfg_done(cz_mapping_table, &raw);
     for (size_t i = 0; i < mine.len; i++)
@@ -341,6 +348,11 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     cz_free(s->sample_salt);
     cz_free(s->value_map_ref);
     json_decref(s->value_map);
+    json_decref(s->mask);
+    json_decref(s->headers_add);
+    json_decref(s->headers_remove);
+    json_decref(s->headers_rename);
+    cz_free(s->mask_secret);
     cz_free(s->dead_letter_topic);
     cz_free(s->compression);
     cz_free(s);

@@ -149,6 +149,39 @@ static const struct cz_cfg_key sample_table[] = {
      .doc = "Another salt chooses other entities; mappings with the same one agree."},
     {0},
 };
+static const struct cz_cfg_key headers_table[] = {
+    {.name = "add",
+     .type = CZ_CFG_JSON,
+     .offset = SUB(headers, add),
+     .def = "{}",
+     .parse = cz__check_header_texts,
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"null\"]}}",
+     .doc = "{name: text}: put after the record's own headers, by name, also when they have "
+            "one of that name."},
+    {.name = "remove",
+     .type = CZ_CFG_JSON,
+     .offset = SUB(headers, remove),
+     .def = "[]",
+     .parse = cz__check_header_names,
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     .doc = "Headers of the record that are left off, by name; * stands for any text, ? for any "
+            "character."},
+    {.name = "rename",
+     .type = CZ_CFG_JSON,
+     .offset = SUB(headers, rename),
+     .def = "{}",
+     .parse = cz__check_header_texts,
+     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
+     .doc = "{old: new} names of headers, which keep their place."},
+    {.name = "provenance",
+     .type = CZ_CFG_BOOL,
+     .offset = SUB(headers, provenance),
+     .def = "false",
+     .doc = "Add a header " CZ_PROVENANCE " that tells cluster, topic, partition, offset and "
+            "mapping, and drop records that have been on the target topic before (reason loop): "
+            "with it on both of two mappings that copy into each other nothing goes round."},
+    {0},
+};
 static const struct cz_cfg_key producer_table[] = {
     {.name = "compression",
      .type = CZ_CFG_ENUM,
@@ -166,6 +199,11 @@ static const struct cz_cfg_key producer_table[] = {
     {0},
 };
 
+#define MASK_SCHEMA                                                                            \
+    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":"             \
+    "{\"type\":\"string\"},\"how\":{\"enum\":[\"hash\",\"redact\",\"truncate\",\"null\"]},"       \
+    "\"length\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                        \
+    "\"required\":[\"path\",\"how\"],\"additionalProperties\":false}}"
 #define START_SCHEMA                                                                           \
     "{\"oneOf\":[{\"enum\":[\"committed\",\"earliest\",\"latest\"]},"                          \
     "{\"type\":\"object\",\"properties\":{\"timestamp\":{\"type\":[\"string\",\"integer\"]}}," \
@@ -334,12 +372,25 @@ const struct cz_cfg_key cz_mapping_table[] = {
             "topic, whose records are left as they are when there is no such map."},
     {.name = "mask",
      .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
      .offset = AT(mask),
      .def = "[]",
-     .schema = "{\"type\":\"array\"}",
+     .parse = cz__check_mask,
+     .schema = MASK_SCHEMA,
      .group = "Stages",
-     .doc = "Fields to hash, redact or truncate."},
+     .doc = "Fields that leave the source only masked: {path, how}, with a path as value.user.email "
+            "or key, and how hash (a keyed token, the same on every topic of the team), redact, "
+            "truncate (to `length` characters, 4 when absent; a shorter text stays) or \"null\". "
+            "Before transform_jmespath. A dead letter of such a mapping holds no key, no value and "
+            "no header of the record."},
+    {.name = "mask_secret",
+     .type = CZ_CFG_STRING,
+     .flags = CZ_CFG_SECRET,
+     .offset = AT(mask_secret),
+     .def = "\"${env:CITIZENK_MASK_SECRET}\"",
+     .group = "Stages",
+     .doc = "Secret of the tokens that hash makes, at least 16 bytes, as ${env:NAME} or "
+            "${file:/path}; ${env:CITIZENK_MASK_SECRET} when absent. Whoever runs the mapping "
+            "resolves it; without it the mapping does not run."},
     {.name = "transform_jmespath",
      .type = CZ_CFG_STRING,
      .flags = CZ_CFG_NULLABLE,
@@ -351,13 +402,11 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .doc = "JMESPath over the mapped record that makes the new value, as JSON. A tombstone passes "
             "as it is; a null result is an error of the record."},
     {.name = "headers",
-     .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
+     .type = CZ_CFG_OBJECT,
      .offset = AT(headers),
-     .def = "{}",
-     .schema = "{\"type\":\"object\"}",
+     .sub = headers_table,
      .group = "Stages",
-     .doc = "Headers to add and to remove."},
+     .doc = "Headers to add, to remove and to rename; all others are kept, in order."},
     {.name = "partitioning",
      .type = CZ_CFG_ENUM,
      .offset = AT(partitioning),

@@ -200,6 +200,9 @@ static enum sent send_record(struct cz_lane *l,
         .copy = copy,
         .msg = r->msg,
         .shared = shared != NULL,
+        .own_headers = s->headers_changed,
+        .headers = s->headers,
+        .headers_len = s->headers_len,
         .opaque = e,
     };
     /* Before the send: the delivery may come at once, on another thread. */
@@ -220,7 +223,8 @@ static enum sent send_record(struct cz_lane *l,
 
 #define HEADER(k, v, n) {{(k), sizeof(k) - 1}, {(v), (n)}}
 
-/* To the dead-letter topic, with Kafka Connect's names for what happened. */
+/* To the dead-letter topic, with Kafka Connect's names for what happened.  What a mapping masks must
+ * not get there by way of its errors: of such a record only the place in the source is told. */
 static enum sent send_dead_letter(struct cz_lane *l,
                                   struct lane_cursor *c,
                                   const struct cz_record *r,
@@ -234,6 +238,7 @@ static enum sent send_dead_letter(struct cz_lane *l,
     int np = snprintf(partition, sizeof partition, "%d", r->partition);
     int no = snprintf(offset, sizeof offset, "%lld", (long long)r->offset);
     const char *name = cz_err_slug(why->code);
+    bool masks = cz_stages_masks(t->settings.stages);
     const struct cz_header headers[] = {
         HEADER("__connect.errors.topic", r->topic, strlen(r->topic)),
         HEADER("__connect.errors.partition", partition, (size_t)np),
@@ -242,18 +247,19 @@ static enum sent send_dead_letter(struct cz_lane *l,
         HEADER("__connect.errors.stage", stage, strlen(stage)),
         HEADER("__connect.errors.class.name", name, strlen(name)),
         HEADER("__connect.errors.exception.message", why->text, strlen(why->text)),
+        HEADER("citizenk.errors.withheld", "mask", 4), /* last: sent only when it is so */
     };
     struct cz_inflight *e = again ? again : push(l, c, r, r->key.len + r->value.len);
     e->dead_letter = true;
     const struct cz_send out = {
         .partition = -1,
         .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
-        .key = r->key,
-        .value = r->value,
+        .key = masks ? (struct cz_slice){0} : r->key,
+        .value = masks ? (struct cz_slice){0} : r->value,
         .copy = true,
-        .msg = r->msg,
+        .msg = masks ? NULL : r->msg,
         .headers = headers,
-        .headers_len = sizeof headers / sizeof *headers,
+        .headers_len = sizeof headers / sizeof *headers - !masks,
         .opaque = e,
     };
     atomic_store_explicit(&e->state, CZ_INFLIGHT_PENDING, memory_order_relaxed);
@@ -391,6 +397,7 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
     struct cz_error err = CZ_ERROR_INIT;
     int64_t bytes = (int64_t)(r->key.len + r->value.len);
     bool done = true;
+    r->target = c->part->target ? cz_producer_topic_name(c->part->target) : NULL;
     if (c->poison_len > 0 && lane__poisoned(c, r->offset, &err))
         s = (struct cz_stage_result){.verdict = CZ_VERDICT_ERROR, .stage = "send"};
     else

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The stages of a mapping: see cz/stages.h.  The filter and the sample see the source record;
- * then values, key and partition are mapped.  The lookup of key:partition is by the *source* key. */
+ * then values, key and partition are mapped, then masked, then transformed.  The lookup of key:partition is by the *source* key. */
 #include "cz/stages.h"
 
 #include <stdatomic.h>
@@ -17,15 +17,19 @@ struct cz_stages {
     struct cz_jmespath *filter;
     struct cz_sample *sample;
     struct cz_value_map *map;
+    struct cz_mask *mask;
     struct cz_jmespath *transform;
+    struct cz_headers *headers;
     struct cz_eval_options options;
 };
 
 struct cz_stage_ctx {
     struct cz_eval *eval;
     const struct cz_value_map *map; /* for the current record's topic; NULL: none */
-    struct cz_buf value, key; /* rewritten bytes of the current record */
-    struct cz_buf made;       /* by the transform, which may read `value` */
+    struct cz_buf value;       /* rewritten by the value map */
+    struct cz_buf masked, key; /* by the masks, which read `value` */
+    struct cz_header_list headers;
+    struct cz_buf made;        /* by the transform, which may read either */
 };
 
 enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
@@ -46,8 +50,15 @@ enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
         code = cz_sample_new(&conf->sample, &s->sample, err);
     if (!code && conf->value_map && json_object_size(conf->value_map) > 0)
         code = cz_value_map_new(conf->value_map, &s->map, err);
+    if (!code && json_array_size(conf->mask.masks) > 0) {
+        struct cz_mask_conf mask = conf->mask;
+        mask.key_json = conf->key_format == CZ_SIDE_JSON;
+        code = cz_mask_new(&mask, &s->mask, err);
+    }
     if (!code && conf->transform)
         code = cz_jmespath_compile(conf->transform, strlen(conf->transform), &s->transform, err);
+    if (!code)
+        code = cz_headers_new(&conf->headers, &s->headers, err);
     if (code) {
         cz_stages_unref(s);
         return code;
@@ -69,21 +80,30 @@ void cz_stages_unref(struct cz_stages *s)
     cz_jmespath_free(s->filter);
     cz_sample_free(s->sample);
     cz_value_map_free(s->map);
+    cz_mask_free(s->mask);
     cz_jmespath_free(s->transform);
+    cz_headers_free(s->headers);
     cz_free(s);
 }
 
 bool cz_stages_is_raw(const struct cz_stages *s)
 {
-    return !s->filter && !s->sample && !s->map && !s->transform && !s->options.validate_full &&
-           s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
+    return !s->filter && !s->sample && !s->map && !s->mask && !s->transform && !s->headers &&
+           !s->options.validate_full && s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
+}
+
+bool cz_stages_masks(const struct cz_stages *s)
+{
+    return s->mask != NULL;
 }
 
 struct cz_stage_ctx *cz_stage_ctx_new(void)
 {
     struct cz_stage_ctx *c = cz_alloc(sizeof *c);
     c->eval = cz_eval_new();
+    cz_header_list_init(&c->headers);
     cz_buf_init(&c->value, CZ_MAX_EVAL_OUTPUT);
+    cz_buf_init(&c->masked, CZ_MAX_EVAL_OUTPUT);
     cz_buf_init(&c->key, CZ_MAX_EVAL_OUTPUT);
     cz_buf_init(&c->made, CZ_MAX_EVAL_OUTPUT);
     return c;
@@ -94,7 +114,9 @@ void cz_stage_ctx_free(struct cz_stage_ctx *c)
     if (!c)
         return;
     cz_eval_free(c->eval);
+    cz_header_list_done(&c->headers);
     cz_buf_done(&c->value);
+    cz_buf_done(&c->masked);
     cz_buf_done(&c->key);
     cz_buf_done(&c->made);
     cz_free(c);
@@ -186,20 +208,50 @@ static enum cz_err map_value(struct cz_stage_ctx *c,
     return CZ_OK;
 }
 
-/* The new value.  What the maps changed is read as a record of its own. */
+/* What the stages before have changed is read as a record of its own, in @room. */
+static void see_changed(const struct cz_stages *s,
+                        struct cz_stage_ctx *c,
+                        const struct cz_record *r,
+                        const struct cz_stage_result *ret,
+                        struct cz_record *room)
+{
+    if (ret->value.data == r->value.data && ret->key.data == r->key.data)
+        return;
+    *room = *r;
+    room->key = ret->key;
+    room->value = ret->value;
+    cz_eval_begin(c->eval, room, &s->options);
+}
+
+static enum cz_err mask(const struct cz_stages *s,
+                        struct cz_stage_ctx *c,
+                        const struct cz_record *r,
+                        struct cz_stage_result *ret,
+                        struct cz_error *err)
+{
+    struct cz_record mapped;
+    struct cz_slice value = ret->value, key = ret->key;
+    see_changed(s, c, r, ret, &mapped);
+    enum cz_err code = cz_mask_value(s->mask, c->eval, &c->masked, &value, err);
+    if (!code)
+        code = cz_mask_key(s->mask, c->eval, &c->key, &key, err);
+    ret->value_changed |= value.data != ret->value.data;
+    ret->value = value;
+    ret->key = key;
+    return code;
+}
+
+/* The new value. */
 static enum cz_err transform(const struct cz_stages *s,
                              struct cz_stage_ctx *c,
                              const struct cz_record *r,
                              struct cz_stage_result *ret,
                              struct cz_error *err)
 {
+    struct cz_record changed;
     if (!ret->value.data)
         return CZ_OK; /* a deletion stays one */
-    struct cz_record mapped = *r;
-    mapped.key = ret->key;
-    mapped.value = ret->value;
-    if (ret->value_changed || ret->key.data != r->key.data)
-        cz_eval_begin(c->eval, &mapped, &s->options);
+    see_changed(s, c, r, ret, &changed);
     struct cz_jval v;
     enum cz_err code = cz_jmespath_value(s->transform, c->eval, &v, err);
     if (code)
@@ -270,6 +322,10 @@ void cz_stages_run(const struct cz_stages *s,
     if (cz_stages_is_raw(s))
         return;
     cz_eval_begin(c->eval, r, &s->options);
+    if (s->headers && cz_headers_loop(s->headers, c->eval, r, &c->headers)) {
+        drop(ret, CZ_DROP_LOOP);
+        return;
+    }
     if (check_formats(s, c, err)) {
         fail(ret, "decode");
         return;
@@ -285,6 +341,17 @@ void cz_stages_run(const struct cz_stages *s,
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "value_map");
         return;
     }
-    if (s->transform && transform(s, c, r, ret, err))
+    if (s->mask && mask(s, c, r, ret, err)) {
+        fail(ret, err->code == CZ_E_PARSE ? "decode" : "mask");
+        return;
+    }
+    if (s->transform && transform(s, c, r, ret, err)) {
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "transform");
+        return;
+    }
+    if (s->headers && cz_headers_make(s->headers, r, &c->headers)) {
+        ret->headers_changed = true;
+        ret->headers = c->headers.out;
+        ret->headers_len = c->headers.out_len;
+    }
 }

@@ -82,8 +82,10 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 /* ---- fingerprints --------------------------------------------------------------------------- */
 
 /* Fields of the spec that change without a restart. */
-static const char *const LIVE[] = {"valid_jmespath", "value_map", "key_format", "value_format",
-                                   "validate",       "partitioning"};
+static const char *const LIVE[] = {"valid_jmespath", "sample",     "value_map",
+                                   "mask",           "mask_secret", "transform_jmespath",
+                                   "key_format",     "value_format", "validate",
+                                   "partitioning"};
 
 /* @name NULL: a file's end, which has none. */
 static bool cluster_print(struct worker *w, const struct w_mapping *m, const char *name, uint64_t *ret)

@@ -149,6 +149,16 @@ static enum cz_err open_target(struct worker *w, struct w_start *s, int32_t *cou
                           &s->producer, err);
 }
 
+/* @c NULL: that end is a file, which has none. */
+static enum cz_err cluster_id(struct worker *w, struct cz_cluster *c, char **ret, struct cz_error *err)
+{
+    struct cz_admin *admin = NULL;
+    enum cz_err code = c ? w_admin(w, c, &admin, err) : CZ_OK;
+    if (code || !c)
+        return code;
+    return cz_admin_cluster_id(admin, cz_deadline_ms(ADMIN_MS), ret, err);
+}
+
 static void run_start(struct worker *w, struct w_start *s)
 {
     struct cz_error *err = &s->error;
@@ -160,6 +170,10 @@ static void run_start(struct worker *w, struct w_start *s)
         code = open_target(w, s, counts, err);
     if (!code)
         code = w_places(w, s, err);
+    if (!code && s->spec->provenance)
+        code = cluster_id(w, s->source, &s->source_id, err);
+    if (!code && s->spec->provenance)
+        code = cluster_id(w, s->target, &s->target_id, err);
     if (!code)
         (void)fill_out(s, counts, err);
     cz_free(counts);
@@ -287,5 +301,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     cz_free(s->uid);
     cz_free(s->label);
     cz_free(s->group);
+    cz_free(s->source_id);
+    cz_free(s->target_id);
     cz_free(s);
 }

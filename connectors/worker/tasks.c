@@ -8,6 +8,7 @@
 #include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/log.h"
+#include "cz/mapping_stages.h"
 #include "cz/util.h"
 #include "worker_priv.h"
 
@@ -92,36 +93,31 @@ static void submit_start(struct worker *w, struct w_task *t)
     w_start_submit(w, s);
 }
 
-static enum cz_side_format side(enum cz_format f)
+static enum cz_err make_settings(const struct w_task *t, const struct cz_mapping_spec *spec,
+                                 int64_t generation, struct cz_task_settings *ret, struct cz_error *err)
 {
-    return f == CZ_FORMAT_RAW ? CZ_SIDE_RAW : f == CZ_FORMAT_JSON ? CZ_SIDE_JSON : CZ_SIDE_AUTO;
-}
-
-static enum cz_err make_settings(const struct cz_mapping_spec *spec, int64_t generation,
-                                 struct cz_task_settings *ret, struct cz_error *err)
-{
-    const struct cz_stages_conf conf = {
-        .filter = spec->filter,
-        .sample = {.by = spec->sample_by,
-                   .salt = spec->sample_salt,
-                   .from = spec->sample_from,
-                   .to = spec->sample_to},
-        .value_map = spec->value_map,
-        .transform = spec->transform,
-        .key_format = side(spec->key_format),
-        .value_format = side(spec->value_format),
-        .validate_full = spec->validate_full,
+    const struct cz_mapping_stages_env env = {
+        .team = t->mapping->team,
+        .name = t->mapping->name,
+        .generation = generation,
+        .source_id = t->source_id,
+        .target_id = t->target_id,
     };
     ret->partitioning = spec->partitioning;
     ret->on_error = spec->on_error;
     ret->generation = generation;
-    return cz_stages_new(&conf, &ret->stages, err);
+    return cz_mapping_stages_new(spec, &env, &ret->stages, err);
 }
 
 static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct cz_error *err)
 {
     struct cz_task_settings settings = {.dead_letter = s->dead_letter};
-    if (make_settings(s->spec, s->generation, &settings, err))
+    cz_free(t->source_id);
+    cz_free(t->target_id);
+    t->source_id = s->source_id;
+    t->target_id = s->target_id;
+    s->source_id = s->target_id = NULL; /* the task's now */
+    if (make_settings(t, s->spec, s->generation, &settings, err))
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
@@ -343,6 +339,8 @@ void w_task_drop(struct worker *w, struct w_task *t)
     cz_free(t->parts);
     cz_free(t->print);
     cz_free(t->settings_print);
+    cz_free(t->source_id);
+    cz_free(t->target_id);
     cz_free(t);
 }
 
@@ -351,7 +349,7 @@ static void update_live(struct worker *w, struct w_task *t, char *settings_print
     struct cz_task_settings s = {0};
     struct cz_error err = CZ_ERROR_INIT;
     int64_t generation = cz_json_int(t->mapping->record, "generation", 0);
-    if (make_settings(w_spec(t->mapping), generation, &s, &err)) {
+    if (make_settings(t, w_spec(t->mapping), generation, &s, &err)) {
         cz_free(settings_print);
         fail(w, t, &err);
         stop(t);

@@ -110,6 +110,7 @@ struct w_task {
     bool sticky_failure; /* no retry by itself: wait for a change or a restart */
     unsigned attempt;
     cz_time retry_at;
+    char *source_id, *target_id; /* Kafka's ids of the clusters, where provenance wants them */
     uint64_t start_seq; /* of the start under way */
     bool finished;      /* its lane says that all is done */
     /* while RUNNING or STOPPING */
@@ -313,6 +314,7 @@ struct w_start {
     struct cz_task_txn txn; /* exactly once; strings owned */
     struct cz_file_sink *sink; /* a file as target */
     struct cz_file_out **outs; /* per part */
+    char *source_id, *target_id;
     struct w_start *next;
 };
 void w_start_submit(struct worker *w, struct w_start *s);

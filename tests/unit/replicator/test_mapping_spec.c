@@ -125,11 +125,36 @@ static const struct {
      "range"},
     {"\"value_map\":{\"key:partition\":{\"1\":\"0\"}}", "/spec/value_map/key:partition/1",
      "range"},
-    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}]", "/spec/mask", "not-available"},
+    {"\"mask\":{}", "/spec/mask", "type"},
+    {"\"mask\":[5]", "/spec/mask/0", "type"},
+    {"\"mask\":[{\"path\":\"value.a\"}]", "/spec/mask/0/how", "required"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hide\"}]", "/spec/mask/0/how", "value"},
+    {"\"mask\":[{\"how\":\"hash\"}]", "/spec/mask/0/path", "required"},
+    {"\"mask\":[{\"path\":\"headers.a\",\"how\":\"hash\"}]", "/spec/mask/0/path", "value"},
+    {"\"mask\":[{\"path\":\"valuea\",\"how\":\"hash\"}]", "/spec/mask/0/path", "value"},
+    {"\"mask\":[{\"path\":\"value.\",\"how\":\"hash\"}]", "/spec/mask/0/path", "value"},
+    {"\"mask\":[{\"path\":\"value.a..b\",\"how\":\"hash\"}]", "/spec/mask/0/path", "value"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"},{\"path\":\"value.a\",\"how\":\"redact\"}]",
+     "/spec/mask/1/path", "value"},
+    {"\"mask\":[{\"path\":\"key\",\"how\":\"redact\"}]", "/spec/mask/0/how", "value"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"truncate\",\"length\":0}]", "/spec/mask/0/length", "range"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\",\"length\":3}]", "/spec/mask/0/length", "value"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\",\"salt\":3}]", "/spec/mask/0/salt", "unknown-field"},
+    {"\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}],\"value_format\":\"raw\"", "/spec/mask/0/path",
+     "value"},
+    {"\"mask\":[{\"path\":\"value\",\"how\":\"null\"}],\"value_format\":\"raw\"", "/spec/mask/0/path", "value"},
+    {"\"mask_secret\":\"0123456789abcdef\"", "/spec/mask_secret", "secret"},
     {"\"transform_jmespath\":\"value.[\"", "/spec/transform_jmespath", "jmespath"},
     {"\"transform_jmespath\":\"\"", "/spec/transform_jmespath", "range"},
     {"\"transform_jmespath\":{}", "/spec/transform_jmespath", "type"},
-    {"\"headers\":{\"remove\":[\"x\"]}", "/spec/headers", "not-available"},
+    {"\"headers\":{\"drop\":[\"x\"]}", "/spec/headers/drop", "unknown-field"},
+    {"\"headers\":{\"remove\":\"x\"}", "/spec/headers/remove", "type"},
+    {"\"headers\":{\"remove\":[5]}", "/spec/headers/remove/0", "type"},
+    {"\"headers\":{\"remove\":[\"\"]}", "/spec/headers/remove/0", "value"},
+    {"\"headers\":{\"add\":{\"x\":5}}", "/spec/headers/add/x", "type"},
+    {"\"headers\":{\"rename\":{\"x\":null}}", "/spec/headers/rename/x", "type"},
+    {"\"headers\":{\"rename\":{\"x\":\"\"}}", "/spec/headers/rename/x", "value"},
+    {"\"headers\":{\"provenance\":\"yes\"}", "/spec/headers/provenance", "type"},
     {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
     {"\"topic_policy\":\"sync\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"x\"", "/spec/topic_policy", "value"},
@@ -310,7 +335,10 @@ static void test_resolve(void **state)
     assert_string_equal(cz_json_str(r, "consumer_group", ""), "citizenk.team.a b");
     assert_true(json_equal(json_object_get(r, "value_map"), map));
     assert_null(json_object_get(json_object_get(r, "source"), "topic"));
-    assert_null(json_object_get(r, "mask"));
+    for (const struct cz_cfg_key *row = cz_mapping_table; row->name; row++) {
+        if (row->flags & CZ_CFG_LATER)
+            assert_null(json_object_get(r, row->name));
+    }
     assert_string_equal(
         cz_json_str(json_array_get(json_object_get(r, "topics"), 0), "target", ""), "out");
     assert_string_equal(cz_json_str(json_object_get(r, "producer"), "compression", ""), "lz4");

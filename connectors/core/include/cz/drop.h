@@ -13,7 +13,8 @@
     X(CZ_DROP_ERROR, "error")             /* on_error: skip */                                 \
     X(CZ_DROP_DEAD_LETTER, "dead_letter") /* on_error: dead_letter; it is in that topic */     \
     X(CZ_DROP_SAMPLE, "sample")                                                                \
-    X(CZ_DROP_GAP, "gap") /* on_gap: offsets that the source lost before they were read */
+    X(CZ_DROP_GAP, "gap") /* on_gap: offsets that the source lost before they were read */     \
+    X(CZ_DROP_LOOP, "loop") /* by its provenance it has been here before */
 enum cz_drop {
 #define X(e, name) e,
     CZ_DROP_MAP(X)

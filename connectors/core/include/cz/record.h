@@ -22,6 +22,7 @@ struct cz_record {
     int64_t timestamp_ms;
     enum cz_ts_type ts_type;
     struct cz_slice key, value;
+    const char *target; /* topic that it would go to; NULL: not known */
     /** Headers are read only when a stage asks (most never do): */
     size_t (*headers)(const struct cz_record *r, struct cz_header *out, size_t max); /* NULL: none */
     void *msg; /* the owner's handle, not for the stages */

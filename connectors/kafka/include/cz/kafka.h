@@ -48,6 +48,10 @@ CZ_MUST_USE enum cz_err cz_admin_new(struct cz_cluster *c, const char *client_id
                                      struct cz_admin **ret, struct cz_error *err);
 void cz_admin_free(struct cz_admin *a);
 
+/** Kafka's own id of the cluster. cz_free(*ret). */
+CZ_MUST_USE enum cz_err cz_admin_cluster_id(struct cz_admin *a, cz_time deadline, char **ret,
+                                            struct cz_error *err);
+
 struct cz_tp { /* topic partition with an offset; topic borrowed or owned as the function says */
     const char *topic;
     int32_t partition;

@@ -49,6 +49,7 @@ CZ_MUST_USE enum cz_err cz_producer_topic(struct cz_producer *p,
                                           struct cz_producer_topic **ret,
                                           struct cz_error *err);
 
+const char *cz_producer_topic_name(const struct cz_producer_topic *t);
 /** How many partitions the topic has, as far as known; 0: not known. @thread any */
 int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t);
 /** Somebody else has asked: take this count until the producer knows its own. */
@@ -78,7 +79,8 @@ struct cz_send {
     void *msg;         /* source record, whose headers are sent along; they stay with it when the
                           send fails. NULL: none */
     bool shared;       /* msg is sent more than once: copy its headers instead of moving them */
-    const struct cz_header *headers; /* extra headers after those of msg */
+    bool own_headers;  /* `headers` are all; those of msg stay where they are */
+    const struct cz_header *headers; /* else: extra ones after those of msg */
     size_t headers_len;
     void *opaque;
 };

@@ -56,6 +56,10 @@ struct cz_mapping_spec {
     char *sample_by, *sample_salt;   /* NULL: all pass */
     char *value_map_ref; /* name of a value-map object, maybe with {{topic}}; NULL: inline or none */
     json_t *value_map;   /* inline; NULL when none or a name */
+    json_t *mask;        /* a list, see cz/mask.h */
+    char *mask_secret;   /* a reference */
+    json_t *headers_add, *headers_remove, *headers_rename; /* see cz/headers.h */
+    bool provenance;
     enum cz_partitioning partitioning;
     bool create_topics; /* topic_policy: create */
     enum cz_on_error on_error;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** The stages of a mapping, from a record to what becomes of it:
- *  decode → filter → sample → value map → transform → partition.  A mapping that needs no decoding never parses, and its
- *  bytes pass through without a copy.  `struct cz_stages` is compiled once per mapping generation,
+ *  loop guard → decode → filter → sample → value map → mask → transform → headers → partition.  Masks stand before the
+ *  transform, so that it can copy nothing that is not masked; filter and sample see the source's
+ *  record.  A mapping that needs no decoding never parses, and its bytes pass through without a copy.  `struct cz_stages` is compiled once per mapping generation,
  *  immutable and reference counted; the per-lane memory is in `struct cz_stage_ctx`.
  *  Used by the worker, and by anything that shows what the worker would do (preview, tests).
  *  @thread any for cz_stages; a ctx and its results belong to one thread */
@@ -13,7 +14,9 @@
 
 #include "cz/drop.h"
 #include "cz/error.h"
+#include "cz/headers.h"
 #include "cz/jmespath.h"
+#include "cz/mask.h"
 #include "cz/record.h"
 
 /** A share of the entities, by hash: those whose place of CZ_SAMPLE_UNITS is in [from, to). */
@@ -28,8 +31,10 @@ struct cz_stages_conf {
     struct cz_sample_conf sample;
     const json_t *value_map; /* {"key":{…},"value.a.b":{…},"key:partition":{…}}; NULL: none.
                               * {"topics":{"A":{…}}}: a map of their own for records of topic A */
-    const char *transform;   /* JMESPath of the new value, over the mapped record; NULL: none.  A
+    struct cz_mask_conf mask; /* key_json is the stages' to fill in */
+    const char *transform;   /* JMESPath of the new value, over the masked record; NULL: none.  A
                               * tombstone passes as it is; a null result is an error. */
+    struct cz_headers_conf headers;
     enum cz_side_format key_format, value_format;
     bool validate_full;
 };
@@ -41,6 +46,8 @@ struct cz_stages *cz_stages_ref(struct cz_stages *s);
 void cz_stages_unref(struct cz_stages *s); /* NULL allowed */
 /** Nothing to do: every record passes as it is. */
 bool cz_stages_is_raw(const struct cz_stages *s);
+/** Something is masked, so the source's record must not get to the target by another way either. */
+bool cz_stages_masks(const struct cz_stages *s);
 
 struct cz_stage_ctx;
 struct cz_stage_ctx *cz_stage_ctx_new(void);
@@ -51,10 +58,14 @@ enum cz_verdict { CZ_VERDICT_PASS, CZ_VERDICT_DROP, CZ_VERDICT_ERROR };
 struct cz_stage_result {
     enum cz_verdict verdict;
     enum cz_drop drop;  /* DROP */
-    const char *stage;  /* ERROR: "decode", "filter", "sample", "value_map", "transform" */
+    const char *stage;  /* ERROR: "decode", "filter", "sample", "value_map", "mask",
+                         * "transform" */
     struct cz_slice key, value; /* PASS: what to send; valid until the next run of this ctx */
     bool value_changed; /* value is not the record's own bytes */
     int32_t partition;  /* PASS: chosen by the key map, or -1 */
+    bool headers_changed; /* PASS: to be sent with `headers`, else with the record's own */
+    const struct cz_header *headers; /* valid as key and value are; may point into the record */
+    size_t headers_len;
 };
 /** Run the stages over a record. ERROR: the reason is in @err (filled; may not be NULL). */
 void cz_stages_run(const struct cz_stages *s,

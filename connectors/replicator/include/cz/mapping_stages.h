@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** The compiled stages of a mapping, see cz/stages.h.  @thread any */
+#ifndef CZ_MAPPING_STAGES_H
+#define CZ_MAPPING_STAGES_H
+
+#include "cz/mapping_spec.h"
+
+/** What the spec does not say. */
+struct cz_mapping_stages_env {
+    const char *team, *name;
+    int64_t generation;
+    /* Kafka's own ids of the clusters, for provenance; NULL (nobody asks Kafka): their names */
+    const char *source_id, *target_id;
+    const json_t *value_map; /* of spec->value_map_ref; NULL: what the (resolved) spec holds */
+};
+struct cz_stages;
+/** Secrets are resolved here, by this process; one that cannot be had is an error that names it. */
+CZ_MUST_USE enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
+                                              const struct cz_mapping_stages_env *env,
+                                              struct cz_stages **ret,
+                                              struct cz_error *err);
+
+#endif

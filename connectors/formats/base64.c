@@ -7,7 +7,7 @@
 static const char alphabet[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-void cz__base64_add(struct cz_buf *out, const char *p, size_t n)
+void cz_base64_add(struct cz_buf *out, const char *p, size_t n)
 {
     const unsigned char *s = (const unsigned char *)p;
     size_t size = (n + 2) / 3 * 4;

@@ -48,7 +48,7 @@ add_side(struct cz_file_codec *c, struct cz_buf *out, const char *name, struct c
         cz_buf_add_json_string(out, s.data, s.len);
     } else {
         cz_buf_addc(out, '"');
-        cz__base64_add(out, s.data, s.len);
+        cz_base64_add(out, s.data, s.len);
         cz_buf_addf(out, "\",\"%s_encoding\":\"base64\"", name);
     }
 }

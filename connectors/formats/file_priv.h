@@ -4,6 +4,7 @@
 #define CZ_FILE_PRIV_H
 
 #include "cz/arena.h"
+#include "cz/base64.h"
 #include "cz/file_record.h"
 #include "cz/json_doc.h"
 
@@ -18,7 +19,6 @@ struct cz_file_codec {
 
 /** All headers of @r into c->headers; how many. */
 size_t cz__file_headers(struct cz_file_codec *c, const struct cz_record *r);
-void cz__base64_add(struct cz_buf *out, const char *p, size_t n);
 /** Strict: alphabet of RFC 4648 4, padded, no blanks. @out has room for n / 4 * 3. */
 bool cz__base64_read(const char *s, size_t n, char *out, size_t *ret_len);
 

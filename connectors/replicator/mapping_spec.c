@@ -281,6 +281,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->headers_rename = json_incref(raw->headers.rename);
     s->provenance = raw->headers.provenance;
     s->mask = json_incref(raw->mask);
+    s->tests = json_incref(raw->tests);
     s->mask_secret = take(&raw->mask_secret);
     s->partitioning = (enum cz_partitioning)raw->partitioning;
     s->create_topics = raw->topic_policy == 1;
@@ -349,6 +350,7 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     cz_free(s->value_map_ref);
     json_decref(s->value_map);
     json_decref(s->mask);
+    json_decref(s->tests);
     json_decref(s->headers_add);
     json_decref(s->headers_remove);
     json_decref(s->headers_rename);
@@ -418,6 +420,7 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
         if (row->flags & CZ_CFG_LATER) /* at its default, or it would have been refused */
             (void)json_object_del(out, row->name);
     }
+    (void)json_object_del(out, "tests"); /* were run when it was saved */
     resolve_end(out, "source", s->source_cluster);
     resolve_end(out, "target", s->target_cluster);
     (void)json_object_set_new(out, "topics", resolved_pairs(s));

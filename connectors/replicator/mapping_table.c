@@ -204,6 +204,10 @@ static const struct cz_cfg_key producer_table[] = {
     "{\"type\":\"string\"},\"how\":{\"enum\":[\"hash\",\"redact\",\"truncate\",\"null\"]},"       \
     "\"length\":{\"type\":\"integer\",\"minimum\":1,\"maximum\":1000}},"                        \
     "\"required\":[\"path\",\"how\"],\"additionalProperties\":false}}"
+#define TESTS_SCHEMA                                                                           \
+    "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"name\":"             \
+    "{\"type\":\"string\"},\"input\":{\"type\":\"object\"},\"expect\":{\"type\":\"object\"}},"   \
+    "\"required\":[\"name\",\"input\",\"expect\"],\"additionalProperties\":false}}"
 #define START_SCHEMA                                                                           \
     "{\"oneOf\":[{\"enum\":[\"committed\",\"earliest\",\"latest\"]},"                          \
     "{\"type\":\"object\",\"properties\":{\"timestamp\":{\"type\":[\"string\",\"integer\"]}}," \
@@ -476,11 +480,14 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .doc = "Settings of the writer."},
     {.name = "tests",
      .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
      .offset = AT(tests),
      .def = "[]",
-     .schema = "{\"type\":\"array\"}",
+     .parse = cz__check_tests,
+     .schema = TESTS_SCHEMA,
      .group = "Stages",
-     .doc = "Examples that are checked when the mapping is saved."},
+     .doc = "Examples {name, input, expect} that are run when the mapping is saved, by the worker's "
+            "own stages: a record {key, value, headers, topic, partition, offset, timestamp}, and "
+            "what must become of it: passed, dropped (true or a reason) or error (true or a stage), "
+            "and its key, value, headers, partition. A mapping whose test fails is not accepted."},
     {0},
 };

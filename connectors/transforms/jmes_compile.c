@@ -229,6 +229,7 @@ enum cz_err cz_jmespath_compile(const char *text,
     if (copy) {
         memcpy(copy, text, len);
         copy[len] = '\0';
+        x->text = copy;
         rc = cz__parse(x, copy, (uint32_t)len, err);
     }
     if (rc == CZ_OK && (!copy || !cz__rewrite(x)))

@@ -28,6 +28,13 @@ static const uint8_t power[CZ__T_COUNT] = {
     [CZ__T_LPAREN] = 60,
 };
 
+/* @n is all that stands from @begin up to the token at hand. */
+static void span(const struct parser *p, node n, uint32_t begin)
+{
+    n->pos_begin = begin;
+    n->pos_end = p->tok.pos;
+}
+
 /* All parse functions return NULL after filling p->err. */
 static node expression(struct parser *p, unsigned min_power);
 
@@ -498,9 +505,14 @@ static node expression(struct parser *p, unsigned min_power)
     }
     struct list l = {0};
     int last = -1;
+    uint32_t begin = p->tok.pos;
     node left = prefix(p);
-    while (left && power[p->tok.type] > min_power)
+    while (left && power[p->tok.type] > min_power) {
+        span(p, left, begin);
         left = infix(p, left, &last, &l);
+    }
+    if (left)
+        span(p, left, begin);
     p->recursion--;
     return left;
 }

@@ -105,6 +105,7 @@ struct cz__node {
     uint16_t depth; /* of the tree below, for the bound */
     uint32_t n;
     uint32_t pos;
+    uint32_t pos_begin, pos_end; /* of a whole expression in the text; both 0: not one */
     struct cz__node **kids;
     union {
         struct cz_jval val; /* FIELD: the name; LITERAL */
@@ -133,6 +134,7 @@ extern const struct cz_slice cz__member_names[CZ__M_COUNT];
 
 struct cz_jmespath {
     struct cz_arena arena;
+    const char *text; /* in the arena */
     struct cz__node *tree; /* as parsed: the reference */
     struct cz__node *fast; /* paths from the root are slots */
     struct cz_json_trie root;

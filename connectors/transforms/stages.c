@@ -355,3 +355,12 @@ void cz_stages_run(const struct cz_stages *s,
         ret->headers_len = c->headers.out_len;
     }
 }
+
+json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r)
+{
+    json_t *why = NULL;
+    cz_eval_begin(c->eval, r, &s->options);
+    if (s->filter && cz_jmespath_explain(s->filter, c->eval, &why, NULL))
+        return NULL;
+    return why;
+}

@@ -89,7 +89,7 @@ republish_users(struct cz__attempt *a, const struct cz__put *p, struct cz_error 
         char *at =
             p->origin.fixed ? cz_strdup(p->origin.fixed) : cz_strf("%s/spec", p->origin.base);
         struct cz__origin o = {.base = "", .fixed = at, .what = what};
-        code = cz__republish_mapping(a, &l.items[i], &o, err);
+        code = cz__republish_mapping(a, &l.items[i], &o, true, err);
     }
     cz_resource_list_done(&l);
     return code;
@@ -270,7 +270,7 @@ enum cz_err cz__apply_override(struct cz__attempt *a,
         return code;
     if (cz__noted(a, &r, CZ_OP_OVERRIDE) && r.kind == CZ_KIND_MAPPING) {
         struct cz__origin o = {.base = ""};
-        code = cz__republish_mapping(a, &r, &o, err);
+        code = cz__republish_mapping(a, &r, &o, false, err);
     }
     if (code == CZ_OK)
         *ret = r;

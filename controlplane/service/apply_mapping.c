@@ -3,6 +3,7 @@
  *  config topic. */
 #include <string.h>
 
+#include "cz/mapping_tests.h"
 #include "service_priv.h"
 
 /* Room for v, revision, epoch and the key beside the value. */
@@ -196,6 +197,17 @@ check_value_map(struct checking *c, const struct cz_mapping_spec *spec, struct c
     return CZ_OK;
 }
 
+/** The mapping's own tests, with the value map that it would have. */
+static void run_tests(struct checking *c, const struct cz_mapping_spec *spec)
+{
+    const struct cz_mapping_stages_env env = {
+        .team = c->p->team, .name = c->p->name, .value_map = c->value_map};
+    struct cz_report rep = CZ_REPORT_INIT;
+    cz_mapping_tests_run(spec, &env, "/spec", &rep);
+    c->problems |= !cz_report_ok(&rep);
+    cz__move_problems(c->a, &c->p->origin, &rep);
+}
+
 /** Everything that can be said about the document; *ret NULL when there were problems. */
 static enum cz_err
 check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error *err)
@@ -214,6 +226,8 @@ check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error 
         code = check_value_map(c, spec, err);
     if (code == CZ_OK && spec)
         check_topics(c, spec);
+    if (code == CZ_OK && spec && !c->problems)
+        run_tests(c, spec);
     if (code || c->problems) {
         cz_mapping_spec_free(spec);
         spec = NULL;
@@ -341,10 +355,11 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
 }
 
 /** Nothing of the document changed, so topics are not looked at again: a mapping whose topic
- * has gone can still be paused. */
+ * has gone can still be paused.  @test its value map did change. */
 enum cz_err cz__republish_mapping(struct cz__attempt *a,
                                   const struct cz_resource *r,
                                   const struct cz__origin *o,
+                                  bool test,
                                   struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
@@ -358,6 +373,8 @@ enum cz_err cz__republish_mapping(struct cz__attempt *a,
     if (!ok)
         return CZ_OK;
     enum cz_err code = check_value_map(&c, spec, err);
+    if (code == CZ_OK && !c.problems && test)
+        run_tests(&c, spec);
     if (code == CZ_OK && !c.problems)
         code = publish_mapping(a, r, spec, c.value_map, o, err);
     cz_mapping_spec_free(spec);

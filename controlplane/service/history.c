@@ -115,7 +115,7 @@ cz_service_change(struct cz_service *s, int64_t seq, json_t **ret, struct cz_err
         if (l.items[i].op == CZ_OP_DELETE)
             (void)json_object_set_new(o, "document", json_null());
         json_t *changes =
-            cz__json_diff(before, l.items[i].op == CZ_OP_DELETE ? NULL : l.items[i].doc);
+            cz_json_diff(before, l.items[i].op == CZ_OP_DELETE ? NULL : l.items[i].doc);
         (void)json_object_set_new(o, "changes", changes);
         json_decref(before);
         (void)json_array_append_new(objects, o);
@@ -202,7 +202,7 @@ enum cz_err cz_service_diff(struct cz_service *s,
     if (code == CZ_OK)
         code = document_of(s, team, kind, name, to, &b, err);
     if (code == CZ_OK) {
-        *ret = json_pack("{s:o}", "changes", cz__json_diff(a, b));
+        *ret = json_pack("{s:o}", "changes", cz_json_diff(a, b));
         cz_json_set_i64(*ret, "from", from);
         cz_json_set_i64(*ret, "to", to);
     }

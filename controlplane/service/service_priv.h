@@ -243,6 +243,7 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
 enum cz_err cz__republish_mapping(struct cz__attempt *a,
                                   const struct cz_resource *r,
                                   const struct cz__origin *o,
+                                  bool test,
                                   struct cz_error *err);
 /** Does the spec of a mapping name this value map, also as the one of a source topic? */
 bool cz__uses_value_map(const json_t *spec, const char *name);
@@ -352,8 +353,6 @@ enum cz_err
 cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
 void cz__snapshot_give(struct cz_service *s, struct cz__snapshot *sn);
 void cz__snapshot_free(struct cz__snapshot *sn);
-/** Changes from @from to @to as a list of {"op","pointer","from","to"} (json_diff.c). */
-json_t *cz__json_diff(const json_t *from, const json_t *to);
 struct cz_change_meta cz__meta(const struct cz_caller *who,
                                const char *team,
                                const char *action,

@@ -171,7 +171,7 @@ static const struct {
     {"\"producer\":{\"linger_ms\":-1}", "/spec/producer/linger_ms", "range"},
     {"\"producer\":{\"linger_ms\":1001}", "/spec/producer/linger_ms", "range"},
     {"\"producer\":{\"acks\":0}", "/spec/producer/acks", "unknown-field"},
-    {"\"tests\":[{\"name\":\"x\"}]", "/spec/tests", "not-available"},
+    {"\"tests\":[{\"name\":\"x\"}]", "/spec/tests/0/input", "type"},
     {"\"topics\":[{\"source\":\"x\"}]", "/spec/source/topic", "both"},
     {"\"topics\":{}", "/spec/topics", "type"},
     {"\"frobnicate\":1", "/spec/frobnicate", "unknown-field"},

@@ -224,6 +224,40 @@ static void test_created_topics_may_be_missing(void **state)
                 "'topic_policy':'create','on_error':{'dead_letter':'missing2'}}}"));
 }
 
+#define TESTS(want)                                                                            \
+    ",'value_map':'ids','tests':[{'name':'good','input':{'value':{}},'expect':{'passed':true}},"  \
+    "{'name':'mapped','input':{'value':{'id':1}},'expect':{'value':{'id':" want "}}}]"
+
+/** Nothing is stored while a test of a mapping fails, also when it fails by a change of the value
+ * map or of the template. */
+static void test_mapping_tests(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'value.id':{'1':10}}}"));
+    problem(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(TESTS("11"))), "/spec/tests/1", "test-failed");
+    assert_non_null(strstr(f->rep.items[0].message, "\"mapped\" failed: value/id is 10, not 11"));
+    assert_int_equal(f->rep.len, 1);
+    assert_null(get(f, CZ_KIND_MAPPING, "m"));
+    problem(f,
+            put_with(f, CZ_KIND_MAPPING, "m", MAPPING(TESTS("11")),
+                     (struct cz_write){.dry_run = true}),
+            "/spec/tests/1", "test-failed");
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(TESTS("10"))));
+    json_t *record = published_mapping(f, "m");
+    assert_null(json_object_get(json_object_get(record, "spec"), "tests"));
+    json_decref(record);
+    problem(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'value.id':{'1':12}}}"), "/spec", "test-failed");
+    assert_non_null(strstr(f->rep.items[0].message, "mapping \"m\""));
+    must(f, put(f, CZ_KIND_TEMPLATE, "t",
+                "{'spec':{'variables':{'X':{}},'mappings':[{'name':'{{X}}','spec':{'source':{'cluster':"
+                "'source','topic':'orders'},'target':{'cluster':'target','topic':'{{X}}'},'tests':[{'name':"
+                "'n','input':{'value':'{{X}}'},'expect':{'value':'a'}}]}}]}}"));
+    must(f, put(f, CZ_KIND_INSTANCE, "a", "{'spec':{'template':'t','vars':{'X':'a'}}}"));
+    problem(f, put(f, CZ_KIND_INSTANCE, "b", "{'spec':{'template':'t','vars':{'X':'b'}}}"), "/spec/vars",
+            "test-failed");
+    assert_null(get(f, CZ_KIND_MAPPING, "b"));
+}
+
 static void test_get_edit_put(void **state)
 {
     struct fixture *f = *state;
@@ -498,6 +532,7 @@ int main(void)
         T(test_life),
         T(test_preconditions),
         T(test_created_topics_may_be_missing),
+        T(test_mapping_tests),
         T(test_get_edit_put),
         T(test_patch),
         T(test_dry_run),

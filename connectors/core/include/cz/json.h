@@ -31,6 +31,9 @@ void cz_json_set_str(json_t *obj, const char *key, const char *v);
 void cz_json_set_i64(json_t *obj, const char *key, int64_t v); /* as string */
 /** RFC 7396 merge patch. New reference. */
 json_t *cz_json_merge_patch(const json_t *target, const json_t *patch);
+/** What differs, as a list of {"op":"add|remove|replace","pointer","from"?,"to"?}; NULL: nothing
+ *  there. New reference. */
+json_t *cz_json_diff(const json_t *from, const json_t *to);
 /** Must run once in main before any thread (jansson's hash seed). */
 void cz_json_init(void);
 

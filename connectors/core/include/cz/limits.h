@@ -24,6 +24,7 @@
 #define CZ_DEFAULT_PAGE 100
 #define CZ_MAX_PROBLEMS 100          /* entries of one problem report */
 #define CZ_MAX_VALUE_MAP_ENTRIES 10000
+#define CZ_MAX_MAPPING_TESTS 100     /* entries of mapping.spec.tests */
 #define CZ_MAX_MASKS 1000            /* entries of mapping.spec.mask */
 #define CZ_MAX_CLI_FILE (16 * 1024 * 1024)   /* a file of documents that the CLI reads */
 #define CZ_MAX_CLI_ANSWER (64 * 1024 * 1024) /* an answer of the REST API that the CLI reads */

@@ -60,6 +60,7 @@ struct cz_mapping_spec {
     char *mask_secret;   /* a reference */
     json_t *headers_add, *headers_remove, *headers_rename; /* see cz/headers.h */
     bool provenance;
+    json_t *tests; /* a list, see cz/mapping_tests.h; not in a resolved spec */
     enum cz_partitioning partitioning;
     bool create_topics; /* topic_policy: create */
     enum cz_on_error on_error;

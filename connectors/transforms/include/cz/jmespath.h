@@ -20,6 +20,7 @@
 #ifndef CZ_JMESPATH_H
 #define CZ_JMESPATH_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -98,6 +99,13 @@ CZ_MUST_USE enum cz_err cz_jmespath_value(const struct cz_jmespath *x,
                                           struct cz_eval *e,
                                           struct cz_jval *ret,
                                           struct cz_error *err);
+/** Why is the expression true or false of the record: the parts of && and || that decide, as
+ *  [{"expression","value","operands":[{"expression","value"}]}], with operands of comparisons and
+ *  functions that are no literals.  Slow: for preview and tests of mappings. New reference. */
+CZ_MUST_USE enum cz_err cz_jmespath_explain(const struct cz_jmespath *x,
+                                            struct cz_eval *e,
+                                            json_t **ret,
+                                            struct cz_error *err);
 /** The record's value (or key) as an indexed document, made at most once per record;
  *  *ret is NULL when it is null or plain text (format raw; a key of format auto that is no JSON).
  *  Its structure has been checked. Borrowed until the next begin. */

@@ -74,4 +74,8 @@ void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_result *ret,
                    struct cz_error *err);
 
+/** Why the filter drops or passes the record, see cz_jmespath_explain(); NULL: there is no filter, or
+ *  it fails. Ends the results of the run before. New reference. */
+json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r);
+
 #endif

@@ -2,7 +2,8 @@
 /** Difference of two JSON documents as a flat list, one entry per place that differs. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "cz/json.h"
+#include "cz/report.h"
 
 static void
 add(json_t *out, const char *op, const char *at, const json_t *from, const json_t *to)
@@ -61,7 +62,7 @@ static void diff(json_t *out, char *at, const json_t *from, const json_t *to)
         add(out, "replace", at, from, to);
 }
 
-json_t *cz__json_diff(const json_t *from, const json_t *to)
+json_t *cz_json_diff(const json_t *from, const json_t *to)
 {
     json_t *out = json_array();
     char at[CZ_POINTER_SIZE] = "";

@@ -124,10 +124,10 @@ static void put(struct cz_tp *tp, const struct cz_offset_record *r)
     tp->metadata = cz_position_text(&p);
 }
 
-/* Copied at least once since? Then the group knows better. */
+/* Copied at least once since, or moved by an operator? Then the group knows better. */
 static bool record_counts(const struct w_start *s, const struct cz_tp *tp, const struct cz_offset_record *r)
 {
-    if (r->offset < 0)
+    if (r->offset < 0 || (tp->offset >= 0 && cz_streq(tp->metadata, CZ_POSITION_MOVED)))
         return false;
     return s->spec->exactly_once ? generation_of(tp, 'g') <= r->position.generation : generation_of(tp, 'x') >= 0;
 }

@@ -76,6 +76,8 @@ HANDLER(cz__rest_pause); /* mappings.c */
 HANDLER(cz__rest_resume);
 HANDLER(cz__rest_restart);
 HANDLER(cz__rest_status);
+HANDLER(cz__rest_offsets); /* offsets.c */
+HANDLER(cz__rest_move_offsets);
 HANDLER(cz__rest_revisions); /* revisions.c */
 HANDLER(cz__rest_diff);
 HANDLER(cz__rest_restore);

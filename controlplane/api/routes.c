@@ -57,6 +57,7 @@ static const struct cz_http_param mapping_list_query[] = {
     {0},
 };
 static const struct cz_http_param write_query[] = {DRY_RUN, COMMENT, WAIT, {0}};
+static const struct cz_http_param move_query[] = {DRY_RUN, COMMENT, {0}};
 static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
 
 #define CHANGE_FILTERS                                                                         \
@@ -205,6 +206,13 @@ const struct cz_http_route cz_api_routes[] = {
     ACTION("pause", cz__rest_pause, "Pause", "Pause: position kept, spec untouched"),
     ACTION("resume", cz__rest_resume, "Empty", "End the pause"),
     ACTION("restart", cz__rest_restart, "Empty", "Stop and start its tasks"),
+    {"GET", ONE("mappings") "/offsets", cz__rest_offsets, 0, "mapping.read", NULL,
+     NULL, "MappingOffsets", 0, "mappings", "mappingOffsets",
+     "Its committed positions beside the ends of the log, asked from Kafka", CZ_KIND_MAPPING},
+    {"POST", ONE("mappings") "/offsets", cz__rest_move_offsets, CHANGING, "mapping.operate",
+     move_query,
+     "OffsetMove", "OffsetsMoved", 0, "mappings", "moveMappingOffsets",
+     "Move the positions of a mapping that is paused or disabled", CZ_KIND_MAPPING},
 
     {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
      "Verify", "VerifyReport", 0, "mappings", "verifyMapping",

@@ -51,6 +51,7 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_pause,
     &cz_cmd_resume,
     &cz_cmd_restart,
+    &cz_cmd_offsets,
     &cz_cmd_history,
     &cz_cmd_rollback,
     &cz_cmd_restore,

@@ -7,7 +7,7 @@
  *  ends is run again, while one that has not ended goes on. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "offsets_priv.h"
 
 #define CHANGES_PER_LOOK 500
 
@@ -17,6 +17,7 @@ static json_t *without_pause(const json_t *override)
     cz_json_set_str(o, "restart", cz_json_str(override, "restart", NULL));
     cz_json_set_str(o, "switched_on", cz_json_str(override, "switched_on", NULL));
     cz_json_set_str(o, "run", cz_json_str(override, "run", NULL));
+    cz_json_set_str(o, "offsets_moved", cz_json_str(override, "offsets_moved", NULL));
     return o;
 }
 
@@ -46,7 +47,7 @@ json_t *cz__override_json(const json_t *override)
 struct request {
     const char *team, *name, *reason;
     int64_t until_ms;
-    enum { PAUSE, RESUME, RESTART, END } what;
+    enum { PAUSE, RESUME, RESTART, MOVED, END } what;
 };
 
 static bool finished(const struct cz__attempt *a, const struct cz_resource *cur)
@@ -78,6 +79,10 @@ static json_t *new_override(const struct cz__attempt *a,
         cz_json_set_i64(o, "restart", cz_tx_seq(a->tx));
         if (finished(a, cur))
             cz_json_set_i64(o, "run", cz_tx_seq(a->tx));
+        return o;
+    case MOVED:
+        o = old ? json_deep_copy(old) : json_object();
+        cz_json_set_i64(o, "offsets_moved", cz_tx_seq(a->tx));
         return o;
     case RESUME:
     case END:
@@ -175,6 +180,24 @@ enum cz_err cz_service_restart(struct cz_service *s,
 {
     struct request r = {.team = team, .name = name, .what = RESTART};
     return run(s, who, w, "mapping.restart", &r, ret, err);
+}
+
+enum cz_err cz__note_offsets_moved(struct cz_service *s,
+                                   const struct cz_caller *who,
+                                   const char *comment,
+                                   const char *team,
+                                   const char *name,
+                                   int64_t *ret_seq,
+                                   struct cz_error *err)
+{
+    struct request r = {.team = team, .name = name, .what = MOVED};
+    struct cz_write w = {.comment = comment};
+    struct cz_write_result result = {0};
+    enum cz_err code = run(s, who, &w, "mapping.offsets.move", &r, &result, err);
+    if (code == CZ_OK)
+        *ret_seq = result.seq;
+    cz_write_result_done(&result);
+    return code;
 }
 
 /* ---- overrides that end --------------------------------------------------------------------

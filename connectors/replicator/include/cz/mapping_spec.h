@@ -86,6 +86,10 @@ char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic);
  *  none). New reference. */
 json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
                                 const char *name, const json_t *value_map);
+/** Metadata of a position that an operator moved: newer than what the offsets topic of exactly-once
+ *  says, and `on_change` is answered. */
+#define CZ_POSITION_MOVED "moved"
+
 /** "citizenk.<team>.<name>" with characters that group names cannot bear replaced. cz_free. */
 char *cz_mapping_default_group(const char *team, const char *name);
 

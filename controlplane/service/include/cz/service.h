@@ -162,6 +162,15 @@ CZ_MUST_USE enum cz_err cz_service_put_set(struct cz_service *s, const struct cz
                                            const struct cz_write *w, const char *team,
                                            const struct cz_set *set, struct cz_write_result *ret,
                                            struct cz_report *rep, struct cz_error *err);
+/** Move the positions of a mapping that does not run (else CZ_E_CONFLICT), and write it to its history.
+ *  @body {"to": "earliest" | "latest" | {"timestamp": …} | {"offsets": {"0": "42"}} | {"shift": n},
+ *         "topic"?, "partitions"?: [n]}; @w dry_run, comment, if_match
+ *  @param ret {"group","cluster","delivery","dry_run","moved":[{"topic","partition","from","to",
+ *         "change"}],"seq"} */
+CZ_MUST_USE enum cz_err cz_service_move_offsets(struct cz_service *s, const struct cz_caller *who,
+                                                const struct cz_write *w, const char *team,
+                                                const char *name, const json_t *body, json_t **ret,
+                                                struct cz_report *rep, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *who,
                                             const char *team, json_t **ret, struct cz_error *err);
 /** For the scheduler, about once a second on the leader: resume what is paused until a moment that
@@ -216,6 +225,10 @@ bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline
  *  "lag","lag_partitions_unknown","rates":{…},"delay_ms":{"p50","p99"},"totals":{…}} */
 CZ_MUST_USE enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name,
                                           json_t **ret, struct cz_error *err);
+/** Asks Kafka: {"group":null|"g","cluster","delivery","can_be_moved","partitions":[{"topic",
+ *  "partition","committed","start","end","lag","error"?}]}; null: never, or not known. */
+CZ_MUST_USE enum cz_err cz_service_offsets(struct cz_service *s, const char *team, const char *name,
+                                           json_t **ret, struct cz_error *err);
 /** {"items":[{"id","host","version","rest","state":"alive|suspect|gone","age_ms","started","applied",
  *   "epoch","tasks","capacity","files","lease_ms"}],"seq"} */
 CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);

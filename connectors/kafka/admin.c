@@ -382,6 +382,36 @@ enum cz_err cz_admin_create_topic(struct cz_admin *a,
     return code;
 }
 
+enum cz_err cz_admin_grow_topic(struct cz_admin *a,
+                                const char *topic,
+                                int32_t partitions,
+                                cz_time deadline,
+                                struct cz_error *err)
+{
+    char text[256];
+    rd_kafka_NewPartitions_t *p =
+        rd_kafka_NewPartitions_new(topic, (size_t)partitions, text, sizeof(text));
+    if (!p)
+        return cz_fail(err, CZ_E_INVALID, "grow topic %s: %s", topic, text);
+    struct cz__call call;
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, deadline, err);
+    if (!code) {
+        rd_kafka_event_t *event = NULL;
+        rd_kafka_CreatePartitions(call.rk, &p, 1, call.options, call.queue);
+        code = cz__call_wait(&call, "grow topic", &event, err);
+        if (!code) {
+            size_t n = 0;
+            const rd_kafka_topic_result_t **r = rd_kafka_CreatePartitions_result_topics(
+                rd_kafka_event_CreatePartitions_result(event), &n);
+            code = topic_result(r, n, RD_KAFKA_RESP_ERR_NO_ERROR, "grow", topic, err);
+            rd_kafka_event_destroy(event);
+        }
+        cz__call_done(&call);
+    }
+    rd_kafka_NewPartitions_destroy(p);
+    return code;
+}
+
 enum cz_err cz_admin_delete_topic(struct cz_admin *a,
                                   const char *name,
                                   cz_time deadline,

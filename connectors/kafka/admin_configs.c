@@ -100,6 +100,62 @@ enum cz_err cz_admin_topic_own_configs(struct cz_admin *a,
     return code;
 }
 
+static enum cz_err add_changes(rd_kafka_ConfigResource_t *r,
+                               const struct cz_config_change *changes,
+                               size_t n,
+                               const char *topic,
+                               struct cz_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        rd_kafka_error_t *bad = rd_kafka_ConfigResource_add_incremental_config(
+            r, changes[i].key,
+            changes[i].value ? RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET : RD_KAFKA_ALTER_CONFIG_OP_TYPE_DELETE,
+            changes[i].value);
+        if (bad)
+            return cz__kafka_fail_take(err, bad, "configuration of topic %s: %s", topic, changes[i].key);
+    }
+    return CZ_OK;
+}
+
+static enum cz_err altered(rd_kafka_event_t *event, const char *topic, struct cz_error *err)
+{
+    size_t n = 0;
+    const rd_kafka_ConfigResource_t **r = rd_kafka_IncrementalAlterConfigs_result_resources(
+        rd_kafka_event_IncrementalAlterConfigs_result(event), &n);
+    rd_kafka_resp_err_t e = n == 1 ? rd_kafka_ConfigResource_error(r[0]) : RD_KAFKA_RESP_ERR__FAIL;
+    if (!e)
+        return CZ_OK;
+    const char *text = n == 1 ? rd_kafka_ConfigResource_error_string(r[0]) : NULL;
+    return cz__kafka_fail(err, e, "configuration of topic %s%s%s", topic, text ? ": " : "", text ? text : "");
+}
+
+enum cz_err cz_admin_set_topic_configs(struct cz_admin *a,
+                                       const char *topic,
+                                       const struct cz_config_change *changes,
+                                       size_t n,
+                                       cz_time deadline,
+                                       struct cz_error *err)
+{
+    struct cz__call call;
+    enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS, deadline, err);
+    if (code)
+        return code;
+    rd_kafka_ConfigResource_t *ask = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
+    rd_kafka_event_t *event = NULL;
+    code = add_changes(ask, changes, n, topic, err);
+    if (!code) {
+        rd_kafka_IncrementalAlterConfigs(call.rk, &ask, 1, call.options, call.queue);
+        code = cz__call_wait(&call, "topic configuration", &event, err);
+    }
+    rd_kafka_ConfigResource_destroy(ask);
+    if (!code) {
+        code = altered(event, topic, err);
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(&call);
+    return code;
+}
+
 void cz_admin_configs_free(char **configs)
 {
     for (size_t i = 0; configs && configs[i]; i++)

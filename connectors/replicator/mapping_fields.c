@@ -379,13 +379,3 @@ void cz__check_format(const json_t *v, void *field, const char *pointer, struct 
     if (cz_streq(json_string_value(v), "avro"))
         not_yet(pointer, rep, "avro");
 }
-
-void cz__check_topic_policy(const json_t *v,
-                            void *field,
-                            const char *pointer,
-                            struct cz_report *rep)
-{
-    (void)field;
-    if (cz_streq(json_string_value(v), "sync"))
-        not_yet(pointer, rep, "sync");
-}

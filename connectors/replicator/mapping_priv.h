@@ -108,10 +108,6 @@ void cz__check_sample_by(const json_t *v,
                          struct cz_report *rep);
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
-void cz__check_topic_policy(const json_t *v,
-                            void *field,
-                            const char *pointer,
-                            struct cz_report *rep);
 /* mapping_shaping.c */
 void cz__check_header_texts(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_header_names(const json_t *v, void *field, const char *pointer, struct cz_report *rep);

@@ -284,7 +284,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->tests = json_incref(raw->tests);
     s->mask_secret = take(&raw->mask_secret);
     s->partitioning = (enum cz_partitioning)raw->partitioning;
-    s->create_topics = raw->topic_policy == 1;
+    s->create_topics = raw->topic_policy >= 1;
     s->on_error = raw->on_error.how;
     s->dead_letter_topic = take(&raw->on_error.topic);
     s->on_gap = (enum cz_on_gap)raw->on_gap;

@@ -424,10 +424,9 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .offset = AT(topic_policy),
      .def = "\"require\"",
      .values = v_policy,
-     .parse = cz__check_topic_policy,
      .group = "Delivery",
      .doc = "require: the target topic must exist; create: a missing one is created like the "
-            "source's."},
+            "source's; sync: and its partition count and settings go on following the source's."},
     {.name = "on_error",
      .type = CZ_CFG_CUSTOM,
      .offset = AT(on_error),

@@ -82,6 +82,37 @@ static void look_at_topics(struct cz_scheduler *s,
     }
 }
 
+/* The worst thing first: what cannot be done, what was refused, what was not done yet. */
+static void look_at_sync(struct cz_scheduler *s,
+                         const struct cz_sched_mapping *m,
+                         struct cz_mapping_view *ret)
+{
+    char text[sizeof(ret->synced_message)];
+    ret->syncs_topics = m->sync;
+    if (!m->sync)
+        return;
+    ret->topics_synced = CZ_COND_TRUE;
+    SAY(ret, synced, "InSync", "");
+    for (size_t i = 0; i < m->pairs_len && ret->topics_synced != CZ_COND_FALSE; i++) {
+        struct cz_watch_topic from, to;
+        cz_watch_topic(s->watch, m->source, m->pairs[i].source, &from);
+        cz_watch_topic(s->watch, m->target, m->pairs[i].target, &to);
+        bool known = from.partitions > 0 && to.partitions > 0;
+        if (known && to.partitions > from.partitions) {
+            ret->topics_synced = CZ_COND_FALSE;
+            snprintf(text, sizeof(text), "topic %.100s has %d partitions, its source %d; none can be taken away",
+                     m->pairs[i].target, (int)to.partitions, (int)from.partitions);
+            SAY(ret, synced, "MorePartitions", text);
+        } else if (to.unsynced[0]) {
+            ret->topics_synced = CZ_COND_FALSE;
+            SAY(ret, synced, "NotSynced", to.unsynced);
+        } else if (!known || to.partitions < from.partitions) {
+            ret->topics_synced = CZ_COND_UNKNOWN;
+            SAY(ret, synced, "Waiting", "the leader has not compared all topics yet");
+        }
+    }
+}
+
 static void look_at_service_group(struct cz_scheduler *s,
                                   const struct cz_sched_mapping *m,
                                   struct cz_mapping_view *ret)
@@ -207,6 +238,7 @@ bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_map
     bool known = m && m->mapping;
     if (known) {
         look_at_topics(s, m->mapping, &v);
+        look_at_sync(s, m->mapping, &v);
         look_at_service_group(s, m->mapping, &v);
         look_at_assignment(s, m->mapping, a ? a->assignment : NULL, &v);
     }

@@ -100,11 +100,13 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
         add_pair(m, cz_json_str(pair, "source", NULL), cz_json_str(pair, "target", NULL));
     if (m->pairs_len == 0)
         add_pair(m, cz_json_str(source, "topic", NULL), cz_json_str(target, "topic", NULL));
-    m->create = json_is_true(json_object_get(spec, "enabled")) &&
-                cz_streq(cz_json_str(spec, "topic_policy", NULL), "create");
+    const char *policy = cz_json_str(spec, "topic_policy", "require");
+    bool enabled = json_is_true(json_object_get(spec, "enabled"));
+    m->sync = enabled && cz_streq(policy, "sync");
+    m->create = m->sync || (enabled && cz_streq(policy, "create"));
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
     m->dead_letter = m->create && dead ? cz_strdup(dead) : NULL;
-    if (json_is_true(json_object_get(spec, "enabled"))) {
+    if (enabled) {
         m->service_group = cz_strdup(cz_json_str(spec, "target_service_consumer_group", NULL));
         m->switched_on = cz_json_int(j, "switched_on", 0);
     }

@@ -26,6 +26,7 @@ struct cz_sched_mapping {
     size_t pairs_len;
     int tasks;         /* 0: auto */
     bool create;       /* its topics on the target are created when missing */
+    bool sync;         /* and go on following the source's */
     char *dead_letter; /* only with create */
     char *service_group; /* of the target's service; only when enabled; NULL: none */
     int64_t switched_on; /* revision that switched replication on; 0: its deletion is not asked for */

@@ -32,6 +32,18 @@ static enum cz_err set_done(void *arg,
     return cz_store_set_mark(s->store, o->uid, o->what, o->value, &meta, detail, err);
 }
 
+/* What was done stays done when the event cannot be written. */
+static void audit(void *arg, const struct cz_watch_once *of, const char *action, const json_t *detail)
+{
+    const struct cz_scheduler *s = arg;
+    struct cz_error err = CZ_ERROR_INIT;
+    const struct cz_change_meta meta = {
+        .team = of->team, .actor = "system", .via = "system", .action = action};
+    if (cz_store_audit(s->store, &meta, "ok", detail, &err) != CZ_OK)
+        cz_log(CZ_LOG_WARN, "scheduler", "audit event %s of %s/%s: %s", action, of->team, of->mapping,
+               err.text);
+}
+
 /* The channel's own topics are watched like everybody's: that is how a deleted one is noticed.
  */
 static void watch_control(struct cz_scheduler *s)
@@ -70,6 +82,7 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
         .changed = topics_changed,
         .get_done = get_done,
         .set_done = set_done,
+        .audit = audit,
         .arg = s};
     s->watch = cz_watch_new(&w);
     cz_view_init(&s->view, s->watch);

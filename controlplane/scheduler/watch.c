@@ -152,7 +152,7 @@ static bool answered(struct source *s, enum cz_err rc, const struct cz_error *er
 static void create_soon(struct cz_watch *w)
 {
     for (struct source *s = w->sources; s; s = s->next)
-        s->create_at = s->groups_at = 0;
+        s->create_at = s->sync_at = s->groups_at = 0;
     cz_cond_broadcast(&w->wake);
 }
 
@@ -202,10 +202,14 @@ static void tend(struct source *s, cz_time next)
     struct cz_watch *w = s->w;
     bool up = s->asked && !s->unreachable;
     cz_time create_at = w->leads && up ? s->create_at : CZ_TIME_NEVER;
+    cz_time sync_at = w->leads && up ? s->sync_at : CZ_TIME_NEVER;
     cz_time groups_at = w->o.get_done && up ? s->groups_at : CZ_TIME_NEVER;
     cz_time until = create_at < groups_at ? create_at : groups_at;
+    until = sync_at < until ? sync_at : until;
     if (cz_now() >= create_at)
         s->create_at = cz__watch_create(s);
+    else if (cz_now() >= sync_at)
+        s->sync_at = cz__watch_sync(s);
     else if (cz_now() >= groups_at)
         s->groups_at = cz__watch_groups(s);
     else
@@ -329,13 +333,36 @@ void cz_watch_cluster(struct cz_watch *w, const char *key, struct cz_cluster *c)
     free_all(dead);
 }
 
+/* ---- telling ----------------------------------------------------------------------------------
+ */
+
+void cz__watch_once_of(const char *uid, const struct user *u, struct cz_watch_once *ret)
+{
+    *ret = (struct cz_watch_once){
+        .uid = cz_strdup(uid), .team = cz_strdup(u->team), .mapping = cz_strdup(u->name)};
+}
+
+void cz__watch_once_done(struct cz_watch_once *o)
+{
+    cz_free(CZ_UNCONST(o->uid));
+    cz_free(CZ_UNCONST(o->team));
+    cz_free(CZ_UNCONST(o->mapping));
+}
+
+void cz__watch_audit(const struct cz_watch *w, const struct cz_watch_once *of, const char *action, json_t *detail)
+{
+    if (w->o.audit)
+        w->o.audit(w->o.arg, of, action, detail);
+    json_decref(detail);
+}
+
 /* ---- the rest of the interface --------------------------------------------------------------
  */
 
 static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
 {
     if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
-        u->pairs_len != m->pairs_len || u->create != m->create ||
+        u->pairs_len != m->pairs_len || u->create != m->create || u->sync != m->sync ||
         !cz_streq(u->dead_letter, m->dead_letter) || !cz_streq(u->name, m->name) ||
         !cz_streq(u->service_group, m->service_group) || u->switched_on != m->switched_on)
         return false;
@@ -361,6 +388,7 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     u->target = cz_strdup(m->target);
     u->dead_letter = cz_strdup(m->dead_letter);
     u->create = m->create;
+    u->sync = m->sync;
     u->team = cz_strdup(m->team);
     u->name = cz_strdup(m->name);
     u->service_group = cz_strdup(m->service_group);

@@ -33,6 +33,7 @@ struct cz_watch_job { /* a topic to create */
     struct cz_cluster *like_cluster; /* the source whose settings it gets; NULL: dead letters */
     const char *like;
     int32_t partitions;
+    int32_t has; /* sync: partitions of the topic now */
 };
 typedef enum cz_err (*cz_watch_create_fn)(void *arg,
                                           const struct cz_watch_job *job,
@@ -52,6 +53,9 @@ struct cz_watch_options {
                           struct cz_error *err);
     enum cz_err (*delete_group)(void *arg, struct cz_cluster *c, const char *group,
                                 struct cz_error *err);
+    /* As topics: what is different on the target is made so; *ret_done says what, NULL: nothing. */
+    enum cz_err (*sync)(void *arg, const struct cz_watch_job *job, cz_time deadline,
+                        json_t **ret_done, struct cz_error *err);
     void *topics_arg;          /* of these */
     void (*changed)(void *arg); /* something is known now that was not, or is different */
     /* What was done once, as the store remembers it; set_done writes the audit event too.  NULL:
@@ -60,6 +64,8 @@ struct cz_watch_options {
                             struct cz_error *err);
     enum cz_err (*set_done)(void *arg, const struct cz_watch_once *o, const char *action,
                             const json_t *detail, struct cz_error *err);
+    void (*audit)(void *arg, const struct cz_watch_once *of, const char *action,
+                  const json_t *detail); /* NULL: nobody wants to know */
     void *arg;
 };
 struct cz_watch *cz_watch_new(const struct cz_watch_options *o);
@@ -79,6 +85,8 @@ struct cz_watch_topic {
     int32_t partitions; /* 0 unless CZ_OK */
     char id[24];
     char refusal[160]; /* why it could not be created; "" unless we tried */
+    char unsynced[160]; /* why it does not follow its source; "" unless we tried */
+    bool compared;      /* with its source, by this instance */
 };
 void cz_watch_topic(struct cz_watch *w,
                     const char *key,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Creating the topics that mappings with `topic_policy: create` miss on their target.  Runs on the
+/* Creating the topics that mappings with `topic_policy: create` (or sync) miss on their target.  Runs on the
  * thread of the target's cluster, so that a cluster that refuses or hangs delays no other. */
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +15,35 @@
 /* What a created topic takes over when the source's topic sets it.  Left to the target: replication
  * and min.insync.replicas (its brokers may be fewer), message.timestamp.* (the source's timestamps
  * are kept), throttles and tiering (of the cluster, not of the data). */
-static const char *const followed[] = {"cleanup.policy",
-                                       "compression.type",
-                                       "delete.retention.ms",
-                                       "max.compaction.lag.ms",
-                                       "max.message.bytes",
-                                       "min.cleanable.dirty.ratio",
-                                       "min.compaction.lag.ms",
-                                       "retention.bytes",
-                                       "retention.ms",
-                                       "segment.bytes",
-                                       "segment.ms",
-                                       NULL};
+const char *const cz__watch_followed[] = {
+    "cleanup.policy",
+    "compression.type",
+    "delete.retention.ms",
+    "max.compaction.lag.ms",
+    "max.message.bytes",
+    "min.cleanable.dirty.ratio",
+    "min.compaction.lag.ms",
+    "retention.bytes",
+    "retention.ms",
+    "segment.bytes",
+    "segment.ms",
+    NULL};
 
 struct pick {
     struct cz_watch_job job;
     struct topic *topic;
+    const char *uid; /* whose mapping it is for, of several the one that decides */
+    const struct user *user;
     cz_time next;
 };
 
 /* @like NULL: a dead letter topic. The largest source decides when several go to one topic. */
-static void
-consider(struct source *s, const struct user *u, const char *name, const char *like, struct pick *p)
+static void consider(struct source *s,
+                     const char *uid,
+                     const struct user *u,
+                     const char *name,
+                     const char *like,
+                     struct pick *p)
 {
     struct topic *t = cz_map_get(&s->topics, name);
     if (!t || !t->info.known || t->info.code != CZ_E_NOT_FOUND)
@@ -60,6 +67,8 @@ consider(struct source *s, const struct user *u, const char *name, const char *l
         return;
     p->job = job;
     p->topic = t;
+    p->uid = uid;
+    p->user = u;
 }
 
 static void pick_one(struct source *s, struct pick *p)
@@ -69,9 +78,9 @@ static void pick_one(struct source *s, struct pick *p)
         if (!u->create || cz_map_get(&s->w->keys, u->target) != s)
             continue;
         for (size_t k = 0; k < u->pairs_len; k++)
-            consider(s, u, u->pairs[k].target, u->pairs[k].source, p);
+            consider(s, e->key, u, u->pairs[k].target, u->pairs[k].source, p);
         if (u->dead_letter)
-            consider(s, u, u->dead_letter, NULL, p);
+            consider(s, e->key, u, u->dead_letter, NULL, p);
     }
 }
 
@@ -81,7 +90,7 @@ read_configs(const struct cz_watch_job *job, cz_time deadline, char ***ret, stru
     struct cz_admin *a = NULL;
     enum cz_err rc = cz_admin_new(job->like_cluster, "citizenk-watch", &a, err);
     if (rc == CZ_OK)
-        rc = cz_admin_topic_own_configs(a, job->like, followed, ret, deadline, err);
+        rc = cz_admin_topic_own_configs(a, job->like, cz__watch_followed, ret, deadline, err);
     cz_admin_free(a);
     return rc;
 }
@@ -127,18 +136,25 @@ cz_time cz__watch_create(struct source *s)
     struct cz_watch_job job = p.job;
     char *topic = cz_strdup(job.topic);
     char *like = job.like ? cz_strdup(job.like) : NULL;
+    struct cz_watch_once of;
+    cz__watch_once_of(p.uid, p.user, &of);
     job.topic = topic;
     job.like = like;
     if (job.like_cluster)
         cz_cluster_ref(job.like_cluster);
     cz_mutex_unlock(&s->w->lock);
     enum cz_err rc = create(s, &job, &err);
-    if (rc == CZ_OK)
+    if (rc == CZ_OK) {
         cz_log(CZ_LOG_INFO, "watch", "topic created topic=%s partitions=%d bootstrap=%s", topic,
                (int)job.partitions, cz_cluster_bootstrap(s->cluster));
-    else
+        cz__watch_audit(s->w, &of, "mapping.topic.create",
+                        json_pack("{s:s,s:s,s:i}", "mapping", of.mapping, "topic", topic, "partitions",
+                                  (int)job.partitions));
+    } else {
         cz_log(CZ_LOG_WARN, "watch", "cannot create topic: %s bootstrap=%s", err.text,
                cz_cluster_bootstrap(s->cluster));
+    }
+    cz__watch_once_done(&of);
     cz_cluster_unref(job.like_cluster);
     cz_mutex_lock(&s->w->lock);
     note(s, topic, rc, &err);

@@ -25,9 +25,7 @@ struct job { /* a copy of what is about one mapping, used without the lock */
 
 static void job_done(struct job *j)
 {
-    cz_free(CZ_UNCONST(j->once.uid));
-    cz_free(CZ_UNCONST(j->once.team));
-    cz_free(CZ_UNCONST(j->once.mapping));
+    cz__watch_once_done(&j->once);
     cz_free(j->group);
 }
 
@@ -92,13 +90,10 @@ static bool pick(struct source *s, struct job *ret, cz_time *next)
             *next = u->group.next < *next ? u->group.next : *next;
             continue;
         }
-        *ret = (struct job){.once = {.uid = cz_strdup(e->key),
-                                     .team = cz_strdup(u->team),
-                                     .mapping = cz_strdup(u->name),
-                                     .what = MARK,
-                                     .value = u->switched_on},
-                            .group = cz_strdup(u->service_group),
-                            .switched_on = u->switched_on};
+        *ret = (struct job){.group = cz_strdup(u->service_group), .switched_on = u->switched_on};
+        cz__watch_once_of(e->key, u, &ret->once);
+        ret->once.what = MARK;
+        ret->once.value = u->switched_on;
         return true;
     }
     return false;

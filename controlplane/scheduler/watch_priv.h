@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Insides of the metadata watch: watch.c asks, watch_create.c creates what is missing,
- *  watch_groups.c deletes the groups of services. */
+ *  watch_sync.c lets topics
+ *  follow their sources, watch_groups.c deletes the groups of services. */
 #ifndef CZ_SCHED_WATCH_PRIV_H
 #define CZ_SCHED_WATCH_PRIV_H
 
@@ -13,6 +14,8 @@ struct topic {
     unsigned mark; /* round in which somebody wanted it */
     unsigned refusals;
     cz_time create_at; /* not before */
+    cz_time sync_at;   /* next comparison with the source */
+    int32_t synced;    /* partitions of the source at the last one */
 };
 
 struct source { /* a cluster that is watched */
@@ -26,6 +29,7 @@ struct source { /* a cluster that is watched */
     unsigned round;
     bool stop, done, poke, recheck;
     cz_time create_at; /* when to look for topics to create */
+    cz_time sync_at;   /* when to compare topics with their sources */
     cz_time groups_at; /* when to look after groups of services */
     cz_time groups_looked; /* not before: the next list of all groups */
     bool asked, unreachable;
@@ -36,7 +40,7 @@ struct source { /* a cluster that is watched */
 struct user { /* a mapping */
     char *team, *name;
     char *source, *target, *dead_letter;
-    bool create;
+    bool create, sync;
     char *service_group; /* NULL: none */
     int64_t switched_on;
     struct {
@@ -65,6 +69,15 @@ struct cz_watch {
  *  not meanwhile. @return when to look again; CZ_TIME_NEVER: with the next news. */
 cz_time cz__watch_create(struct source *s);
 
+extern const char *const cz__watch_followed[]; /* settings of a topic that follow the source's */
+/** Write that something was done for a mapping; takes @detail. Without the lock. */
+void cz__watch_audit(const struct cz_watch *w, const struct cz_watch_once *of, const char *action,
+                     json_t *detail);
+/** A copy of what @u is, for use without the lock. */
+void cz__watch_once_of(const char *uid, const struct user *u, struct cz_watch_once *ret);
+void cz__watch_once_done(struct cz_watch_once *o);
+/** Let one topic that a mapping wants synced on @s follow its source. Lock and @return as above. */
+cz_time cz__watch_sync(struct source *s);
 /** Look after the groups that mappings name on @s. Lock and @return as above. */
 cz_time cz__watch_groups(struct source *s);
 

@@ -9,10 +9,10 @@
 #include "service_priv.h"
 
 #define MAX_MOMENTS 20000
-#define CONDITION_COUNT 5
+#define CONDITION_COUNT 6
 
 static const char *const condition_names[CONDITION_COUNT] = {
-    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted"};
+    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted", "TopicsSynced"};
 
 struct moment { /* last status of each condition, and since when */
     char status[CONDITION_COUNT];
@@ -276,6 +276,8 @@ json_t *cz__conditions(struct cz_service *s,
     progressing(&all[3], m, st, stats);
     if (viewed && v.names_service_group)
         set(&all[4], v.service_group_deleted, v.service_group_reason, v.service_group_message);
+    if (viewed && v.syncs_topics)
+        set(&all[5], v.topics_synced, v.synced_reason, v.synced_message);
     ready(all, m, st);
     moments(s, m, all, since);
     json_t *list = json_array();

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""topic_policy: create makes what is missing on the target like the source, and only there."""
-from confluent_kafka.admin import ConfigResource
+"""topic_policy: create makes what is missing on the target like the source, and only there; sync lets
+it follow the source."""
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
 
 from support.citizenk import api_path
 from support.procs import wait_until
@@ -21,9 +22,18 @@ def described(servers, broker, topic):
     return len(found.partitions), own
 
 
-def topics_condition(stack, name):
+def topics_condition(stack, name, kind="TopicsExist"):
     conditions = stack.rest.get(api_path("teams", "default", "mappings", name, "status"))["conditions"]
-    return next(c for c in conditions if c["type"] == "TopicsExist")
+    return next(c for c in conditions if c["type"] == kind)
+
+
+def configure(servers, broker, topic, **configs):
+    """Sets what is given on @topic; None takes it away. _ stands for the dots."""
+    entries = [ConfigEntry(key.replace("_", "."), value or "", incremental_operation=(
+        AlterConfigOpType.SET if value else AlterConfigOpType.DELETE)) for key, value in configs.items()]
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic, incremental_configs=entries)
+    for done in servers.admin(broker).incremental_alter_configs([resource]).values():
+        done.result(10)
 
 
 def test_missing_topics_are_created_like_the_source(stack, servers, topics):
@@ -74,3 +84,27 @@ def test_a_refusal_is_told_and_stops_nobody(stack, servers, topics):
     servers.delete_topic(servers.target, taken)
     stack.wait_state(name, "RUNNING")
     assert described(servers, servers.target, refused) == (1, {})
+
+
+def test_a_synced_topic_follows_its_source(stack, servers, topics):
+    source = topics("sync", partitions=2, on=[servers.source], config={"retention.ms": "3600000"})
+    name, target = unique_name("sync"), source + "-out"
+    servers.create_topic(servers.target, target, 1, {"max.message.bytes": "900000", "min.insync.replicas": "1"})
+    stack.put_mapping(name, spec(source, target, topic_policy="sync"))
+    own = {"retention.ms": "3600000", "min.insync.replicas": "1"}    # the last one is the cluster's matter
+    wait_until(lambda: described(servers, servers.target, target) == (2, own), 20, "the topic to follow")
+    wait_until(lambda: topics_condition(stack, name, "TopicsSynced")["reason"] == "InSync", 15, "InSync")
+    configure(servers, servers.source, source, retention_ms=None, cleanup_policy="compact")
+    for done in servers.admin(servers.source).create_partitions([NewPartitions(source, 5)]).values():
+        done.result(10)
+    own = {"cleanup.policy": "compact", "min.insync.replicas": "1"}
+    wait_until(lambda: described(servers, servers.target, target) == (5, own), 25, "the topic to follow")
+    send(servers.source, source, [{"key": b"%d" % p, "value": b"x", "partition": p} for p in range(5)])
+    assert [r.partition for r in read(servers.target, target, 5)] == [0, 1, 2, 3, 4]
+    # What cannot be done is told.
+    for done in servers.admin(servers.target).create_partitions([NewPartitions(target, 6)]).values():
+        done.result(10)
+    wait_until(lambda: topics_condition(stack, name, "TopicsSynced")["reason"] == "MorePartitions", 15,
+               "MorePartitions")
+    assert "6 partitions" in topics_condition(stack, name, "TopicsSynced")["message"]
+    stack.wait_state(name, "RUNNING")

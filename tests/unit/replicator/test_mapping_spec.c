@@ -156,7 +156,6 @@ static const struct {
     {"\"headers\":{\"rename\":{\"x\":\"\"}}", "/spec/headers/rename/x", "value"},
     {"\"headers\":{\"provenance\":\"yes\"}", "/spec/headers/provenance", "type"},
     {"\"partitioning\":\"random\"", "/spec/partitioning", "value"},
-    {"\"topic_policy\":\"sync\"", "/spec/topic_policy", "not-available"},
     {"\"topic_policy\":\"x\"", "/spec/topic_policy", "value"},
     {"\"on_error\":\"ignore\"", "/spec/on_error", "value"},
     {"\"on_error\":{\"dead_letter\":\"a b\"}", "/spec/on_error/dead_letter", "topic-name"},

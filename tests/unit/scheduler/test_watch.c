@@ -31,6 +31,7 @@ struct world {
     /* the group "svc" on the target, and what the store remembers */
     _Atomic int group, deleted, told, store_fails;
     _Atomic int64_t done;
+    _Atomic int syncs, grown, audits;
 };
 
 static void nap(void)
@@ -113,6 +114,33 @@ static enum cz_err set_done(void *arg, const struct cz_watch_once *o, const char
     return CZ_OK;
 }
 
+static enum cz_err sync_topic(void *arg, const struct cz_watch_job *job, cz_time deadline,
+                              json_t **ret_done, struct cz_error *err)
+{
+    struct world *x = arg;
+    (void)deadline;
+    x->syncs++;
+    x->wrong_cluster += cz_cluster_hash(job->cluster) != cz_cluster_hash(x->target) ||
+                        cz_cluster_hash(job->like_cluster) != cz_cluster_hash(x->source);
+    if (strcmp(job->topic, "t-denied") == 0)
+        return cz_fail(err, CZ_E_FORBIDDEN, "configuration of topic t-denied: denied");
+    if (job->has < job->partitions) {
+        fake_topic(&x->kafka, job->topic, job->partitions);
+        *ret_done = json_pack("{s:i}", "partitions", (int)job->partitions);
+        x->grown++;
+    }
+    return CZ_OK;
+}
+
+static void audit(void *arg, const struct cz_watch_once *of, const char *action, const json_t *detail)
+{
+    struct world *x = arg;
+    (void)of;
+    if (strcmp(action, "mapping.topic.sync") == 0)
+        assert_non_null(json_object_get(detail, "topic"));
+    x->audits++;
+}
+
 static void changed(void *arg)
 {
     (void)arg;
@@ -128,7 +156,7 @@ static int setup(void **state)
     struct cz_watch_options o = {
         .interval_ms = 20, .topics = topics, .create = create, .topics_arg = x, .changed = changed,
         .groups = groups, .delete_group = delete_group, .get_done = get_done, .set_done = set_done,
-        .arg = x};
+        .sync = sync_topic, .audit = audit, .arg = x};
     x->w = cz_watch_new(&o);
     cz_watch_cluster(x->w, "a/source", x->source);
     cz_watch_cluster(x->w, "a/target", x->target);
@@ -303,6 +331,40 @@ static void test_service_group_and_a_store_that_is_away(void **state)
     assert_int_equal(x->deleted, 0);
 }
 
+static void follow(struct world *x, const char *uid, char *from, char *to)
+{
+    char source[] = "a/source", target[] = "a/target", name[] = "m";
+    struct cz_sched_pair pairs[] = {{from, to}};
+    struct cz_sched_mapping m = {.name = name, .source = source, .target = target, .pairs = pairs,
+                                 .pairs_len = 1, .create = true, .sync = true};
+    cz_watch_mapping(x->w, uid, &m);
+}
+
+static void test_follows_its_source(void **state)
+{
+    struct world *x = *state;
+    char s[] = "s", t[] = "t", big[] = "big", denied[] = "t-denied";
+    fake_topic(&x->kafka, "s", 2);
+    cz_watch_lead(x->w, true);
+    follow(x, "m", s, t);
+    EVENTUALLY(PARTITIONS("t") == 2); /* created */
+    EVENTUALLY(at(x, "a/target", "t").compared);
+    assert_int_equal(x->grown, 0);
+    fake_topic(&x->kafka, "s", 6);
+    EVENTUALLY(PARTITIONS("t") == 6);
+    assert_int_equal(x->grown, 1);
+    assert_int_equal(x->audits, 2);
+    assert_in_range(x->syncs, 2, 4); /* not with each look */
+    fake_topic(&x->kafka, "s", 3);   /* another topic of that name: nothing can be taken away */
+    fake_topic(&x->kafka, "big", 9); /* of two sources the larger one decides */
+    follow(x, "m2", big, t);
+    EVENTUALLY(PARTITIONS("t") == 9);
+    fake_topic(&x->kafka, "t-denied", 2);
+    follow(x, "m3", s, denied);
+    EVENTUALLY(at(x, "a/target", "t-denied").unsynced[0] != '\0');
+    assert_int_equal(x->wrong_cluster, 0);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -311,6 +373,7 @@ int main(void)
         T(test_largest_source_decides),
         T(test_only_where_asked),
         T(test_refusal_is_told_and_alone),
+        T(test_follows_its_source),
         T(test_service_group_is_deleted_once),
         T(test_service_group_with_members),
         T(test_service_group_and_a_store_that_is_away),

@@ -104,6 +104,16 @@ CZ_MUST_USE enum cz_err cz_admin_topic_own_configs(struct cz_admin *a, const cha
                                                    const char *const *names, char ***ret,
                                                    cz_time deadline, struct cz_error *err);
 void cz_admin_configs_free(char **configs);
+struct cz_config_change {
+    const char *key, *value; /* NULL value: back to the cluster's default */
+};
+/** Change these of a topic and leave the others (IncrementalAlterConfigs). */
+CZ_MUST_USE enum cz_err cz_admin_set_topic_configs(struct cz_admin *a, const char *topic,
+                                                   const struct cz_config_change *changes, size_t n,
+                                                   cz_time deadline, struct cz_error *err);
+/** Grow a topic to @partitions; CZ_E_INVALID when it has as many or more. */
+CZ_MUST_USE enum cz_err cz_admin_grow_topic(struct cz_admin *a, const char *topic, int32_t partitions,
+                                            cz_time deadline, struct cz_error *err);
 
 #define CZ_OFFSET_LATEST (-1)   /* as in ListOffsets: the high watermark */
 #define CZ_OFFSET_EARLIEST (-2)

@@ -62,7 +62,7 @@ struct cz_mapping_spec {
     bool provenance;
     json_t *tests; /* a list, see cz/mapping_tests.h; not in a resolved spec */
     enum cz_partitioning partitioning;
-    bool create_topics; /* topic_policy: create */
+    bool create_topics; /* topic_policy: create, sync */
     enum cz_on_error on_error;
     char *dead_letter_topic; /* on the target cluster; CZ_ON_ERROR_DEAD_LETTER */
     enum cz_on_gap on_gap;

@@ -66,6 +66,10 @@ struct cz_mapping_view {
     char topics_reason[32]; /* "TopicsExist" "TopicMissing" "TopicForbidden"
                                "ClusterUnreachable" "Checking" */
     char topics_message[256];
+    bool syncs_topics; /* else what follows is empty */
+    enum cz_condition topics_synced;
+    char synced_reason[32]; /* "InSync" "MorePartitions" "NotSynced" "Waiting" */
+    char synced_message[256];
     bool names_service_group; /* else what follows is empty */
     enum cz_condition service_group_deleted;
     char service_group_reason[32]; /* "Deleted" "GroupHasMembers" "NotDeleted" "Waiting" */

@@ -141,7 +141,14 @@ static enum cz_err list_offsets(struct cz_admin *a,
         rd_kafka_topic_partition_list_t *list = cz__tp_list_to_kafka(l);
         rd_kafka_ListOffsets(call.rk, list, call.options, call.queue);
         rd_kafka_topic_partition_list_destroy(list);
-        code = cz__call_wait(&call, "list offsets", &event, err);
+        struct cz_error e = CZ_ERROR_INIT;
+        code = cz__call_wait(&call, "list offsets", &event, &e);
+        /* Partitions that were added since the handle last heard of the topic: it goes on believing
+         * its cache for minutes ("No leaders found").  The next one asks. */
+        if (code && e.detail == RD_KAFKA_RESP_ERR__NOENT)
+            cz__handle_spoil(a, call.handle);
+        if (code)
+            cz_fail_flags(err, e.code, e.flags, e.detail, "%s", e.text);
     }
     if (!code) {
         struct cz_map items;

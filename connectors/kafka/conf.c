@@ -194,6 +194,7 @@ enum cz_err cz__kafka_code(rd_kafka_resp_err_t e, uint32_t *ret_flags)
     case RD_KAFKA_RESP_ERR__RESOLVE:
     case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
     case RD_KAFKA_RESP_ERR__WAIT_COORD:
+    case RD_KAFKA_RESP_ERR__NOENT: /* ListOffsets: no leader is known, see admin_offsets.c */
     case RD_KAFKA_RESP_ERR__SSL:
     case RD_KAFKA_RESP_ERR__DESTROY_BROKER:
     case RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE:

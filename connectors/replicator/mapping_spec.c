@@ -172,7 +172,9 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
 
 static void check_service_group(const struct check *c, const struct cz_mapping_spec *s)
 {
-    if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
+    if (s->service_group && s->target_file)
+        problem(c, "/target_service_consumer_group", "value", "a file has no consumer groups");
+    else if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
         cz_streq(s->service_group, s->consumer_group))
         problem(c, "/target_service_consumer_group", "value",
                 "this is the mapping's own consumer_group: its positions would be deleted");

@@ -78,6 +78,8 @@ static enum cz_err load(struct cz_service *s,
         code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &ret->r, err);
     if (!code)
         code = load_spec(ret, err);
+    if (!code && !ret->spec->source_cluster)
+        code = cz_fail(err, CZ_E_CONFLICT, "mapping '%s' reads a file: it has no offsets", name);
     if (!code)
         code = load_cluster(ret, err);
     if (!code)

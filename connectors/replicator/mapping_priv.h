@@ -21,6 +21,11 @@ struct cz__stop { /* where a bounded copy ends */
     enum cz_end how;
     int64_t ms;
 };
+#define CZ__MAX_RATE INT64_C(1000000000000)
+struct cz__windows {
+    struct cz_rate_window items[CZ_MAX_RATE_WINDOWS];
+    int len;
+};
 struct cz__on_error {
     enum cz_on_error how;
     char *topic;
@@ -64,7 +69,12 @@ struct cz__raw {
         json_t *add, *remove, *rename;
         bool provenance;
     } headers;
-    json_t *mask, *rate, *replay, *tests;
+    json_t *mask, *replay, *tests;
+    struct {
+        struct cz_rate_cap cap;
+        int64_t burst_s;
+        struct cz__windows windows;
+    } rate;
     struct cz__on_error on_error;
     int on_gap;
     int64_t tasks;
@@ -86,6 +96,7 @@ void cz__check_target_topic(const json_t *v,
                             const char *pointer,
                             struct cz_report *rep);
 void cz__parse_pairs(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_windows(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_start(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_on_error(const json_t *v,

@@ -290,6 +290,10 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->on_error = raw->on_error.how;
     s->dead_letter_topic = take(&raw->on_error.topic);
     s->on_gap = (enum cz_on_gap)raw->on_gap;
+    s->rate.cap = raw->rate.cap;
+    s->rate.burst_s = raw->rate.burst_s;
+    memcpy(s->rate.windows, raw->rate.windows.items, sizeof s->rate.windows);
+    s->rate.windows_len = raw->rate.windows.len;
     s->tasks = raw->tasks;
     s->compression = cz_strdup(cz__compressions[raw->producer.compression]);
     s->linger_ms = raw->producer.linger_ms;

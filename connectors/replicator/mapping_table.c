@@ -199,6 +199,41 @@ static const struct cz_cfg_key producer_table[] = {
     {0},
 };
 
+static const struct cz_cfg_key rate_table[] = {
+    {.name = "records_per_second",
+     .type = CZ_CFG_INT,
+     .offset = SUB(rate, cap.records),
+     .def = "0",
+     .min = 0,
+     .max = CZ__MAX_RATE,
+     .doc = "Records per second; 0: no cap."},
+    {.name = "bytes_per_second",
+     .type = CZ_CFG_INT,
+     .offset = SUB(rate, cap.bytes),
+     .def = "0",
+     .min = 0,
+     .max = CZ__MAX_RATE,
+     .doc = "Bytes of keys and values per second; 0: no cap."},
+    {.name = "burst_seconds",
+     .type = CZ_CFG_INT,
+     .offset = SUB(rate, burst_s),
+     .def = "1",
+     .min = 1,
+     .max = 3600,
+     .doc = "Allowance for catching up: what was not used in so many seconds may be used later, at "
+            "full speed."},
+    {.name = "windows",
+     .type = CZ_CFG_CUSTOM,
+     .offset = SUB(rate, windows),
+     .def = "[]",
+     .parse = cz__parse_windows,
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}",
+     .doc = "Other caps at certain times: {from: \"22:00\", to: \"06:00\", days: [mon, …], tz: "
+            "\"+02:00\", records_per_second, bytes_per_second}. The first that fits holds; a cap that "
+            "it does not name is none."},
+    {0},
+};
+
 #define MASK_SCHEMA                                                                            \
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":"             \
     "{\"type\":\"string\"},\"how\":{\"enum\":[\"hash\",\"redact\",\"truncate\",\"null\"]},"       \
@@ -275,7 +310,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .group = "Offsets",
      .doc = "Where to end: none, now (what is there when the copy first starts) or {timestamp} (the "
             "first record that is not older, and what follows it, stay out). The mapping is then "
-            "FINISHED; a restart runs it again."},
+            "FINISHED; a restart runs it again, from `start` when that names a place."},
     {.name = "on_change",
      .type = CZ_CFG_OBJECT,
      .offset = AT(on_change),
@@ -447,13 +482,12 @@ const struct cz_cfg_key cz_mapping_table[] = {
             "that was created again is read from its beginning; skip: also go on after what "
             "retention took away, with the lost offsets counted."},
     {.name = "rate",
-     .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
+     .type = CZ_CFG_OBJECT,
      .offset = AT(rate),
-     .def = "{}",
-     .schema = "{\"type\":\"object\"}",
+     .sub = rate_table,
      .group = "Run",
-     .doc = "Caps of records and bytes per second."},
+     .doc = "Caps of what is written, shared evenly between the mapping's tasks. A change acts at "
+            "once."},
     {.name = "replay",
      .type = CZ_CFG_JSON,
      .flags = CZ_CFG_LATER,

@@ -59,6 +59,7 @@ static void carry_out(struct cz_lane *l, struct lane_command *cmd)
     case CMD_UPDATE:
         cz_stages_unref(t->settings.stages);
         t->settings = cmd->settings;
+        lane__rate_changed(t);
         return;
     case CMD_REMOVE:
         t->phase = PHASE_REMOVING;
@@ -257,7 +258,7 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
         c->n.position = c->tracker.position;
         c->n.committed = c->committed;
     }
-    if (!t->dirty)
+    if (!t->dirty && !t->rate.held)
         return;
     t->dirty = false;
     CZ_LOCKED(&t->lock);
@@ -268,6 +269,8 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
         t->snap[i].committed = c->committed;
     }
     t->snap_delay = t->txn ? t->txn->delay : t->delay;
+    t->snap_held = t->rate.held && t->phase == PHASE_READING;
+    t->snap_held_ms = lane__rate_held_ms(t);
     t->snap_version = ++t->version;
 }
 

@@ -62,6 +62,15 @@ struct lane_txn {
     struct cz_histogram delay; /* as of the last committed transaction */
 };
 
+struct lane_rate {
+    double records, bytes; /* what may be taken; below 0: owed */
+    struct cz_rate_cap cap; /* of now */
+    cz_time filled_at, look_at;
+    bool held; /* lagging, for that */
+    cz_time held_at;
+    int64_t held_ms; /* before held_at */
+};
+
 enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_FINISHED, PHASE_REMOVING };
 
 struct cz_task {
@@ -77,6 +86,7 @@ struct cz_task {
 
     /* the lane's */
     struct lane_txn *txn; /* NULL: at least once */
+    struct lane_rate rate;
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
     bool fenced;  /* the lease ran out: commit nothing more */
@@ -97,6 +107,8 @@ struct cz_task {
     struct cz_mutex lock; /* snapshot */
     struct cz_partition_counters *snap;
     struct cz_histogram snap_delay;
+    bool snap_held;
+    int64_t snap_held_ms;
     uint64_t snap_version;
 };
 enum commit_state { COMMIT_IDLE, COMMIT_BUSY, COMMIT_OK, COMMIT_FAILED };
@@ -151,6 +163,15 @@ void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record 
 void lane__on_end(struct lane_reader *r, int64_t end);
 void lane__sweep(struct cz_lane *l, struct cz_task *t);
 void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
+void lane__lag_until(struct cz_lane *l, struct cz_task *t, cz_time when);
+/* lane_rate.c */
+/** May the task take a record?  Else it is held from now on. */
+bool lane__rate_allows(struct cz_lane *l, struct cz_task *t);
+void lane__rate_taken(struct cz_task *t, int64_t bytes);
+bool lane__rate_resumes(struct cz_task *t); /* may one that is held go on? */
+void lane__rate_resumed(struct cz_task *t);
+void lane__rate_changed(struct cz_task *t); /* its settings are others now */
+int64_t lane__rate_held_ms(const struct cz_task *t);
 /* lane_file.c: files as targets */
 /** Append the record as the stages left it; @e is reported by cz_inflight_written(). */
 CZ_MUST_USE enum cz_err lane__append(const struct lane_cursor *c, const struct cz_record *r,

@@ -23,6 +23,15 @@ enum {
 
 /* ---- bookkeeping of what is in flight ------------------------------------------------------ */
 
+static void be_busy(struct cz_lane *l, struct cz_task *t)
+{
+    if (t->busy)
+        return;
+    t->busy = true;
+    t->next_busy = l->busy;
+    l->busy = t;
+}
+
 static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r,
                                 size_t sent)
 {
@@ -35,11 +44,7 @@ static struct cz_inflight *push(struct cz_lane *l, struct lane_cursor *c, const 
     e->timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms;
     t->inflight_bytes += e->charge;
     t->inflight_records++;
-    if (!t->busy) {
-        t->busy = true;
-        t->next_busy = l->busy;
-        l->busy = t;
-    }
+    be_busy(l, t);
     return e;
 }
 
@@ -88,19 +93,25 @@ static bool wait_for_budget(struct cz_lane *l, struct cz_task *t)
     return false;
 }
 
-/* Stop reading until some of the budget is free; longer each time while nothing is delivered. */
-static void lag(struct cz_lane *l, struct cz_task *t)
+void lane__lag_until(struct cz_lane *l, struct cz_task *t, cz_time when)
 {
+    be_busy(l, t); /* or nobody would look when the time has come */
     t->lagging = true;
-    t->lag_ms = t->lag_ms ? t->lag_ms * 2 : LAG_MIN_MS;
-    if (t->lag_ms > LAG_MAX_MS)
-        t->lag_ms = LAG_MAX_MS;
-    t->resume_at = cz_now() + t->lag_ms * CZ_MS;
+    t->resume_at = when;
     for (size_t i = 0; i < t->len; i++) {
         t->cursors[i].behind = true;
         if (t->cursors[i].reader)
             lane__want_rewind(l, t->cursors[i].reader);
     }
+}
+
+/* Stop reading until some of the budget is free; longer each time while nothing is delivered. */
+static void lag(struct cz_lane *l, struct cz_task *t)
+{
+    t->lag_ms = t->lag_ms ? t->lag_ms * 2 : LAG_MIN_MS;
+    if (t->lag_ms > LAG_MAX_MS)
+        t->lag_ms = LAG_MAX_MS;
+    lane__lag_until(l, t, cz_now() + t->lag_ms * CZ_MS);
 }
 
 void lane__resume(struct cz_lane *l, struct cz_task *t)
@@ -109,6 +120,9 @@ void lane__resume(struct cz_lane *l, struct cz_task *t)
         t->inflight_bytes > CZ_TASK_BUDGET_BYTES / 2 ||
         t->inflight_records > CZ_TASK_BUDGET_RECORDS / 2)
         return;
+    if (!lane__rate_resumes(t))
+        return;
+    lane__rate_resumed(t);
     t->lagging = false;
     for (size_t i = 0; i < t->len; i++) {
         if (t->cursors[i].reader)
@@ -350,6 +364,7 @@ static bool pass(struct cz_lane *l,
     struct cz_error err = CZ_ERROR_INIT;
     switch (c->part->file ? append_record(l, c, r, s, &err) : send_record(l, c, r, s, shared, &err)) {
     case SENT:
+        lane__rate_taken(c->task, (int64_t)(s->key.len + s->value.len));
         return true;
     case SENT_FULL:
         lag(l, c->task);
@@ -393,6 +408,8 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
     }
     if (c->behind)
         return; /* its transaction came to nothing while we waited */
+    if (!lane__rate_allows(l, t))
+        return;
     struct cz_stage_result s;
     struct cz_error err = CZ_ERROR_INIT;
     int64_t bytes = (int64_t)(r->key.len + r->value.len);

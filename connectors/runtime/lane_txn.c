@@ -190,6 +190,7 @@ static void committed(struct cz_task *t)
 static void rewind_all(struct cz_lane *l, struct cz_task *t)
 {
     t->lagging = false;
+    lane__rate_resumed(t);
     t->delay = t->txn->delay;
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];

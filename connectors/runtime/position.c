@@ -16,6 +16,8 @@ char *cz_position_text(const struct cz_position *p)
     cz_buf_addf(&b, "%c%" PRId64, p->kind, p->generation);
     if (p->end >= 0)
         cz_buf_addf(&b, " r%" PRId64 " b%" PRId64 " e%" PRId64, p->run, p->begin, p->end);
+    if (p->end >= 0 && p->end_ms > 0)
+        cz_buf_addf(&b, " u%" PRId64, p->end_ms);
     if (p->topic_id[0])
         cz_buf_addf(&b, " t%s", p->topic_id);
     return cz_buf_steal(&b);
@@ -38,6 +40,8 @@ static void take_word(const char *word, struct cz_position *p)
         p->begin = n;
     else if (word[0] == 'e')
         p->end = n;
+    else if (word[0] == 'u')
+        p->end_ms = n;
 }
 
 bool cz_position_parse(const char *text, struct cz_position *ret)

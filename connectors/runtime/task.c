@@ -76,5 +76,7 @@ void cz_task_counters(struct cz_task *t, struct cz_task_counters *ret)
     ret->len = t->len;
     ret->partitions = cz_memdup(t->snap, (t->len ? t->len : 1) * sizeof *t->snap);
     ret->delay = t->snap_delay;
+    ret->held = t->snap_held;
+    ret->held_ms = t->snap_held_ms;
     ret->version = t->snap_version;
 }

@@ -85,7 +85,12 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 static const char *const LIVE[] = {"valid_jmespath", "sample",     "value_map",
                                    "mask",           "mask_secret", "transform_jmespath",
                                    "key_format",     "value_format", "validate",
-                                   "partitioning"};
+                                   "partitioning",   "rate"};
+
+int w_rate_share(const struct w_mapping *m)
+{
+    return (int)json_array_size(json_object_get(m->assignment, "tasks"));
+}
 
 /* @name NULL: a file's end, which has none. */
 static bool cluster_print(struct worker *w, const struct w_mapping *m, const char *name, uint64_t *ret)
@@ -129,7 +134,8 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
                          from, to,
                          cz_json_str(m->record, "restart", ""),
                          s->on_change == CZ_ON_CHANGE_KEEP ? 0 : generation, a);
-    *ret_settings = cz_strf("g%" PRId64 " %s", generation, b);
+    *ret_settings =
+        cz_strf("g%" PRId64 " n%d %s", generation, cz_rate_limits(&s->rate) ? w_rate_share(m) : 0, b);
     return true;
 }
 

@@ -189,6 +189,7 @@ void w_bank(struct w_mapping *m, struct cz_task *t, int64_t generation)
             b->n.position = position; /* of a task that is long replaced */
     }
     cz_histogram_merge(&m->base_delay, &c.delay);
+    m->base_held_ms += c.held_ms;
     cz_free(c.partitions);
 }
 
@@ -235,12 +236,16 @@ static json_t *mapping_stats(struct worker *w, struct w_mapping *m)
 {
     struct cz_map live = CZ_MAP_INIT(cz_free);
     struct cz_histogram delay = m->base_delay;
+    int64_t held_ms = m->base_held_ms;
+    bool held = false;
     for (struct w_task *t = m->tasks; t; t = t->next) {
         if (!t->task)
             continue;
         struct cz_task_counters c = {0};
         cz_task_counters(t->task, &c);
         cz_histogram_merge(&delay, &c.delay);
+        held |= c.held;
+        held_ms += c.held_ms;
         for (size_t i = 0; i < c.len; i++) {
             (void)w_base_get(m, c.partitions[i].topic, c.partitions[i].partition);
             CZ_CLEANUP(cz_freep) char *key =
@@ -266,6 +271,8 @@ static json_t *mapping_stats(struct worker *w, struct w_mapping *m)
     json_object_set_new(j, "at_ms", json_integer(cz_wall_ms()));
     json_object_set_new(j, "partitions", parts);
     json_object_set_new(j, "delay", delay_json(&delay));
+    json_object_set_new(j, "held", json_boolean(held));
+    cz_json_set_i64(j, "held_ms", held_ms);
     return j;
 }
 
@@ -366,6 +373,7 @@ static void on_old_status(void *arg, const struct cz_channel_record *r)
     const json_t *counts = json_object_get(delay, "counts");
     for (size_t k = 0; k < CZ_HIST_BUCKETS; k++)
         m->base_delay.count[k] = (uint64_t)json_integer_value(json_array_get(counts, k));
+    m->base_held_ms = cz_json_int(r->value, "held_ms", 0);
     m->base_delay.sum_ms = cz_json_int(delay, "sum_ms", 0);
     m->base_delay.total = (uint64_t)cz_json_int(delay, "total", 0);
 }

@@ -26,11 +26,12 @@ static bool change_unanswered(const struct w_start *s, const struct cz_position 
     return s->spec->on_change != CZ_ON_CHANGE_KEEP && was->kind && was->generation < s->generation;
 }
 
-/* A copy that FINISHED is to be run again: from its `start` when that names a place. */
+/* A copy that FINISHED is to be run again: from its `start` when that names a place.  After a change
+ * its position is `on_change`'s business. */
 static bool run_again(const struct w_start *s, const struct cz_position *was)
 {
     enum cz_start start = s->spec->start;
-    return s->spec->end != CZ_END_NONE && was->end >= 0 && was->run < s->run &&
+    return s->restarted && s->spec->end != CZ_END_NONE && was->end >= 0 && was->run < s->run &&
            start != CZ_START_COMMITTED && start != CZ_START_LATEST;
 }
 
@@ -121,7 +122,8 @@ static enum cz_err resolve_begins(struct w_start *s, struct cz_error *err)
 /* Was this very copy's end resolved before? */
 bool w_end_known(const struct w_start *s, const struct w_place *p)
 {
-    return p->was.end >= 0 && p->was.generation == s->generation && p->was.run >= s->run;
+    int64_t end_ms = s->spec->end == CZ_END_TIMESTAMP ? s->spec->end_ms : 0;
+    return p->was.end >= 0 && p->was.end_ms == end_ms && p->was.run >= s->run;
 }
 
 /* A time that is still to come cannot be asked for: the lane stops at the first record of it, and
@@ -148,6 +150,7 @@ static enum cz_err resolve_ends(struct w_start *s, struct cz_error *err)
         p->position.run = s->run;
         p->position.begin = p->was.begin;
         p->position.end = p->was.end;
+        p->position.end_ms = spec->end == CZ_END_TIMESTAMP ? spec->end_ms : 0;
         if (what[i] == W_NOT_ASKED)
             continue;
         p->position.begin = p->at;

@@ -80,6 +80,7 @@ static void submit_start(struct worker *w, struct w_task *t)
     s->label = cz_strf("%s/%s/%d", m->team, m->name, t->n);
     s->generation = cz_json_int(m->record, "generation", 0);
     s->run = cz_json_int(m->record, "run", 0);
+    s->restarted = s->run > 0 && s->run == cz_json_int(m->record, "restart", -1);
     s->gap = t->gap;
     if (!spec->consumer_group)
         s->group = cz_mapping_default_group(m->team, m->name);
@@ -106,6 +107,9 @@ static enum cz_err make_settings(const struct w_task *t, const struct cz_mapping
     ret->partitioning = spec->partitioning;
     ret->on_error = spec->on_error;
     ret->generation = generation;
+    ret->rate = spec->rate;
+    ret->rate_limits = cz_rate_limits(&spec->rate);
+    ret->rate_share = w_rate_share(t->mapping);
     return cz_mapping_stages_new(spec, &env, &ret->stages, err);
 }
 

@@ -154,6 +154,7 @@ struct w_mapping {
     struct w_task *tasks;
     struct cz_map base;    /* "topic/partition" → struct w_base */
     struct cz_histogram base_delay;
+    int64_t base_held_ms;
     uint64_t stats_version;
     bool stats_sent;
 };
@@ -224,6 +225,8 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 /** What a task of this mapping runs with: a change of the first needs a restart, one of the second
  *  acts while it runs. cz_free both. false: not all of it is known yet. */
 bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char **ret_settings);
+/** How many tasks share the mapping's rate. */
+int w_rate_share(const struct w_mapping *m);
 void w_on_record(struct worker *w, const struct cz_channel_record *r);
 void w_on_end(struct worker *w);
 void w_all_dirty(struct worker *w); /* look at every mapping again */
@@ -299,6 +302,7 @@ struct w_start {
     char *label, *group;
     struct cz_mapping_spec *spec;
     int64_t generation, run;
+    bool restarted; /* a restart began this run, not a change */
     bool gap; /* a reader was refused: see what is missing */
     /* out */
     struct cz_error error;

@@ -143,6 +143,12 @@ static void add_head(struct cz_cli *cli, const json_t *s, int indent)
     line(cli, indent, "lag", lag_line);
     add_progress(cli, json_object_get(s, "progress"), indent);
     line(cli, indent, "rates", rate);
+    if (cz_json_int(s, "held_ms", 0) > 0) {
+        CZ_CLEANUP(cz_freep)
+        char *held = cz_strf("%s, waited %.1f s in all", cz_json_bool(s, "held", false) ? "yes" : "no",
+                             (double)cz_json_int(s, "held_ms", 0) / 1000);
+        line(cli, indent, "held by rate", held);
+    }
     line(cli, indent, "dropped", dropped);
     line(cli, indent, "delay", delay);
 }

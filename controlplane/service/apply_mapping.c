@@ -290,9 +290,23 @@ enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct
     return cz_tx_publish(a->tx, key, NULL, err);
 }
 
+/** Does this write switch replication on, for a group of the target's service? */
+static bool switches_on(const struct cz_mapping_spec *spec, const json_t *was)
+{
+    if (!spec->enabled || !spec->service_group)
+        return false;
+    bool on = was && cz_json_bool(was, "enabled", true) &&
+              cz_streq(cz_json_str(was, "target_service_consumer_group", NULL),
+                       spec->service_group) &&
+              cz_streq(cz_json_str(json_object_get(was, "target"), "cluster", NULL),
+                       spec->target_cluster);
+    return !on;
+}
+
 /** The override that goes with the new document.  Where the mapping names a group of the target's
  *  service, the number of the write that switched replication on stays in it, so that whoever leads
- *  knows whether the group's deletion is still to be done. */
+ *  knows whether the group's deletion is still to be done.  The number of a change of a copy that
+ *  was FINISHED tells workers that it has another end now. */
 static enum cz_err next_override(struct cz__attempt *a,
                                  const struct cz__put *p,
                                  const struct cz_mapping_spec *spec,
@@ -301,24 +315,22 @@ static enum cz_err next_override(struct cz__attempt *a,
 {
     struct cz_resource old = {0};
     bool found = false;
-    *ret = NULL;
-    if (!spec->enabled || !spec->service_group) {
-        *ret = json_incref((json_t *)(uintptr_t)p->override);
-        return CZ_OK;
-    }
-    enum cz_err code = cz__tx_find(a, p->team, p->kind, p->name, &old, &found, err);
+    enum cz_err code = CZ_OK;
+    if ((spec->enabled && spec->service_group) || spec->end != CZ_END_NONE)
+        code = cz__tx_find(a, p->team, p->kind, p->name, &old, &found, err);
     if (code)
         return code;
-    const json_t *was = json_object_get(old.doc, "spec");
-    bool on = found && cz_json_bool(was, "enabled", true) &&
-              cz_streq(cz_json_str(was, "target_service_consumer_group", NULL),
-                       spec->service_group) &&
-              cz_streq(cz_json_str(json_object_get(was, "target"), "cluster", NULL),
-                       spec->target_cluster);
-    *ret = on ? json_incref((json_t *)(uintptr_t)p->override)
-              : p->override ? json_deep_copy(p->override) : json_object();
-    if (!on)
+    const json_t *was = found ? json_object_get(old.doc, "spec") : NULL;
+    bool on = switches_on(spec, was);
+    bool again = was && spec->end != CZ_END_NONE &&
+                 !json_equal(was, json_object_get(p->doc, "spec")) && cz__is_finished(a->s, &old);
+    *ret = !on && !again ? json_incref((json_t *)(uintptr_t)p->override)
+           : p->override ? json_deep_copy(p->override)
+                         : json_object();
+    if (on)
         cz_json_set_i64(*ret, "switched_on", cz_tx_seq(a->tx));
+    if (again)
+        cz_json_set_i64(*ret, "run", cz_tx_seq(a->tx));
     cz_resource_done(&old);
     return CZ_OK;
 }

@@ -131,6 +131,16 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
         ret->observed = 0;
 }
 
+bool cz__is_finished(struct cz_service *s, const struct cz_resource *r)
+{
+    struct cz__subject m = cz__subject_of(r);
+    struct cz__state st;
+    cz__state_of(s, &m, &st);
+    bool yes = st.state == CZ_TASK_FINISHED && st.observed >= r->generation;
+    cz__state_done(&st);
+    return yes;
+}
+
 void cz__state_done(struct cz__state *st)
 {
     cz_task_infos_done(&st->reported);
@@ -198,6 +208,8 @@ static void progressing(struct condition *c,
         set(c, CZ_COND_UNKNOWN, "NoStatistics", "the workers have not reported counters yet");
     else if (stats->lag == 0)
         set(c, CZ_COND_TRUE, "UpToDate", "everything in the source has been handled");
+    else if (stats->held)
+        set(c, CZ_COND_TRUE, "HeldByRate", "it is as fast as its rate allows");
     else if (stats->in_per_second > 0)
         set(c, CZ_COND_TRUE, "Moving", "records are being handled");
     else if (stats->lag < 0)

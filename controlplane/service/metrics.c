@@ -30,6 +30,10 @@ static double bytes_out(const struct row *r)
 {
     return (double)r->stats.bytes_out;
 }
+static double held(const struct row *r)
+{
+    return (double)r->stats.held_ms / 1000;
+}
 static double generation(const struct row *r)
 {
     return (double)r->it->m.generation;
@@ -52,6 +56,8 @@ static const struct family {
      true},
     {"citizenk_mapping_bytes_out_total", "counter", "Bytes of keys and values delivered.",
      bytes_out, true},
+    {"citizenk_mapping_held_seconds_total", "counter",
+     "Time that tasks waited because of the mapping's rate.", held, true},
     {"citizenk_mapping_generation", "gauge", "Generation of the stored spec.", generation,
      false},
     {"citizenk_mapping_observed_generation", "gauge",

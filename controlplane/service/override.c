@@ -3,8 +3,8 @@
  *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>",
  *  "run":"<seq>"}.  The number of the last restart request stays for good: were it to go away,
  *  workers would take that for another request.  So does "switched_on" (apply_mapping.c), which is
- *  not shown.  `run` is the number of the last restart that found the mapping FINISHED: a copy that
- *  ends is run again, while one that has not ended goes on. */
+ *  not shown.  `run` is the number of the last restart or change that found the
+ *  mapping FINISHED: a copy that ends is run again, while one that has not ended goes on. */
 #include <string.h>
 
 #include "offsets_priv.h"
@@ -50,16 +50,6 @@ struct request {
     enum { PAUSE, RESUME, RESTART, MOVED, END } what;
 };
 
-static bool finished(const struct cz__attempt *a, const struct cz_resource *cur)
-{
-    struct cz__subject m = cz__subject_of(cur);
-    struct cz__state st;
-    cz__state_of(a->s, &m, &st);
-    bool yes = st.state == CZ_TASK_FINISHED;
-    cz__state_done(&st);
-    return yes;
-}
-
 static json_t *new_override(const struct cz__attempt *a,
                             const struct request *r,
                             const struct cz_resource *cur)
@@ -77,7 +67,7 @@ static json_t *new_override(const struct cz__attempt *a,
     case RESTART:
         o = old ? json_deep_copy(old) : json_object();
         cz_json_set_i64(o, "restart", cz_tx_seq(a->tx));
-        if (finished(a, cur))
+        if (cz__is_finished(a->s, cur))
             cz_json_set_i64(o, "run", cz_tx_seq(a->tx));
         return o;
     case MOVED:

@@ -188,6 +188,8 @@ static json_t *status_json(struct cz_service *s,
     (void)json_object_set_new(o, "gaps", gaps_json(s, m->uid));
     add_rates(rates, st);
     (void)json_object_set_new(o, "rates", rates);
+    (void)json_object_set_new(o, "held", json_boolean(st->held));
+    cz_json_set_i64(o, "held_ms", st->held_ms);
     (void)json_object_set_new(o, "delay_ms", delay_json(&st->delay));
     add_totals(totals, st);
     (void)json_object_set_new(o, "totals", totals);

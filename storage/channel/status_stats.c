@@ -36,6 +36,8 @@ struct report { /* of one worker */
     size_t len;
     struct counters sum;
     struct cz_histogram delay;
+    bool held;
+    int64_t held_ms;
     int64_t at_ms;
 };
 struct sample {
@@ -141,6 +143,8 @@ static struct report *parse_report(const char *worker, const json_t *j)
     }
     qsort(r->parts, r->len, sizeof(*r->parts), by_partition);
     parse_delay(json_object_get(j, "delay"), &r->delay);
+    r->held = cz_json_bool(j, "held", false);
+    r->held_ms = count_of(j, "held_ms");
     return r;
 }
 
@@ -335,6 +339,8 @@ bool cz_status_stats(struct cz_status_view *v, const char *uid, struct cz_mappin
     CZ_MAP_FOREACH (&s->reports, i, e) {
         const struct report *r = e->value;
         cz_histogram_merge(&ret->delay, &r->delay);
+        ret->held |= r->held;
+        ret->held_ms += r->held_ms;
         if (r->at_ms > ret->at_ms)
             ret->at_ms = r->at_ms;
     }

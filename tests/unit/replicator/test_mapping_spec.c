@@ -11,6 +11,7 @@
 #include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/mapping_spec.h"
+#include "cz/time.h"
 #include "cz/util.h"
 
 #define ENDS                                                                                   \
@@ -161,7 +162,23 @@ static const struct {
     {"\"on_error\":{\"dead_letter\":\"a b\"}", "/spec/on_error/dead_letter", "topic-name"},
     {"\"on_error\":{\"dead_letter\":\"x\",\"y\":1}", "/spec/on_error", "value"},
     {"\"on_gap\":\"ignore\"", "/spec/on_gap", "value"},
-    {"\"rate\":{\"records_per_second\":5}", "/spec/rate", "not-available"},
+    {"\"rate\":5", "/spec/rate", "type"},
+    {"\"rate\":{\"records_per_second\":-1}", "/spec/rate/records_per_second", "range"},
+    {"\"rate\":{\"records\":1}", "/spec/rate/records", "unknown-field"},
+    {"\"rate\":{\"burst_seconds\":0}", "/spec/rate/burst_seconds", "range"},
+    {"\"rate\":{\"windows\":{}}", "/spec/rate/windows", "type"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\"}]}", "/spec/rate/windows/0/to", "required"},
+    {"\"rate\":{\"windows\":[{\"from\":\"24:00\",\"to\":\"06:00\"}]}", "/spec/rate/windows/0/from", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"2:000\",\"to\":\"06:00\"}]}", "/spec/rate/windows/0/from", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":600}]}", "/spec/rate/windows/0/to", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":[\"monday\"]}]}",
+     "/spec/rate/windows/0/days", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":[]}]}",
+     "/spec/rate/windows/0/days", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"tz\":\"CET\"}]}",
+     "/spec/rate/windows/0/tz", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"x\":1}]}", "/spec/rate/windows/0/x",
+     "unknown-field"},
     {"\"replay\":{\"loop\":true}", "/spec/replay", "not-available"},
     {"\"tasks\":0", "/spec/tasks", "range"},
     {"\"tasks\":257", "/spec/tasks", "range"},
@@ -275,6 +292,42 @@ static void test_ends(void **state)
              "\"delivery\":\"exactly_once\"}");
     assert_int_equal(s->end, CZ_END_TIMESTAMP);
     assert_int_equal(s->end_ms, 1767225600000);
+    cz_mapping_spec_free(s);
+}
+
+/* Records per second at a moment. */
+static int64_t at(const struct cz_mapping_spec *s, const char *when)
+{
+    int64_t ms = 0;
+    assert_true(cz_rfc3339_parse(when, &ms));
+    return cz_rate_at(&s->rate, ms).records;
+}
+
+static void test_rate(void **state)
+{
+    (void)state;
+    struct cz_mapping_spec *s = good("{" ENDS "}");
+    assert_false(cz_rate_limits(&s->rate));
+    assert_int_equal(s->rate.burst_s, 1);
+    cz_mapping_spec_free(s);
+    s = good("{" ENDS ",\"rate\":{\"records_per_second\":10,\"windows\":["
+             "{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":[\"fri\",\"sun\"],\"records_per_second\":20},"
+             "{\"from\":\"08:00\",\"to\":\"09:30\",\"tz\":\"+02:00\",\"bytes_per_second\":7},"
+             "{\"from\":\"23:00\",\"to\":\"01:00\",\"tz\":\"-03:30\",\"records_per_second\":30}]}}");
+    assert_true(cz_rate_limits(&s->rate));
+    /* 2026-11-27 is a Friday. */
+    assert_int_equal(at(s, "2026-11-27T21:59:59Z"), 10);
+    assert_int_equal(at(s, "2026-11-27T22:00:00Z"), 20);
+    assert_int_equal(at(s, "2026-11-28T05:59:59Z"), 20); /* began on Friday */
+    assert_int_equal(at(s, "2026-11-28T06:00:00Z"), 0);  /* 08:00 at +02:00: no cap of records */
+    assert_int_equal(at(s, "2026-11-28T07:29:59Z"), 0);
+    assert_int_equal(at(s, "2026-11-28T07:30:00Z"), 10);
+    assert_int_equal(at(s, "2026-11-28T22:30:00Z"), 10); /* Saturday */
+    assert_int_equal(at(s, "2026-11-29T02:30:00Z"), 30); /* 23:00 at -03:30 */
+    assert_int_equal(at(s, "2026-11-29T04:29:59Z"), 30);
+    assert_int_equal(at(s, "2026-11-29T04:30:00Z"), 10);
+    assert_int_equal(at(s, "2026-11-29T22:00:00Z"), 20); /* Sunday */
+    assert_int_equal(at(s, "2026-11-30T05:00:00Z"), 20); /* still, on Monday */
     cz_mapping_spec_free(s);
 }
 
@@ -412,6 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ends),
         cmocka_unit_test(test_defaults),     cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_rate),
         cmocka_unit_test(test_all_fields),
         cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),
         cmocka_unit_test(test_schema),       cmocka_unit_test(test_sample),

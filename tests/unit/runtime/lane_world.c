@@ -101,7 +101,9 @@ int world_teardown(void **state)
 
 struct cz_task_settings world_settings(struct world *w, const struct wish *wish)
 {
-    struct cz_task_settings s = {.partitioning = wish->partitioning, .on_error = wish->on_error, .generation = 7};
+    struct cz_task_settings s = {.partitioning = wish->partitioning, .on_error = wish->on_error, .generation = 7,
+                                .rate = wish->rate, .rate_limits = cz_rate_limits(&wish->rate),
+                                .rate_share = wish->rate_share};
     struct cz_error err = CZ_ERROR_INIT;
     json_t *map = wish->value_map ? json_loads(wish->value_map, 0, NULL) : NULL;
     const struct cz_stages_conf conf = {.filter = wish->filter, .value_map = map};

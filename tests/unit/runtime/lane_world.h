@@ -31,6 +31,8 @@ struct wish {
     int64_t start;
     int64_t end; /* 0: none */
     int64_t until_ms, missing;
+    struct cz_rate rate;
+    int rate_share;
     int partitions;
 };
 int world_setup(void **state);

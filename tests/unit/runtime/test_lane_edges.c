@@ -253,6 +253,41 @@ static void test_until_a_time(void **state)
     assert_int_equal(w->finished_n, 1);
 }
 
+/* A task is held to its share of the rate while its neighbour on the same reader is not, makes up for
+ * what it did not use, and goes on at once when the cap is lifted; nothing is lost or twice. */
+static void test_rate(void **state)
+{
+    struct world *w = *state;
+    struct wish slow = {.partitions = 1, .group = "slow", .rate = {.cap = {.records = 400}, .burst_s = 1},
+                        .rate_share = 2};
+    struct cz_task *t = add_task(w, &slow);
+    struct cz_task *fast = add_task(w, &(struct wish){.partitions = 2, .group = "fast", .filter = "value.n < `0`"});
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 0, 20000);
+    cz_time began = cz_now();
+    wait_position(fast, 0, 20000);
+    assert_in_range(counters(t, 0).out, 0, 200 * ((cz_now() - began) / CZ_SEC + 2));
+    int64_t before = counters(t, 0).out;
+    began = cz_now();
+    nap_ms(3000);
+    int64_t some = counters(t, 0).out - before;
+    int64_t seconds10 = (cz_now() - began) * 10 / CZ_SEC;
+    assert_in_range(some, 20 * (seconds10 - 12), 20 * (seconds10 + 12)); /* the counters lag, it goes in steps */
+    struct cz_task_counters c = {0};
+    cz_task_counters(t, &c);
+    assert_in_range(c.held_ms, 1500, INT64_MAX);
+    assert_true(c.held);
+    cz_free(c.partitions);
+    slow.rate.cap.records = 0;
+    struct cz_task_settings s = world_settings(w, &slow);
+    cz_lane_update(w->lane, t, &s);
+    wait_position(t, 0, 20000);
+    remove_task(w, t);
+    remove_task(w, fast);
+    struct expect e = {.format = "{\"n\":%d}", .step = 1};
+    mock_read(w->target, "out", 0, check_record, &e);
+    assert_int_equal(e.n, 20000);
+}
+
 #define LANE_TEST(f) cmocka_unit_test_setup_teardown(f, world_setup, world_teardown)
 int main(void)
 {
@@ -268,6 +303,7 @@ int main(void)
         LANE_TEST(test_no_gap_over_rewinds),
         LANE_TEST(test_bounded_task_finishes),
         LANE_TEST(test_until_a_time),
+        LANE_TEST(test_rate),
     };
     cmocka_set_test_filter(getenv("CZ_TEST"));
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,9 +30,11 @@ static void test_there_and_back(void **state)
     p.end = INT64_MAX;
     p.run = 3;
     is(&p, "x7 r3 b0 e9223372036854775807 tAAAAAAAAAAAAAAAAAAAAAA");
+    p.end_ms = 12;
     struct cz_position back;
-    assert_true(cz_position_parse("x7 r3 b0 e9223372036854775807 tAAAAAAAAAAAAAAAAAAAAAA", &back));
-    is(&back, "x7 r3 b0 e9223372036854775807 tAAAAAAAAAAAAAAAAAAAAAA");
+    assert_true(cz_position_parse("x7 r3 b0 e9223372036854775807 u12 tAAAAAAAAAAAAAAAAAAAAAA", &back));
+    is(&p, "x7 r3 b0 e9223372036854775807 u12 tAAAAAAAAAAAAAAAAAAAAAA");
+    is(&back, "x7 r3 b0 e9223372036854775807 u12 tAAAAAAAAAAAAAAAAAAAAAA");
 }
 
 static void test_others_and_newer(void **state)

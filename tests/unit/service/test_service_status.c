@@ -197,7 +197,24 @@ static void test_run_again(void **state)
     must(f, cz_service_pause(f->s, &caller, &(struct cz_write){0}, "default", "m", "x", 0,
                              &f->r, &f->err));
     json_t *j = published_mapping(f, "m");
-    assert_non_null(cz_json_str(j, "run", NULL));
+    CZ_CLEANUP(cz_freep) char *run = cz_strdup(cz_json_str(j, "run", NULL));
+    assert_non_null(run);
+    json_decref(j);
+    cz_write_result_done(&f->r);
+    must(f, cz_service_resume(f->s, &caller, &(struct cz_write){0}, "default", "m", &f->r, &f->err));
+    /* A change of what is FINISHED is one, too; of what is not, not; nor is the same once more. */
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'end':'now'")));
+    j = published_mapping(f, "m");
+    const char *changed = cz_json_str(j, "run", NULL);
+    assert_string_not_equal(changed, run);
+    assert_string_not_equal(changed, cz_json_str(j, "restart", ""));
+    json_t *after = NULL;
+    for (int i = 0; i < 2; i++) {
+        must(f, put(f, CZ_KIND_MAPPING, "m", i ? MAPPING(",'end':'now','tasks':2") : MAPPING(",'end':'now'")));
+        after = published_mapping(f, "m");
+        assert_string_equal(cz_json_str(after, "run", NULL), changed);
+        json_decref(after);
+    }
     json_decref(j);
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "cz/cfg.h"
+#include "cz/rate.h"
 #include "cz/report.h"
 
 extern const struct cz_cfg_key cz_mapping_table[]; /* rows of `spec` */
@@ -66,6 +67,7 @@ struct cz_mapping_spec {
     enum cz_on_error on_error;
     char *dead_letter_topic; /* on the target cluster; CZ_ON_ERROR_DEAD_LETTER */
     enum cz_on_gap on_gap;
+    struct cz_rate rate; /* of the whole mapping */
     int64_t tasks; /* 0 = auto */
     char *compression;  /* none gzip snappy lz4 zstd */
     int64_t linger_ms;

@@ -44,6 +44,9 @@ struct cz_task_settings {
     enum cz_partitioning partitioning;
     enum cz_on_error on_error;
     struct cz_producer_topic *dead_letter; /* NULL: none */
+    bool rate_limits; /* `rate` has a cap */
+    int rate_share;   /* of how many tasks this is one */
+    struct cz_rate rate;
     int64_t generation; /* of the mapping; goes into the commit's metadata */
 };
 /** One source partition of a task. */
@@ -103,6 +106,8 @@ struct cz_task_counters {
     struct cz_partition_counters *partitions; /* cz_free */
     size_t len;
     struct cz_histogram delay;
+    bool held;       /* waits because of its rate */
+    int64_t held_ms; /* has waited so long in all */
     uint64_t version; /* changes when anything changed */
 };
 /** A recent snapshot (at most about half a second old). @thread any */

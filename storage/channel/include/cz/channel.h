@@ -7,7 +7,7 @@
  *    mapping/<uid>          {"uid","team","name","generation":"3","state":"RUNNING|PAUSED|STOPPED",
  *                            "restart":"<seq of the last restart request>","switched_on":"<seq; when
  *                            a group of the target's service is to be deleted>"?,"run":"<seq of the last
- *                            restart that runs a FINISHED mapping again>"?,"spec":{resolved spec}}
+ *                            restart or change of a FINISHED mapping>"?,"spec":{resolved spec}}
  *    assignment/<uid>       {"uid","generation":"<assignment generation>","tasks":[{"task":0,"worker":"w1",
  *                            "partitions":[{"topic":"orders","partition":0,"from_start":true?}]}]}
  *  `<id>.status` (1 partition, written by the workers):
@@ -18,7 +18,7 @@
  *    stats/<worker>/<uid>   {"worker","uid","at_ms","partitions":[{"topic","partition","in","out",
  *                            "bytes_in","bytes_out","dropped":{"filter":n,…},"position","end","lag",
  *                            "begin"?,"stop"?}],
- *                            "delay":{"counts":[17],"sum_ms","total"},"rate":{"bytes_per_second":n}}
+ *                            "delay":{"counts":[17],"sum_ms","total"},"held":<by its rate>,"held_ms"}
  *    gap/<uid>/<topic>/<p>  {"uid","topic","partition","kind":"truncated|recreated|beyond_end",
  *                            "action":"stop|skip|restart","from","to","missing","worker","at_ms"}, the last
  *                            one of the partition

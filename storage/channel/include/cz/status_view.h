@@ -61,6 +61,8 @@ struct cz_mapping_stats {
     int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_], lag; /* sums; lag -1 unknown */
     double in_per_second, out_per_second, bytes_per_second; /* over the last few seconds */
     struct cz_histogram delay;
+    bool held;       /* waits because of its rate */
+    int64_t held_ms; /* has waited so long, all tasks together */
     int64_t at_ms; /* newest report */
 };
 /** false: nothing known about @uid. */

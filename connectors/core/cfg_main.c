@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core_priv.h"
 #include "cz/alloc.h"
@@ -23,6 +24,7 @@ struct option {
     size_t depth;
     char flag[MAX_OPTION];     /* "--outer-inner" */
     char variable[MAX_OPTION]; /* "CITIZENK_OUTER_INNER" */
+    const char *given;         /* FROM_ENV: the variable that it came from */
     enum source source;
     bool later; /* it or an object around it is not available yet */
 };
@@ -180,7 +182,7 @@ static enum cz_err set(struct loader *l,
                        struct cz_error *err)
 {
     const char *want = "";
-    const char *name = source == FROM_ARG ? o->flag : o->variable;
+    const char *name = source == FROM_ARG ? o->flag : o->given;
     json_t *v = from_text(o->row, text, &want);
     if (!v && o->row->flags & CZ_CFG_SECRET)
         return cz_fail(err, CZ_E_INVALID, "%s: must be %s", name, want);
@@ -191,18 +193,75 @@ static enum cz_err set(struct loader *l,
     return CZ_OK;
 }
 
-static enum cz_err load_environment(struct loader *l, struct cz_error *err)
+/* "KAFKA_SOURCE_EXTRA_CONFIG_FETCH_MAX_BYTES" → "fetch.max.bytes" */
+static char *member_name(const char *variable, size_t prefix, size_t n)
 {
-    for (size_t i = 0; i < l->opts.len; i++) {
-        struct option *o = &l->opts.items[i];
-        const char *text = getenv(o->variable);
-        if (!text || !*text) /* empty: `NAME=${NAME:-}` of a compose file means absent */
+    char *name = cz_strndup(variable + prefix, n - prefix);
+    for (char *c = name; *c; c++)
+        *c = *c == '_' ? '.' : *c >= 'A' && *c <= 'Z' ? (char)(*c - 'A' + 'a') : *c;
+    return name;
+}
+
+static bool load_members(struct loader *l, struct option *o, const char *prefix)
+{
+    size_t n = strlen(prefix);
+    json_t *all = json_object();
+    for (char **e = environ; e && *e; e++) {
+        const char *equals = strchr(*e, '=');
+        if (!equals || strncmp(*e, prefix, n) != 0 || !equals[1] || *e + n >= equals)
             continue;
-        enum cz_err rc = set(l, o, text, FROM_ENV, err);
-        if (rc)
-            return rc;
+        CZ_CLEANUP(cz_freep) char *name = member_name(*e, n, (size_t)(equals - *e));
+        (void)json_object_set_new(all, name, json_string(equals + 1));
+    }
+    bool any = json_object_size(all) > 0;
+    if (any) {
+        lay(l->doc, o, json_incref(all));
+        o->source = FROM_ENV;
+        o->given = prefix;
+    }
+    json_decref(all);
+    return any;
+}
+
+static bool is_prefix(const struct option *o, const struct cz_cfg_alias *a)
+{
+    size_t n = strlen(a->variable);
+    return o->row->type == CZ_CFG_JSON && a->variable[n - 1] == '_';
+}
+
+/* The first alias that is in the environment. */
+static enum cz_err load_aliases(struct loader *l, struct option *o, struct cz_error *err)
+{
+    for (const struct cz_cfg_alias *a = o->row->aliases; a && a->variable; a++) {
+        if (is_prefix(o, a) && load_members(l, o, a->variable))
+            return CZ_OK;
+        const char *given = is_prefix(o, a) ? NULL : getenv(a->variable);
+        if (!given || (!*given && !a->even_empty))
+            continue;
+        const char *text = a->text ? a->text(given) : given;
+        if (!text)
+            return cz_fail(err, CZ_E_INVALID, "%s: must be %s, not \"%.80s\"", a->variable,
+                           a->want, given);
+        o->given = a->variable;
+        return set(l, o, text, FROM_ENV, err);
     }
     return CZ_OK;
+}
+
+static enum cz_err load_environment(struct loader *l, struct cz_error *err)
+{
+    enum cz_err rc = CZ_OK;
+    for (size_t i = 0; !rc && i < l->opts.len; i++) {
+        struct option *o = &l->opts.items[i];
+        const char *text = getenv(o->variable);
+        if (text && *text) { /* empty: `NAME=${NAME:-}` of a compose file means absent */
+            o->given = o->variable;
+            rc = set(l, o, text, FROM_ENV, err);
+        } else {
+            rc = load_aliases(l, o, err);
+        }
+    }
+    return rc;
 }
 
 static enum cz_err
@@ -328,7 +387,7 @@ explain(const struct loader *l, const struct cz_report *rep, struct cz_error *er
     if (o && o->source == FROM_ARG)
         return cz_fail(err, CZ_E_INVALID, "%s: %s", o->flag, p->message);
     if (o && o->source == FROM_ENV)
-        return cz_fail(err, CZ_E_INVALID, "%s: %s", o->variable, p->message);
+        return cz_fail(err, CZ_E_INVALID, "%s: %s", o->given, p->message);
     if (o && strcmp(p->code, "required") == 0)
         return cz_fail(err, CZ_E_INVALID, "%s is required (or %s)", o->flag, o->variable);
     const char *file = l->file ? l->file : "configuration";
@@ -445,7 +504,10 @@ static void add_option(struct cz_buf *out, const struct option *o)
         cz_buf_adds(&b, " Required.");
     else if (row->def && !(row->flags & CZ_CFG_SECRET))
         cz_buf_addf(&b, " Default: %s.", row->def);
-    cz_buf_addf(&b, " [%s]", o->variable);
+    cz_buf_addf(&b, " [%s", o->variable);
+    for (const struct cz_cfg_alias *a = row->aliases; a && a->variable; a++)
+        cz_buf_addf(&b, ", %s%s", a->variable, is_prefix(o, a) ? "…" : "");
+    cz_buf_addc(&b, ']');
     cz_buf_addf(out, "  %s%s\n", o->flag, placeholder(row));
     add_wrapped(out, cz_buf_str(&b), 6);
 }

@@ -62,6 +62,13 @@ sample_label_check(const json_t *v, void *field, const char *pointer, struct cz_
         (void)cz_report_add(rep, pointer, "label", "must not shout");
 }
 
+static const char *sample_count_text(const char *given)
+{
+    return given[0] == 'x' ? given + 1 : NULL;
+}
+
+#define ALIAS(...)                                                                             \
+    (const struct cz_cfg_alias[]) { {.variable = __VA_ARGS__}, {0} }
 #define AT(f) .offset = offsetof(struct sample, f)
 static const struct cz_cfg_key sample_table[] = {
     {.name = "on", .type = CZ_CFG_BOOL, AT(on), .group = "General", .doc = "Whether it is on."},
@@ -73,6 +80,8 @@ static const struct cz_cfg_key sample_table[] = {
      .max = 100,
      .group = "General",
      .flags = CZ_CFG_RELOAD,
+     .aliases = ALIAS("OLD_COUNT", .text = sample_count_text, .want = "x and a number"},
+                      {.variable = "OLDER_COUNT"),
      .doc = "How many."},
     {.name = "at_least",
      .type = CZ_CFG_INT,
@@ -94,6 +103,7 @@ static const struct cz_cfg_key sample_table[] = {
      AT(label),
      .flags = CZ_CFG_NULLABLE,
      .def = "\"none\"",
+     .aliases = ALIAS("OLD_LABEL", .even_empty = true),
      .parse = sample_label_check},
     {.name = "token",
      .type = CZ_CFG_STRING,
@@ -107,7 +117,8 @@ static const struct cz_cfg_key sample_table[] = {
      .values = sample_modes,
      .doc = "What to do."},
     {.name = "topics", .type = CZ_CFG_STRINGS, AT(topics), .def = "[\"a\"]"},
-    {.name = "extra", .type = CZ_CFG_JSON, AT(extra), .schema = "{\"type\":\"object\"}"},
+    {.name = "extra", .type = CZ_CFG_JSON, AT(extra), .schema = "{\"type\":\"object\"}",
+     .aliases = ALIAS("OLD_EXTRA_")},
     {.name = "tls", .type = CZ_CFG_OBJECT, AT(tls), .sub = sample_tls_table, .doc = "TLS."},
     {.name = "box",
      .type = CZ_CFG_OBJECT,

@@ -89,6 +89,33 @@ static void spellings(void **state)
     cz_cfg_done(sample_table, &s);
 }
 
+/* Variables that another program made known lie below the own one. */
+static void aliases(void **state)
+{
+    (void)state;
+    struct sample s;
+    struct cz_error e = CZ_ERROR_INIT;
+    bool leave;
+    if (run("--name n @OLD_COUNT=x7 @OLDER_COUNT=8 @OLD_EXTRA_FETCH_MAX_BYTES=1 @OLD_EXTRA_A=b "
+            "@OLD_EXTRA_= @OLD_EXTRA_EMPTY= @OLD_LABEL=",
+            &s, &leave, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(s.count, 7);
+    assert_int_equal(json_object_size(s.extra), 2);
+    assert_string_equal(cz_json_str(s.extra, "fetch.max.bytes", ""), "1");
+    assert_string_equal(cz_json_str(s.extra, "a", ""), "b");
+    assert_string_equal(s.label, "");
+    cz_cfg_done(sample_table, &s);
+    assert_int_equal(run("--name n @OLDER_COUNT=8", &s, &leave, &e), CZ_OK);
+    assert_int_equal(s.count, 8);
+    assert_null(s.extra);
+    assert_string_equal(s.label, "none");
+    cz_cfg_done(sample_table, &s);
+    assert_int_equal(run("--name n @OLD_COUNT=x7 @CZT_COUNT=9", &s, &leave, &e), CZ_OK);
+    assert_int_equal(s.count, 9);
+    cz_cfg_done(sample_table, &s);
+}
+
 static void errors(void **state)
 {
     (void)state;
@@ -99,6 +126,9 @@ static void errors(void **state)
         {"--name n --count 0", "--count: must be between 1 and 100, not 0"},
         {"--name n --count x", "--count: must be a whole number, not \"x\""},
         {"--name n @CZT_COUNT=0", "CZT_COUNT: must be between 1 and 100, not 0"},
+        {"--name n @OLD_COUNT=7", "OLD_COUNT: must be x and a number, not \"7\""},
+        {"--name n @OLD_COUNT=x0", "OLD_COUNT: must be between 1 and 100, not 0"},
+        {"--name n @OLDER_COUNT=many", "OLDER_COUNT: must be a whole number, not \"many\""},
         {"--name n @CZT_ON=maybe", "CZT_ON: must be true or false, not \"maybe\""},
         {"--name n --tls-depth 10", "--tls-depth: must be between 1 and 9, not 10"},
         {"--name n --mode x", "--mode: must be one of stop, skip, dead_letter, not \"x\""},
@@ -162,7 +192,7 @@ static void help(void **state)
     const char *s = cz_buf_str(&b);
     CONTAINS(s, "Usage: prog ");
     CONTAINS(s, "\nGeneral:\n  --on\n      Whether it is on. [CZT_ON]\n  --count N\n");
-    CONTAINS(s, "How many. Default: 5. [CZT_COUNT]");
+    CONTAINS(s, "How many. Default: 5. [CZT_COUNT, OLD_COUNT, OLDER_COUNT]");
     CONTAINS(s, "Its name. Required. [CZT_NAME]");
     CONTAINS(s, "One of stop, skip, dead_letter. Default: \"skip\". [CZT_MODE]");
     CONTAINS(s, "  --tls-depth N\n      Default: 3. [CZT_TLS_DEPTH]\n");
@@ -193,6 +223,7 @@ int main(void)
     (void)close(fd);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers), cmocka_unit_test(spellings),
+        cmocka_unit_test(aliases),
         cmocka_unit_test(errors), cmocka_unit_test(bad_files),
         cmocka_unit_test(help),   cmocka_unit_test(help_and_version_exit)};
     int rc = cmocka_run_group_tests(tests, NULL, NULL);

@@ -38,6 +38,15 @@ struct cz_cfg_strings {
     char **items;
     size_t len;
 };
+/** A further variable of the environment for a setting: one that another program made known. */
+struct cz_cfg_alias {
+    const char *variable; /* ends in '_' and the row is JSON: every variable that begins with it is a
+                           * member of the object; the rest of its name in lower case, '_' as '.' */
+    /** The option's text for the variable's; NULL: not possible. NULL function: as it is. */
+    const char *(*text)(const char *given);
+    const char *want;  /* "0 or 1", for the error */
+    bool even_empty;   /* an empty variable counts too */
+};
 struct cz_cfg_key {
     const char *name; /* field name in JSON; --name-with-dashes; <PREFIX>NAME in the environment */
     enum cz_cfg_type type;
@@ -54,7 +63,12 @@ struct cz_cfg_key {
     const char *schema;         /* CUSTOM, JSON: its JSON Schema as text, for OpenAPI */
     const char *group;          /* heading in --help, docs and forms */
     const char *doc;            /* one or two sentences, with the unit */
+    const struct cz_cfg_alias *aliases; /* ended by {0}; the row's own variable wins; NULL: none */
 };
+
+/** LOG_LEVEL (names of Python's logging too) and JSON_LOGGING (0, 1), for rows log_level and
+ *  log_format. */
+extern const struct cz_cfg_alias cz_log_level_aliases[], cz_log_format_aliases[];
 
 /** Parse a JSON object into @target (zeroed by the caller). Unknown fields, wrong types, ranges,
  *  LATER fields that differ from their default → @rep. Absent → default. @pointer "" or the place
@@ -67,7 +81,7 @@ enum cz_err cz_cfg_parse_json(const struct cz_cfg_key *table,
 /** defaults < JSON file named by --config < environment (@env_prefix "CITIZENK_") < arguments
  *  ("--name value" or "--name=value"; BOOL also bare). `--help` and `--version` print and set
  *  *ret_exit. Errors name the option. A nested field is --outer-inner; STRINGS are "a,b" or JSON;
- *  an empty variable is an absent one; <PREFIX>CONFIG stands for --config. Unlike in a document a
+ *  an empty variable is an absent one; below a row's own variable lie its aliases; <PREFIX>CONFIG stands for --config. Unlike in a document a
  *  SECRET may be the value itself here. On failure the target is released already. */
 CZ_MUST_USE enum cz_err cz_cfg_parse_main(const struct cz_cfg_key *table,
                                           const char *program,

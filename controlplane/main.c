@@ -26,127 +26,12 @@
 #include "cz/storage.h"
 #include "cz/thread.h"
 #include "cz/util.h"
+#include "options.h"
+#include "replicator.h"
 
 #define PROGRAM "citizenk-controlplane"
 #define MIN_TOKEN 16
 #define STOP_MS 15000
-
-struct options {
-    char *listen, *postgres, *postgres_admin, *bootstrap, *kafka_properties, *group_id;
-    char *admin_token_file, *instance, *tls_cert, *tls_key;
-    bool migrate_only, metrics_open;
-    int64_t pool_size, connections, connections_per_ip, drain_ms;
-    int log_level, log_format;
-};
-
-static const char *const LEVELS[] = {"error", "warn", "info", "debug", NULL};
-static const char *const FORMATS[] = {"auto", "json", "logfmt", NULL};
-
-#define OPT(f, t) .type = (t), .offset = offsetof(struct options, f)
-static const struct cz_cfg_key OPTIONS[] = {
-    {.name = "listen",
-     OPT(listen, CZ_CFG_STRING),
-     .def = "\"127.0.0.1:8080\"",
-     .group = "REST",
-     .doc = "HOST:PORT of the REST API."},
-    {.name = "admin_token_file",
-     OPT(admin_token_file, CZ_CFG_STRING),
-     .group = "REST",
-     .doc = "File with the bearer token that may do everything; at least 16 characters."},
-    {.name = "tls_cert",
-     OPT(tls_cert, CZ_CFG_STRING),
-     .group = "REST",
-     .doc = "Certificate chain (PEM); with tls_key the REST API speaks TLS only."},
-    {.name = "tls_key",
-     OPT(tls_key, CZ_CFG_STRING),
-     .group = "REST",
-     .doc = "Key of the certificate (PEM)."},
-    {.name = "metrics_open",
-     OPT(metrics_open, CZ_CFG_BOOL),
-     .def = "false",
-     .group = "REST",
-     .doc = "Serve /metrics without a token."},
-    {.name = "connections",
-     OPT(connections, CZ_CFG_INT),
-     .def = "1000",
-     .min = 1,
-     .max = 100000,
-     .group = "REST",
-     .doc = "Connections at once; each has a thread."},
-    {.name = "connections_per_ip",
-     OPT(connections_per_ip, CZ_CFG_INT),
-     .def = "500",
-     .min = 1,
-     .max = 100000,
-     .group = "REST",
-     .doc = "Connections at once from one address; raise it behind a proxy."},
-    {.name = "drain_ms",
-     OPT(drain_ms, CZ_CFG_INT),
-     .def = "0",
-     .min = 0,
-     .max = 60000,
-     .group = "REST",
-     .doc = "Milliseconds to go on serving after SIGTERM with /readyz at 503, for load "
-            "balancers."},
-    {.name = "postgres",
-     OPT(postgres, CZ_CFG_STRING),
-     .flags = CZ_CFG_REQUIRED | CZ_CFG_SECRET,
-     .group = "PostgreSQL",
-     .doc = "libpq connection string of the run-time role."},
-    {.name = "postgres_admin",
-     OPT(postgres_admin, CZ_CFG_STRING),
-     .flags = CZ_CFG_SECRET,
-     .group = "PostgreSQL",
-     .doc = "Connection string of the role that owns the tables, for migrations; the run-time "
-            "role then gets only "
-            "the rights that it needs. Default: postgres."},
-    {.name = "pool_size",
-     OPT(pool_size, CZ_CFG_INT),
-     .def = "10",
-     .min = 2,
-     .max = 1000,
-     .group = "PostgreSQL",
-     .doc = "Connections to PostgreSQL at most."},
-    {.name = "migrate_only",
-     OPT(migrate_only, CZ_CFG_BOOL),
-     .def = "false",
-     .group = "PostgreSQL",
-     .doc = "Apply the migrations and exit."},
-    {.name = "bootstrap_servers",
-     OPT(bootstrap, CZ_CFG_STRING),
-     .group = "Kafka",
-     .doc = "Brokers of the control cluster: host:port,host:port."},
-    {.name = "kafka_properties",
-     OPT(kafka_properties, CZ_CFG_STRING),
-     .group = "Kafka",
-     .doc = "File with librdkafka properties (key=value) for the control cluster."},
-    {.name = "group_id",
-     OPT(group_id, CZ_CFG_STRING),
-     .def = "\"citizenk\"",
-     .min = 1,
-     .max = 200,
-     .group = "Kafka",
-     .doc = "Id of the deployment: the topics are <group_id>.config and <group_id>.status."},
-    {.name = "instance",
-     OPT(instance, CZ_CFG_STRING),
-     .min = 1,
-     .max = 200,
-     .group = "General",
-     .doc = "Name of this control plane. Default: host name and process id."},
-    {.name = "log_level",
-     OPT(log_level, CZ_CFG_ENUM),
-     .def = "\"info\"",
-     .values = LEVELS,
-     .group = "General",
-     .doc = "What to log at least."},
-    {.name = "log_format",
-     OPT(log_format, CZ_CFG_ENUM),
-     .def = "\"auto\"",
-     .values = FORMATS,
-     .group = "General",
-     .doc = "auto: logfmt on a terminal, else json."},
-    {0},
-};
 
 struct app {
     struct options o;
@@ -159,6 +44,7 @@ struct app {
     struct cz_api *api;
     struct cz_scheduler *scheduler;
     struct cz_http_server *http;
+    struct replicator *replicator;
     struct cz_thread boot, signals;
     struct cz_mutex lock;
     struct cz_cond changed;
@@ -186,7 +72,7 @@ static enum cz_err check_options(struct app *a, struct cz_error *err)
     if (!o->admin_token_file)
         return cz_fail(err, CZ_E_INVALID,
                        "--admin-token-file is needed: a file with the bearer token");
-    return CZ_OK;
+    return replicator_check(o, err);
 }
 
 static void start_log(const struct options *o)
@@ -268,6 +154,8 @@ static void *boot_main(void *arg)
         cz_log(CZ_LOG_ERROR, "main", "scheduler: %s", err.text);
         _exit(EXIT_FAILURE);
     }
+    if (ready)
+        a->replicator = replicator_start(&a->o, a->service, a->api);
     return NULL;
 }
 
@@ -311,6 +199,7 @@ static enum cz_err start_http(struct app *a, struct cz_error *err)
         .connections = (int)a->o.connections,
         .connections_per_ip = (int)a->o.connections_per_ip,
         .open_metrics = a->o.metrics_open,
+        .prefix = a->o.api_prefix && *a->o.api_prefix ? a->o.api_prefix : NULL,
         .auth = cz_api_auth,
         .context = a->api,
         .routes = cz_api_routes,
@@ -336,6 +225,8 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
                                                  .token = a->token,
                                                  .token_len = a->token_len,
+                                                 .source_group = a->o.source.group_name,
+                                                 .stats_every_ms = 1000 * a->o.stats_every_seconds,
                                                  .ready = ready,
                                                  .metrics = metrics,
                                                  .arg = a});
@@ -346,6 +237,7 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
         .service = a->service,
         .group_id = a->o.group_id,
         .instance = a->o.instance,
+        .groups_interval_ms = (int)(1000 * a->o.delete_groups_every_seconds),
     };
     rc = cz_scheduler_new(&so, &a->scheduler, err);
     if (rc != CZ_OK)
@@ -392,6 +284,7 @@ static void stop(struct app *a)
     cz_cond_broadcast(&a->changed);
     cz_mutex_unlock(&a->lock);
     cz_thread_join(&a->boot);
+    replicator_stop(a->replicator);
     if (a->http) {
         cz_time end = cz_deadline_ms(a->o.drain_ms);
         while (cz_remaining_ms(end) > 0)
@@ -446,10 +339,10 @@ int main(int argc, char **argv)
     cz_mutex_init(&a.lock);
     cz_cond_init(&a.changed);
     enum cz_err rc =
-        cz_cfg_parse_main(OPTIONS, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err);
+        cz_cfg_parse_main(controlplane_options, PROGRAM, "CITIZENK_", argc, argv, &a.o, &leave, &err);
     if (rc == CZ_OK && !leave && check_options(&a, &err) != CZ_OK) {
         rc = CZ_E_INVALID;
-        cz_cfg_done(OPTIONS, &a.o);
+        cz_cfg_done(controlplane_options, &a.o);
     }
     if (rc != CZ_OK) {
         (void)fprintf(stderr, PROGRAM ": %s\n", err.text);
@@ -457,7 +350,7 @@ int main(int argc, char **argv)
     }
     start_log(&a.o);
     int code = leave ? EXIT_SUCCESS : run(&a);
-    cz_cfg_done(OPTIONS, &a.o);
+    cz_cfg_done(controlplane_options, &a.o);
     cz_cond_done(&a.changed);
     cz_mutex_done(&a.lock);
     return code;

@@ -45,10 +45,13 @@ static const struct cz_cfg_key OPTIONS[] = {
     ROW(starters, CZ_CFG_INT, .name = "starters", .def = "4", .min = 1, .max = 64,
         .doc = "Threads that start tasks."),
     ROW(file_data_path, CZ_CFG_STRING, .name = "file_data_path",
+        .aliases = (const struct cz_cfg_alias[]){{.variable = "FILE_DATA_PATH"}, {0}},
         .doc = "Folder of topic files. Without it this worker gets no mapping from or to files."),
     ROW(log_level, CZ_CFG_STRING, .name = "log_level", .def = "\"info\"",
+        .aliases = cz_log_level_aliases,
         .doc = "error, warn, info or debug."),
     ROW(log_format, CZ_CFG_STRING, .name = "log_format", .def = "\"auto\"",
+        .aliases = cz_log_format_aliases,
         .doc = "json, logfmt, or auto: logfmt on a terminal."),
     {0},
 };

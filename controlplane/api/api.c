@@ -12,6 +12,7 @@ struct cz_api *cz_api_new(const struct cz_api_options *o)
     a->actor = cz_strdup(o->actor ? o->actor : "admin");
     a->source_group = cz_strdup(o->source_group);
     a->stats_every_ms = o->stats_every_ms;
+    cz_mutex_init(&a->lock);
     a->ready = o->ready;
     a->metrics = o->metrics;
     a->arg = o->arg;
@@ -28,6 +29,8 @@ void cz_api_free(struct cz_api *a)
         return;
     cz_free(a->actor);
     cz_free(a->source_group);
+    cz_free(a->file_error);
+    cz_mutex_done(&a->lock);
     cz_free(a);
 }
 

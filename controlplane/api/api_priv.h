@@ -9,6 +9,7 @@
 #include "cz/api.h"
 #include "cz/json.h"
 #include "cz/limits.h"
+#include "cz/thread.h"
 #include "cz/time.h"
 #include "cz/util.h"
 
@@ -18,6 +19,8 @@ struct cz_api {
     char cursor_key[65]; /* derived from it: the same in every instance of the deployment */
     char *actor;
     int64_t stats_every_ms;
+    struct cz_mutex lock; /* of what follows */
+    char *file_error;     /* NULL: none */
     char *source_group; /* NULL: the default of each mapping */
     _Atomic(struct cz_http_server *) server;
     void (*ready)(void *arg, json_t *checks);

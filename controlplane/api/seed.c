@@ -82,7 +82,7 @@ static enum cz_err create(const struct cz_http_request *rq,
     const struct cz_api *a = cz_http_context(rq);
     json_t *named = json_copy(CZ_UNCONST(flat));
     (void)json_object_set_new(named, "name", json_string(cz_http_var(rq, "name")));
-    json_t *doc = cz__seed_native(named, true, a->source_group);
+    json_t *doc = cz__seed_native(named, a->source_group);
     json_decref(named);
     w.create_only = true;
     w.if_match = CZ_IF_MATCH_NONE;
@@ -98,8 +98,14 @@ static enum cz_err replace(const struct cz_http_request *rq,
                            const json_t *flat,
                            struct cz_error *err)
 {
-    json_t *doc = cz__seed_native(flat, false, NULL);
-    enum cz_err rc = store(rq, rs, cz_service_patch, w, doc, err);
+    json_t *current = NULL;
+    enum cz_err rc = cz_service_get(cz__api_service(rq), CZ_SEED_TEAM, CZ_KIND_MAPPING,
+                                    cz_http_var(rq, "name"), &current, NULL, err);
+    if (rc != CZ_OK)
+        return rc;
+    json_t *doc = cz__seed_patch(flat, current);
+    json_decref(current);
+    rc = store(rq, rs, cz_service_patch, w, doc, err);
     json_decref(doc);
     return rc;
 }

@@ -101,14 +101,22 @@ static void set(json_t *o, const char *key, json_t *v, bool create)
         (void)json_object_set_new(o, key, json_null());
 }
 
-/* source or target: the flat form has one name, which is_file makes a file's. */
-static json_t *
-end_of(const json_t *flat, const char *cluster, const char *name, const char *is_file, bool create)
+/* source or target: the flat form has one name, which is_file makes a file's, and then there is no
+ * cluster.  One that was chosen in the native form is kept. */
+static json_t *end_of(const json_t *flat,
+                      const char *cluster,
+                      const char *name,
+                      const char *is_file,
+                      bool create,
+                      const json_t *current)
 {
     json_t *o = json_object();
     bool file = json_is_true(field(flat, is_file));
-    if (create)
+    const json_t *now = json_object_get(json_object_get(current, "spec"), cluster);
+    if (!file && (create || (current && !field(now, "cluster"))))
         (void)json_object_set_new(o, "cluster", json_string(cluster));
+    else if (file && !create)
+        (void)json_object_set_new(o, "cluster", json_null());
     set(o, "topic", file ? NULL : field(flat, name), create);
     set(o, "file", file ? field(flat, name) : NULL, create);
     return o;
@@ -123,7 +131,8 @@ static void set_group(json_t *spec, const json_t *flat, const char *group)
     cz_free(own);
 }
 
-json_t *cz__seed_native(const json_t *flat, bool create, const char *group)
+/* What create and patch have in common. */
+static json_t *native(const json_t *flat, bool create, const json_t *current)
 {
     static const char *const same[] = {"enabled", "valid_jmespath", "topics",
                                        "target_service_consumer_group"};
@@ -133,11 +142,22 @@ json_t *cz__seed_native(const json_t *flat, bool create, const char *group)
     for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++)
         set(spec, same[i], field(flat, same[i]), create);
     (void)json_object_set_new(
-        spec, "source", end_of(flat, "source", "source_topic_name", "source_is_file", create));
+        spec, "source",
+        end_of(flat, "source", "source_topic_name", "source_is_file", create, current));
     (void)json_object_set_new(
-        spec, "target", end_of(flat, "target", "target_topic_name", "target_is_file", create));
-    if (!create)
-        return doc;
+        spec, "target",
+        end_of(flat, "target", "target_topic_name", "target_is_file", create, current));
+    return doc;
+}
+
+json_t *cz__seed_patch(const json_t *flat, const json_t *current)
+{
+    return native(flat, false, current);
+}
+
+json_t *cz__seed_native(const json_t *flat, const char *group)
+{
+    json_t *doc = native(flat, true, NULL), *spec = json_object_get(doc, "spec");
     /* What the original did: a topic that is switched on begins at its end, and the values of a
      * topic are mapped by what /value-mappings says about it. */
     (void)json_object_set_new(spec, "on_change", json_pack("{s:s}", "offset", "latest"));

@@ -10,10 +10,12 @@
 
 /** What only the flat form knows: its members, and what it needs. */
 void cz__seed_check(const json_t *flat, const char *name, struct cz_report *rep);
-/** A checked flat document as a native one.  @create false: as a merge patch, in which null stands
- *  for each field that @flat leaves out.  @group see cz_api_options.source_group; flat.name is
+/** A checked flat document as a native one.  @group see cz_api_options.source_group; flat.name is
  *  then needed.  New reference. */
-json_t *cz__seed_native(const json_t *flat, bool create, const char *group);
+json_t *cz__seed_native(const json_t *flat, const char *group);
+/** The same as a merge patch of an envelope, in which null stands for each field that @flat leaves
+ *  out.  @current NULL: not known.  New reference. */
+json_t *cz__seed_patch(const json_t *flat, const json_t *current);
 /** A mapping's envelope in flat form.  New reference. */
 json_t *cz__seed_flat(const json_t *envelope);
 /** Where a problem of the native document, at this pointer, lies in the flat one. cz_free. */

@@ -9,9 +9,9 @@
 #include "api_priv.h"
 #include "seed_form.h"
 
-void cz__seed_set_init(struct cz__seed_set *s, const char *group)
+void cz__seed_set_init(struct cz__seed_set *s, const char *group, json_t *current)
 {
-    *s = (struct cz__seed_set){.owned = json_array(), .group = group};
+    *s = (struct cz__seed_set){.owned = json_array(), .group = group, .current = current};
 }
 
 void cz__seed_set_done(struct cz__seed_set *s)
@@ -24,6 +24,7 @@ void cz__seed_set_done(struct cz__seed_set *s)
     cz_free(s->switches);
     cz_free(s->comment);
     json_decref(s->owned);
+    json_decref(s->current);
 }
 
 /* ---- adding -------------------------------------------------------------------------------- */
@@ -87,9 +88,10 @@ static void add_mappings(struct cz__seed_set *s, const json_t *list, char *at, s
         (void)cz_report_add(rep, at, "type", "must be a list of mappings");
     json_array_foreach (list, i, flat) {
         cz_pointer_push_index(at, i);
+        const char *name = cz_json_str(flat, "name", "");
         if (check_flat(flat, at, rep))
-            add_item(s, CZ_KIND_MAPPING, cz_json_str(flat, "name", ""),
-                     cz__seed_native(flat, true, s->group), cz__seed_native(flat, false, NULL), at);
+            add_item(s, CZ_KIND_MAPPING, name, cz__seed_native(flat, s->group),
+                     cz__seed_patch(flat, json_object_get(s->current, name)), at);
         at[depth] = '\0';
     }
 }
@@ -197,9 +199,9 @@ static void add_switches(
 
 void cz__seed_set_add(struct cz__seed_set *s, const json_t *doc, struct cz_report *rep)
 {
-    /* `rendered` is what GET adds. */
-    static const char *const known[] = {"templates", "enabled", "disabled", "mappings",
-                                        "comment",   "rendered", NULL};
+    /* `rendered` and `file_error` are what GET adds. */
+    static const char *const known[] = {"templates", "enabled",  "disabled",   "mappings",
+                                        "comment",   "rendered", "file_error", NULL};
     const json_t *comment = json_object_get(doc, "comment");
     char at[CZ_POINTER_SIZE] = "";
     if (json_is_array(doc)) {
@@ -268,7 +270,7 @@ static void add_template(struct cz__seed_set *s,
     json_array_foreach (list, i, flat) {
         cz_pointer_push_index(at, i);
         if (check_flat(flat, at, rep)) {
-            json_t *entry = cz__seed_native(flat, true, s->group);
+            json_t *entry = cz__seed_native(flat, s->group);
             (void)json_object_set(entry, "name", json_object_get(flat, "name"));
             (void)json_array_append_new(mappings, entry);
         }

@@ -14,8 +14,10 @@ struct cz__seed_set {
     json_t *owned; /* what items and switches point into */
     char *comment; /* of the document; NULL: none */
     const char *group; /* see cz_api_options.source_group */
+    json_t *current;   /* envelopes of the mappings there are, by name */
 };
-void cz__seed_set_init(struct cz__seed_set *s, const char *group);
+/** @current is taken. */
+void cz__seed_set_init(struct cz__seed_set *s, const char *group, json_t *current);
 void cz__seed_set_done(struct cz__seed_set *s);
 /** Add what a mapping file says: {templates, enabled, disabled, mappings, comment}, or a list of
  *  mappings.  Problems go to @rep. */

@@ -13,7 +13,7 @@
 /* ---- reading ------------------------------------------------------------------------------- */
 
 /* All objects of a kind, in pages. @ret_seq the change that the first page reflects. */
-static enum cz_err every(const struct cz_http_request *rq,
+static enum cz_err every(struct cz_service *s,
                          enum cz_kind kind,
                          json_t *out,
                          int64_t *ret_seq,
@@ -21,7 +21,7 @@ static enum cz_err every(const struct cz_http_request *rq,
 {
     struct cz_page page = {0};
     struct cz_list_filter f = {.team = CZ_SEED_TEAM, .kind = kind, .limit = CZ_MAX_PAGE};
-    enum cz_err rc = cz_service_list(cz__api_service(rq), &f, NULL, &page, err);
+    enum cz_err rc = cz_service_list(s, &f, NULL, &page, err);
     *ret_seq = page.seq;
     while (rc == CZ_OK) {
         (void)json_array_extend(out, page.items);
@@ -31,7 +31,7 @@ static enum cz_err every(const struct cz_http_request *rq,
         page = (struct cz_page){0};
         f.after_team = before.next_team;
         f.after_name = before.next_name;
-        rc = cz_service_list(cz__api_service(rq), &f, NULL, &page, err);
+        rc = cz_service_list(s, &f, NULL, &page, err);
         cz_page_done(&before);
     }
     cz_page_done(&page);
@@ -52,6 +52,19 @@ static json_t *latest_comment(const struct cz_http_request *rq)
     return v;
 }
 
+void cz_api_set_file_error(struct cz_api *a, const char *text)
+{
+    CZ_LOCKED(&a->lock);
+    cz_free(a->file_error);
+    a->file_error = cz_strdup(text);
+}
+
+static json_t *file_error(struct cz_api *a)
+{
+    CZ_LOCKED(&a->lock);
+    return a->file_error ? json_string(a->file_error) : json_null();
+}
+
 HANDLER(cz__rest_seed_state)
 {
     json_t *mappings = json_array(), *instances = json_array(), *one;
@@ -59,9 +72,9 @@ HANDLER(cz__rest_seed_state)
     json_t *enabled = json_array(), *disabled = json_array();
     int64_t seq = 0, later = 0;
     size_t i;
-    enum cz_err rc = every(rq, CZ_KIND_MAPPING, mappings, &seq, err);
+    enum cz_err rc = every(cz__api_service(rq), CZ_KIND_MAPPING, mappings, &seq, err);
     if (rc == CZ_OK)
-        rc = every(rq, CZ_KIND_INSTANCE, instances, &later, err);
+        rc = every(cz__api_service(rq), CZ_KIND_INSTANCE, instances, &later, err);
     json_array_foreach (mappings, i, one)
         (void)json_array_append_new(cz_json_str(one, "managed_by", NULL) ? rendered : own,
                                     cz__seed_flat(one));
@@ -71,9 +84,10 @@ HANDLER(cz__rest_seed_state)
         if (seq > 0)
             cz_http_etag(rs, seq);
         cz_http_json(rs, 200,
-                     json_pack("{s:O,s:O,s:O,s:O,s:o,s:O}", "templates", templates, "enabled",
+                     json_pack("{s:O,s:O,s:O,s:O,s:o,s:O,s:o}", "templates", templates, "enabled",
                                enabled, "disabled", disabled, "mappings", own, "comment",
-                               latest_comment(rq), "rendered", rendered));
+                               latest_comment(rq), "rendered", rendered, "file_error",
+                               file_error(cz_http_context(rq))));
     }
     json_t *all[] = {mappings, instances, own, rendered, templates, enabled, disabled};
     for (i = 0; i < sizeof all / sizeof *all; i++)
@@ -86,7 +100,7 @@ HANDLER(cz__rest_seed_templates)
     json_t *list = json_array(), *out = json_object(), *one;
     int64_t seq = 0;
     size_t i;
-    enum cz_err rc = every(rq, CZ_KIND_TEMPLATE, list, &seq, err);
+    enum cz_err rc = every(cz__api_service(rq), CZ_KIND_TEMPLATE, list, &seq, err);
     json_array_foreach (list, i, one)
         (void)json_object_set_new(out, cz_json_str(one, "name", ""), cz__seed_template(one));
     if (rc == CZ_OK && seq > 0)
@@ -135,7 +149,14 @@ enum cz_err cz_api_import(struct cz_api *a,
                           struct cz_error *err)
 {
     struct cz__seed_set s;
-    cz__seed_set_init(&s, a->source_group);
+    json_t *list = json_array(), *current = json_object(), *one;
+    int64_t seq = 0;
+    size_t i;
+    enum cz_err rc = every(a->service, CZ_KIND_MAPPING, list, &seq, err);
+    json_array_foreach (list, i, one)
+        (void)json_object_set(current, cz_json_str(one, "name", ""), one);
+    json_decref(list);
+    cz__seed_set_init(&s, a->source_group, current);
     if (in->templates)
         cz__seed_set_add_templates(&s, in->templates, "/templates", rep);
     cz__seed_set_add(&s, in->doc, rep);
@@ -144,9 +165,10 @@ enum cz_err cz_api_import(struct cz_api *a,
     if (in->label_value) {
         s.set.label = LABEL;
         s.set.label_value = in->label_value;
-        s.set.prune |= 1U << CZ_KIND_TEMPLATE;
+        s.set.prune |= in->templates ? 1U << CZ_KIND_TEMPLATE : 0;
     }
-    enum cz_err rc = store(a, who, *w, &s, ret, rep, err);
+    if (rc == CZ_OK)
+        rc = store(a, who, *w, &s, ret, rep, err);
     cz__seed_set_done(&s);
     return rc;
 }
@@ -207,7 +229,7 @@ static enum cz_err put_templates(const struct cz_http_request *rq,
     struct cz__seed_set s;
     json_t *doc = cz__api_document(rq);
     cz__api_known(doc, known, cz_http_report(rs));
-    cz__seed_set_init(&s, a->source_group);
+    cz__seed_set_init(&s, a->source_group, NULL);
     cz__seed_set_add_templates(&s, json_object_get(doc, "templates"), "/templates",
                                cz_http_report(rs));
     s.set.prune = keep ? 0 : 1U << CZ_KIND_TEMPLATE;

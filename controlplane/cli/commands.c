@@ -47,6 +47,7 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_get,
     &cz_cmd_describe,
     &cz_cmd_apply,
+    &cz_cmd_import,
     &cz_cmd_delete,
     &cz_cmd_pause,
     &cz_cmd_resume,

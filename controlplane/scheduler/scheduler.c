@@ -76,6 +76,7 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
     cz_mutex_init(&s->lock);
     cz_map_init(&s->poisoned, cz_free);
     struct cz_watch_options w = {
+        .groups_interval_ms = o->groups_interval_ms,
         .interval_ms = o->metadata_interval_ms > 0 ? o->metadata_interval_ms : 2000,
         .topics = topics,
         .topics_arg = topics_arg,

@@ -46,6 +46,7 @@ struct cz_watch_once { /* something that is done once for a mapping, whoever lea
 };
 struct cz_watch_options {
     int interval_ms;
+    int groups_interval_ms; /* between two looks at the groups of a cluster; 0: 2000 */
     cz_watch_topics_fn topics; /* NULL: ask Kafka; else a test's */
     cz_watch_create_fn create; /* as topics */
     /* As topics: all groups of a cluster, and the deletion of one. */

@@ -14,7 +14,7 @@
 #include "watch_priv.h"
 
 #define CALL_TIMEOUT_MS 5000
-#define LOOK_EVERY (2 * CZ_SEC)
+#define LOOK_MS 2000
 #define MARK "service_group_deleted"
 
 struct job { /* a copy of what is about one mapping, used without the lock */
@@ -37,6 +37,12 @@ static bool concerns(const struct source *s, const struct user *u)
 static bool open_job(const struct source *s, const struct user *u)
 {
     return concerns(s, u) && u->switched_on > 0 && u->group.deleted < u->switched_on;
+}
+
+static cz_time next_look(const struct source *s)
+{
+    int ms = s->w->o.groups_interval_ms;
+    return cz_deadline_ms(ms > 0 ? ms : LOOK_MS);
 }
 
 /* ---- looking ----------------------------------------------------------------------------------- */
@@ -126,7 +132,7 @@ static void note(struct source *s, const struct job *j, enum cz_err rc, int64_t 
     u->group.code = rc;
     if (rc == CZ_OK) {
         u->group.tries = 0;
-        u->group.next = cz_now() + LOOK_EVERY; /* an instance that does not lead: not done yet */
+        u->group.next = next_look(s); /* an instance that does not lead: not done yet */
         return;
     }
     snprintf(u->group.text, sizeof(u->group.text), "%.159s", err->text);
@@ -167,7 +173,7 @@ cz_time cz__watch_groups(struct source *s)
     }
     if (cz_now() >= s->groups_looked) {
         look(s);
-        s->groups_looked = cz_now() + LOOK_EVERY;
+        s->groups_looked = next_look(s);
     }
     return next < s->groups_looked ? next : s->groups_looked;
 }

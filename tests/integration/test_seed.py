@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """CitizenK Replicator's own paths and flat form: the same mappings, the same history, its scenarios."""
 import datetime
+import json
+import subprocess
 from urllib.parse import quote, urlencode
 
 import confluent_kafka
 import pytest
+
+from support.paths import bin_dir
 
 from .copying import mapping_path, read, send, values, wait_totals, wait_until
 
@@ -29,10 +33,14 @@ def settled(stack, name, at):
 BEFORE = [{"key": b"hello", "value": b'{"msg":"world","of":"before"}'}] * 3
 
 
+MADE = set()    # topics that several tests use
+
+
 @pytest.fixture
 def topics(servers):
     def make(*names):
-        for name in names:
+        for name in sorted(set(names) - MADE):
+            MADE.add(name)
             for broker in (servers.source, servers.target):
                 servers.create_topic(broker, name, 1)
     return make
@@ -186,6 +194,29 @@ def test_a_mapping_file_is_one_change_and_runs(stack, servers, seed, topics):
     errors = seed("PUT", "/mappings", wrong, 422)["errors"]
     assert [one["pointer"] for one in errors] == ["/mappings/0/target_topic_name"], errors
     assert seed("GET", "/mappings")["disabled"] == ["Topic B to C"]
+
+
+def test_a_mapping_file_is_imported_by_the_cli(stack, seed, topics, tmp_path):
+    topics("seed-t-B", "seed-t-C", "seed-t-D", "seed-t-V")
+    env = {"CITIZENK_SERVER": stack.rest.url, "CITIZENK_TOKEN": stack.token, "CITIZENK_TEAM": "default",
+           "CITIZENK_CLI_CONFIG": str(tmp_path / "none.json"), "HOME": str(tmp_path)}
+
+    def cli(*args, want=0, document=None):
+        (tmp_path / "file.json").write_text(document if isinstance(document, str) else json.dumps(document))
+        done = subprocess.run([bin_dir() / "citizenk", "import", tmp_path / "file.json", *args], env=env, text=True,
+                              capture_output=True, timeout=60)
+        assert done.returncode == want, done.stdout + done.stderr
+        return done
+    cli("--template", "name", document=TEMPLATE)
+    assert "mapping/Topic B to C created (dry run)" in cli("--dry-run", document=STATE).stdout
+    assert "mapping/TopicCtoD created" in cli("--wait", document=STATE).stdout
+    assert cli(document=STATE).stderr == "Nothing to change.\n"
+    other = flat("seed-t-B", "seed-t-V", name="by hand", enabled=False)
+    cli(document=[other])
+    assert len(seed("GET", "/mappings")["mappings"]) == 2
+    assert "mapping/by hand deleted" in cli("--replace", document=STATE).stdout
+    assert "line 2" in cli(want=5, document='{"mappings": [\n}').stderr
+    assert "/0/target_topic_name" in cli(want=5, document=[{**other, "target_topic_name": "no-such"}]).stderr
 
 
 def test_two_writers_one_wins_and_the_other_is_told(stack, seed, topics):

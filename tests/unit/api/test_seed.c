@@ -162,6 +162,28 @@ static void test_what_is_wrong_has_a_place(void **state)
     json_decref(fx_json(f, "PUT", "/mappings/x", "[]", 422)); /* only the lists take lists */
 }
 
+static void test_a_topic_becomes_a_file_and_back(void **state)
+{
+    static const char path[] = "/mappings/x";
+    struct fx *f = *state;
+    clusters(f);
+    json_decref(fx_json(f, "POST", path, "{'source_topic_name':'a','target_topic_name':'b'}", 201));
+    json_decref(fx_json(f, "PUT", path,
+                        "{'source_topic_name':'a','target_topic_name':'b','target_is_file':true}",
+                        200));
+    json_decref(fx_json(f, "PUT", path, "{'source_topic_name':'a','target_topic_name':'c'}", 200));
+    assert_int_equal(changes(f, "POST", "/mappings",
+                             "[{'name':'x','source_topic_name':'a','target_topic_name':'b',"
+                             "'target_is_file':true}]"),
+                     1);
+    assert_int_equal(changes(f, "POST", "/mappings",
+                             "[{'name':'x','source_topic_name':'a','target_topic_name':'c'}]"),
+                     1);
+    json_t *m = fx_json(f, "GET", path, NULL, 200);
+    assert_false(cz_json_bool(m, "target_is_file", true));
+    json_decref(m);
+}
+
 static void test_a_lost_race_is_told(void **state)
 {
     struct fx *f = *state;
@@ -221,6 +243,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_the_readme_file, fx_set_up, fx_tear_down),
         cmocka_unit_test_setup_teardown(test_template_and_vars, fx_set_up, fx_tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_wrong_has_a_place, fx_set_up, fx_tear_down),
+        cmocka_unit_test_setup_teardown(test_a_topic_becomes_a_file_and_back, fx_set_up,
+                                        fx_tear_down),
         cmocka_unit_test_setup_teardown(test_a_lost_race_is_told, fx_set_up, fx_tear_down),
         cmocka_unit_test_setup_teardown(test_value_mappings, fx_set_up, fx_tear_down),
     };

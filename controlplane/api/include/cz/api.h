@@ -42,6 +42,9 @@ struct cz_api_import {
     bool keep;
     const char *label_value;
 };
+/** Why the watched file could not be applied, as GET /mappings shows it; NULL: all is well.
+ *  @thread any */
+void cz_api_set_file_error(struct cz_api *a, const char *text);
 CZ_MUST_USE enum cz_err cz_api_import(struct cz_api *a,
                                       const struct cz_caller *who,
                                       const struct cz_write *w,

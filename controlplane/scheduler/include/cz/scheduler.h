@@ -28,6 +28,7 @@ struct cz_scheduler_options {
     const char *group_id; /* the deployment's id */
     const char *instance; /* this control plane's name, shown as the leader */
     int lease_ms;         /* of the leadership; 0: 3000 */
+    int groups_interval_ms;   /* between two looks at the target services' groups; 0: 2000 */
     int metadata_interval_ms; /* between two looks at a cluster's topics; 0: 2000 */
 };
 /** Makes the object; nothing runs and nothing connects yet. */

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "client.h"
+#include "cz/http_client.h"
 #include "cz/json.h"
 #include "cz/util.h"
 #include "table.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "client.h"
+#include "cz/http_client.h"
 #include "commands.h"
 #include "cz/json.h"
 #include "cz/util.h"
@@ -162,7 +162,7 @@ static int set(struct cz_cli *cli, const char *name)
     const char *url;
     int rc = load(cli, &f);
     for (size_t i = 0; rc == CZ_EXIT_OK && (url = cz_cli_item(cli, "server", i)); i++) {
-        if (cz_client_check_url(url, &err))
+        if (cz_client_check_url(url, false, &err))
             rc = cz_cli_usage(cli, "%s", err.text);
         (void)json_array_append_new(servers, json_string(url));
     }

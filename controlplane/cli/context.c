@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "client.h"
+#include "cz/http_client.h"
 #include "cz/cfg.h"
 #include "cz/json.h"
 #include "cz/util.h"
@@ -299,7 +299,7 @@ enum cz_err cz_cli_context_open(struct cz_cli *cli, struct cz_error *err)
     if (rc == CZ_OK)
         from_options(cli, &c);
     for (size_t i = 0; rc == CZ_OK && i < c.servers_len; i++)
-        rc = cz_client_check_url(c.servers[i], err);
+        rc = cz_client_check_url(c.servers[i], false, err);
     if (rc == CZ_OK && c.servers_len == 0)
         rc = cz_fail(err, CZ_E_NOT_FOUND,
                      "no server is known; make a context: citizenk context set NAME "

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "client.h"
+#include "cz/http_client.h"
 #include "cz/json.h"
 #include "cz/limits.h"
 
@@ -14,25 +14,12 @@ enum { TIMEOUT_MS = 30000, WAIT_MS = 60000, MAX_WAIT_MS = 300000, SHOWN_TEXT = 3
 /* ---- paths
  * ------------------------------------------------------------------------------------ */
 
-static void add_encoded(struct cz_buf *out, const char *s)
-{
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                     (c >= '0' && c <= '9') || strchr("-._~", c);
-        if (plain)
-            cz_buf_addc(out, *s);
-        else
-            cz_buf_addf(out, "%%%02X", c);
-    }
-}
-
 void cz_rest_path(struct cz_buf *out, const char *const *parts)
 {
     cz_buf_adds(out, "/api/v1");
     for (; *parts; parts++) {
         cz_buf_addc(out, '/');
-        add_encoded(out, *parts);
+        cz_client_encode(out, *parts);
     }
 }
 
@@ -43,7 +30,7 @@ void cz_rest_query(struct cz_buf *path, const char *key, const char *value)
     cz_buf_addc(path, strchr(cz_buf_str(path), '?') ? '&' : '?');
     cz_buf_adds(path, key);
     cz_buf_addc(path, '=');
-    add_encoded(path, value);
+    cz_client_encode(path, value);
 }
 
 void cz_rest_object(const struct cz_cli *cli,
@@ -77,6 +64,8 @@ static enum cz_err connect_once(struct cz_cli *cli, struct cz_error *err)
     struct cz_client_options o = {
         .servers = cli->context.servers,
         .servers_len = cli->context.servers_len,
+        .name = "cli",
+        .max_answer = CZ_MAX_CLI_ANSWER,
         .token = cli->context.token,
         .ca_file = cli->context.ca_file,
     };

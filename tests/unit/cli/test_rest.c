@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "client.h"
+#include "cz/http_client.h"
 #include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/util.h"
@@ -99,7 +99,7 @@ static void urls(void **state)
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct cz_error err = CZ_ERROR_INIT;
-        if ((cz_client_check_url(cases[i].url, &err) == CZ_OK) != cases[i].ok)
+        if ((cz_client_check_url(cases[i].url, false, &err) == CZ_OK) != cases[i].ok)
             fail_msg("%s: %s", cases[i].url, err.text);
     }
 }

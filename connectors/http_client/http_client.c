@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** HTTP by libcurl: one easy handle, so that connections are kept between requests. */
-#include "client.h"
+/* HTTP by libcurl: one easy handle, so that connections are kept between requests.  Certificates
+ * and keys that come as text are handed to libcurl as files in memory: its GnuTLS build takes them
+ * in no other way, and a key has no business on a disk. */
+#include "cz/http_client.h"
 
 #include <curl/curl.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "cz/alloc.h"
-#include "cz/limits.h"
 #include "cz/util.h"
 
 enum {
@@ -17,12 +21,24 @@ enum {
     MAX_HEADER = 8192
 };
 
+/* Text as a file without a name. */
+struct memory_file {
+    bool open;
+    int fd;
+    char path[32];
+};
 struct cz_client {
     CURL *curl;
     char **servers;
     size_t servers_len, good; /* good: the one that answered last */
     char *authorization;      /* "Authorization: Bearer …"; NULL: none */
+    char *user, *password, *key_password;
+    char *name, *accept; /* whole headers; name may be NULL */
     char *ca_file;
+    struct memory_file ca, certificate, key;
+    const atomic_bool *cancel;
+    bool any_hostname;
+    size_t max_answer;
     int connect_ms;
     char error[CURL_ERROR_SIZE];
 };
@@ -32,6 +48,31 @@ static void wipe(char *s)
     if (s)
         explicit_bzero(s, strlen(s));
     cz_free(s);
+}
+
+static enum cz_err memory_file(struct memory_file *f, const char *text, struct cz_error *err)
+{
+    size_t n = text ? strlen(text) : 0;
+    if (!text)
+        return CZ_OK;
+    f->fd = memfd_create("pem", MFD_CLOEXEC);
+    if (f->fd < 0)
+        return cz_fail(err, CZ_E_IO, "no memory file for a certificate");
+    f->open = true;
+    (void)snprintf(f->path, sizeof f->path, "/proc/self/fd/%d", f->fd);
+    for (size_t done = 0; done < n;) {
+        ssize_t w = write(f->fd, text + done, n - done);
+        if (w <= 0)
+            return cz_fail(err, CZ_E_IO, "no memory file for a certificate");
+        done += (size_t)w;
+    }
+    return CZ_OK;
+}
+
+static void memory_file_done(struct memory_file *f)
+{
+    if (f->open)
+        (void)close(f->fd);
 }
 
 void cz_client_free(struct cz_client *c)
@@ -44,6 +85,14 @@ void cz_client_free(struct cz_client *c)
         cz_free(c->servers[i]);
     cz_free(c->servers);
     wipe(c->authorization);
+    wipe(c->user);
+    wipe(c->password);
+    wipe(c->key_password);
+    memory_file_done(&c->ca);
+    memory_file_done(&c->certificate);
+    memory_file_done(&c->key);
+    cz_free(c->name);
+    cz_free(c->accept);
     cz_free(c->ca_file);
     cz_free(c);
 }
@@ -55,7 +104,7 @@ static const char *host_of(const char *url)
     return strncasecmp(url, "https://", 8) == 0 ? url + 8 : NULL;
 }
 
-enum cz_err cz_client_check_url(const char *url, struct cz_error *err)
+enum cz_err cz_client_check_url(const char *url, bool with_path, struct cz_error *err)
 {
     const char *host = host_of(url);
     if (!host)
@@ -64,7 +113,7 @@ enum cz_err cz_client_check_url(const char *url, struct cz_error *err)
     size_t n = strcspn(host, "/");
     if (n == 0 || memchr(host, '@', n) || strpbrk(host, " \t\r\n?#"))
         return cz_fail(err, CZ_E_INVALID, "server \"%s\": must be http://host:port", url);
-    if (host[n] && strcmp(host + n, "/") != 0)
+    if (!with_path && host[n] && strcmp(host + n, "/") != 0)
         return cz_fail(err, CZ_E_INVALID, "server \"%s\": must have no path", url);
     return CZ_OK;
 }
@@ -78,18 +127,8 @@ static enum cz_err check_token(const char *token, struct cz_error *err)
     return CZ_OK;
 }
 
-enum cz_err
-cz_client_new(const struct cz_client_options *o, struct cz_client **ret, struct cz_error *err)
+static void copy_options(struct cz_client *c, const struct cz_client_options *o)
 {
-    enum cz_err rc = o->token ? check_token(o->token, err) : CZ_OK;
-    for (size_t i = 0; rc == CZ_OK && i < o->servers_len; i++)
-        rc = cz_client_check_url(o->servers[i], err);
-    if (rc)
-        return rc;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return cz_fail(err, CZ_E_INTERNAL, "libcurl cannot be initialised");
-    struct cz_client *c = cz_alloc(sizeof *c);
-    c->curl = curl_easy_init();
     c->servers = cz_alloc_array(o->servers_len, sizeof *c->servers);
     for (size_t i = 0; i < o->servers_len; i++) {
         size_t n = strlen(o->servers[i]);
@@ -98,16 +137,60 @@ cz_client_new(const struct cz_client_options *o, struct cz_client **ret, struct 
     }
     if (o->token)
         c->authorization = cz_strf("Authorization: Bearer %s", o->token);
+    if (o->name)
+        c->name = cz_strf("X-CitizenK-Client: %s", o->name);
+    c->accept = cz_strf("Accept: %s", o->accept ? o->accept : "application/json");
+    c->user = cz_strdup(o->user);
+    c->password = cz_strdup(o->password);
+    c->key_password = cz_strdup(o->key_password);
     c->ca_file = cz_strdup(o->ca_file);
+    c->any_hostname = o->any_hostname;
+    c->cancel = o->cancel;
+    c->max_answer = o->max_answer;
     c->connect_ms = o->connect_ms        ? o->connect_ms
                     : c->servers_len > 1 ? CONNECT_ONE_OF_MANY_MS
                                          : CONNECT_MS;
-    if (!c->curl) {
-        cz_client_free(c);
+}
+
+enum cz_err
+cz_client_new(const struct cz_client_options *o, struct cz_client **ret, struct cz_error *err)
+{
+    enum cz_err rc = o->token ? check_token(o->token, err) : CZ_OK;
+    for (size_t i = 0; rc == CZ_OK && i < o->servers_len; i++)
+        rc = cz_client_check_url(o->servers[i], o->with_path, err);
+    if (rc)
+        return rc;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return cz_fail(err, CZ_E_INTERNAL, "libcurl cannot be initialised");
+    struct cz_client *c = cz_alloc(sizeof *c);
+    c->curl = curl_easy_init();
+    copy_options(c, o);
+    rc = memory_file(&c->ca, o->ca_pem, err);
+    if (!rc)
+        rc = memory_file(&c->certificate, o->certificate_pem, err);
+    if (!rc)
+        rc = memory_file(&c->key, o->key_pem, err);
+    if (!rc && !c->curl)
+        rc = cz_fail(err, CZ_E_INTERNAL, "libcurl cannot be initialised");
+    if (rc) {
+        cz_client_free(c);
+        return rc;
     }
     *ret = c;
     return CZ_OK;
+}
+
+void cz_client_encode(struct cz_buf *out, const char *s)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                     (c >= '0' && c <= '9') || strchr("-._~", c);
+        if (plain)
+            cz_buf_addc(out, *s);
+        else
+            cz_buf_addf(out, "%%%02X", c);
+    }
 }
 
 void cz_client_reply_done(struct cz_client_reply *r)
@@ -166,8 +249,9 @@ static struct curl_slist *headers_of(const struct cz_client *c,
                                      const struct cz_client_request *rq)
 {
     struct curl_slist *list = NULL;
-    list = curl_slist_append(list, "Accept: application/json");
-    list = curl_slist_append(list, "X-CitizenK-Client: cli");
+    list = curl_slist_append(list, c->accept);
+    if (c->name)
+        list = curl_slist_append(list, c->name);
     list = curl_slist_append(list, "Expect:"); /* no wait for 100-continue */
     if (c->authorization)
         list = curl_slist_append(list, c->authorization);
@@ -192,6 +276,34 @@ static bool is_loopback(const char *url)
                     strncmp(host, "[::1]", 5) == 0);
 }
 
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+    (void)a, (void)b, (void)c, (void)d;
+    return atomic_load((const atomic_bool *)arg);
+}
+
+static void set_security(const struct cz_client *c)
+{
+    CURL *h = c->curl;
+    curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, c->any_hostname ? 0L : 2L);
+    if (c->ca.open)
+        curl_easy_setopt(h, CURLOPT_CAINFO, c->ca.path);
+    else if (c->ca_file)
+        curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
+    if (c->certificate.open)
+        curl_easy_setopt(h, CURLOPT_SSLCERT, c->certificate.path);
+    if (c->key.open)
+        curl_easy_setopt(h, CURLOPT_SSLKEY, c->key.path);
+    if (c->key_password)
+        curl_easy_setopt(h, CURLOPT_KEYPASSWD, c->key_password);
+    if (c->user) {
+        curl_easy_setopt(h, CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
+        curl_easy_setopt(h, CURLOPT_USERNAME, c->user);
+        curl_easy_setopt(h, CURLOPT_PASSWORD, c->password ? c->password : "");
+    }
+}
+
 static void set_options(struct cz_client *c,
                         const struct cz_client_request *rq,
                         const char *server,
@@ -208,8 +320,12 @@ static void set_options(struct cz_client *c,
     curl_easy_setopt(h, CURLOPT_USERAGENT, agent);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(h, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(h, CURLOPT_SSL_VERIFYHOST, 2L);
+    set_security(c);
+    if (c->cancel) {
+        curl_easy_setopt(h, CURLOPT_XFERINFOFUNCTION, on_progress);
+        curl_easy_setopt(h, CURLOPT_XFERINFODATA, CZ_UNCONST(c->cancel));
+        curl_easy_setopt(h, CURLOPT_NOPROGRESS, 0L);
+    }
     curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->connect_ms);
     curl_easy_setopt(h, CURLOPT_TIMEOUT_MS,
                      (long)(rq->timeout_ms ? rq->timeout_ms : DEFAULT_MS));
@@ -219,8 +335,6 @@ static void set_options(struct cz_client *c,
     curl_easy_setopt(h, CURLOPT_WRITEDATA, reply);
     curl_easy_setopt(h, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(h, CURLOPT_HEADERDATA, reply);
-    if (c->ca_file)
-        curl_easy_setopt(h, CURLOPT_CAINFO, c->ca_file);
     if (is_loopback(server)) /* a token for this machine has no business in a proxy */
         curl_easy_setopt(h, CURLOPT_PROXY, "");
     if (rq->body) {
@@ -284,8 +398,8 @@ static enum cz_err fail_curl(const struct cz_client *c,
 {
     const char *text = c->error[0] ? c->error : curl_easy_strerror(code);
     if (code == CURLE_WRITE_ERROR && reply->body.failed)
-        return cz_fail(err, CZ_E_TOO_LARGE, "%s: the answer is larger than %d bytes", server,
-                       CZ_MAX_CLI_ANSWER);
+        return cz_fail(err, CZ_E_TOO_LARGE, "%s: the answer is larger than %zu bytes", server,
+                       c->max_answer);
     return cz_fail(err, CZ_E_UNAVAILABLE, "%s: %s", server, text);
 }
 
@@ -297,7 +411,7 @@ enum cz_err cz_client_send(struct cz_client *c,
     struct cz_buf told = CZ_BUF_INIT(1024);
     for (size_t i = 0; i < c->servers_len; i++) {
         size_t at = (c->good + i) % c->servers_len;
-        struct cz_client_reply reply = {.body = CZ_BUF_INIT(CZ_MAX_CLI_ANSWER)};
+        struct cz_client_reply reply = {.body = CZ_BUF_INIT(c->max_answer)};
         CURLcode code = attempt(c, rq, c->servers[at], &reply);
         bool last = i + 1 == c->servers_len;
         if (code == CURLE_OK && (last || !try_next(c, rq, code, &reply))) {

@@ -9,18 +9,23 @@
 #include "avro_priv.h"
 #include "cz/util.h"
 
-static void in_init(struct cz__avro_in *in, const char *data, size_t len)
+void cz__avro_in_init(struct cz__avro_in *in, const char *data, size_t len)
 {
     const unsigned char *p = (const unsigned char *)data;
     *in = (struct cz__avro_in){.start = p, .at = p, .end = p + len};
     in->budget = CZ_MAX_AVRO_FREE_VALUES + (uint64_t)len * 16;
 }
 
-static bool bad(struct cz__avro_in *in, const char *why)
+bool cz__avro_bad(struct cz__avro_in *in, const char *why)
 {
     if (!in->why)
         in->why = why;
     return false;
+}
+
+static bool bad(struct cz__avro_in *in, const char *why)
+{
+    return cz__avro_bad(in, why);
 }
 
 static size_t left(const struct cz__avro_in *in)
@@ -55,7 +60,7 @@ static bool read_bytes(struct cz__avro_in *in, size_t n, const char **ret)
     return true;
 }
 
-static bool sized(struct cz__avro_in *in, const char **ret, size_t *ret_n)
+bool cz__avro_sized(struct cz__avro_in *in, const char **ret, size_t *ret_n)
 {
     int64_t n;
     if (!read_long(in, &n))
@@ -66,7 +71,7 @@ static bool sized(struct cz__avro_in *in, const char **ret, size_t *ret_n)
     return read_bytes(in, *ret_n, ret);
 }
 
-static bool read_block(struct cz__avro_in *in, uint64_t *ret)
+bool cz__avro_block(struct cz__avro_in *in, uint64_t *ret)
 {
     int64_t n, size;
     if (!read_long(in, &n))
@@ -90,10 +95,11 @@ static bool read_block(struct cz__avro_in *in, uint64_t *ret)
 
 static bool put_string(struct cz__avro_in *in, const char *s, size_t n, struct cz_buf *out)
 {
+    if (!out)
+        return true; /* what nobody reads is not looked at, as in JSON */
     if (!cz_utf8_valid(s, n))
         return bad(in, "a string is not UTF-8");
-    if (out)
-        cz_buf_add_json_string(out, s, n);
+    cz_buf_add_json_string(out, s, n);
     return true;
 }
 
@@ -203,7 +209,7 @@ static bool read_entry(struct cz__avro_in *in, const struct cz__avro_type *t, st
     const char *key;
     size_t n;
     if (t->kind == CZ__AVRO_MAP) {
-        if (!sized(in, &key, &n) || !put_string(in, key, n, out))
+        if (!cz__avro_sized(in, &key, &n) || !put_string(in, key, n, out))
             return false;
         put(out, ":", 1);
     }
@@ -216,7 +222,7 @@ static bool read_blocks(struct cz__avro_in *in, const struct cz__avro_type *t, s
     uint64_t n;
     put(out, map ? "{" : "[", 1);
     for (;;) {
-        if (!read_block(in, &n))
+        if (!cz__avro_block(in, &n))
             return false;
         if (n == 0)
             break;
@@ -231,7 +237,7 @@ static bool read_blocks(struct cz__avro_in *in, const struct cz__avro_type *t, s
     return true;
 }
 
-static bool read_number(struct cz__avro_in *in, const struct cz__avro_type *t, struct cz_buf *out)
+bool cz__avro_number(struct cz__avro_in *in, const struct cz__avro_type *t, int64_t *ret)
 {
     int64_t v;
     if (!read_long(in, &v))
@@ -240,6 +246,15 @@ static bool read_number(struct cz__avro_in *in, const struct cz__avro_type *t, s
         return bad(in, "an int is over 32 bits");
     if ((t->kind == CZ__AVRO_ENUM || t->kind == CZ__AVRO_UNION) && (v < 0 || (uint64_t)v >= t->n))
         return bad(in, t->kind == CZ__AVRO_ENUM ? "no such symbol" : "no such branch");
+    *ret = v;
+    return true;
+}
+
+static bool read_number(struct cz__avro_in *in, const struct cz__avro_type *t, struct cz_buf *out)
+{
+    int64_t v;
+    if (!cz__avro_number(in, t, &v))
+        return false;
     if (t->kind == CZ__AVRO_UNION)
         return cz__avro_value(in, t->of[v], out);
     if (out && t->kind == CZ__AVRO_ENUM)
@@ -279,10 +294,10 @@ static bool read_typed(struct cz__avro_in *in, const struct cz__avro_type *t, st
     case CZ__AVRO_DOUBLE:
         return read_real(in, t->kind == CZ__AVRO_FLOAT, out);
     case CZ__AVRO_STRING:
-        return sized(in, &p, &n) && put_string(in, p, n, out);
+        return cz__avro_sized(in, &p, &n) && put_string(in, p, n, out);
     case CZ__AVRO_BYTES:
     case CZ__AVRO_FIXED:
-        if (!(t->kind == CZ__AVRO_BYTES ? sized(in, &p, &n) : read_bytes(in, n, &p)))
+        if (!(t->kind == CZ__AVRO_BYTES ? cz__avro_sized(in, &p, &n) : read_bytes(in, n, &p)))
             return false;
         if (out)
             put_blob(t, p, n, out);
@@ -311,33 +326,62 @@ bool cz__avro_value(struct cz__avro_in *in, const struct cz__avro_type *t, struc
     return ok;
 }
 
+/* ---- only a part --------------------------------------------------------------------------- */
+
+static bool read_part(struct cz__avro_in *in, const struct cz__avro_part *part, struct cz_buf *out);
+
+static bool record_part(struct cz__avro_in *in, const struct cz__avro_part *part, struct cz_buf *out)
+{
+    const struct cz__avro_type *t = part->type;
+    bool first = true;
+    cz_buf_addc(out, '{');
+    for (size_t i = 0; i < t->n; i++) {
+        if (!part->of[i]) {
+            if (!cz__avro_value(in, t->fields[i].type, NULL))
+                return false;
+            continue;
+        }
+        if (!first)
+            cz_buf_addc(out, ',');
+        first = false;
+        cz_buf_add(out, t->fields[i].label, t->fields[i].label_len);
+        if (!read_part(in, part->of[i], out))
+            return false;
+    }
+    cz_buf_addc(out, '}');
+    return true;
+}
+
+static bool read_part(struct cz__avro_in *in, const struct cz__avro_part *part, struct cz_buf *out)
+{
+    int64_t branch;
+    if (!part->of)
+        return cz__avro_value(in, part->type, out);
+    if (in->depth >= CZ_MAX_AVRO_DEPTH)
+        return bad(in, "nested too deep");
+    in->depth++;
+    bool ok = part->type->kind == CZ__AVRO_RECORD
+                  ? record_part(in, part, out)
+                  : cz__avro_number(in, part->type, &branch) && read_part(in, part->of[branch], out);
+    in->depth--;
+    return ok;
+}
+
 enum cz_err cz_avro_to_json(const struct cz_avro_schema *s,
+                            const struct cz_avro_plan *plan,
                             const char *data,
                             size_t len,
                             struct cz_buf *out,
                             struct cz_error *err)
 {
     struct cz__avro_in in;
-    in_init(&in, data, len);
-    bool ok = cz__avro_value(&in, s->root, out);
+    cz__avro_in_init(&in, data, len);
+    bool ok = plan ? read_part(&in, plan->root, out) : cz__avro_value(&in, s->root, out);
     if (ok && in.at != in.end)
         ok = bad(&in, "bytes follow the datum");
-    if (out->failed)
+    if (out && out->failed)
         return cz_fail(err, CZ_E_TOO_LARGE, "the Avro datum is over %zu bytes as JSON", out->max);
     if (!ok)
         return cz_fail(err, CZ_E_PARSE, "Avro byte %zu: %s", (size_t)(in.at - in.start), in.why);
-    return CZ_OK;
-}
-
-/* ---- the wire format ------------------------------------------------------------------------ */
-
-enum cz_err cz_avro_wire_id(struct cz_slice p, uint32_t *ret_id, struct cz_error *err)
-{
-    const unsigned char *b = (const unsigned char *)p.data;
-    if (p.len > 0 && b[0] == 1)
-        return cz_fail(err, CZ_E_PARSE, "the schema is named by a GUID, which is not supported");
-    if (p.len < CZ_AVRO_WIRE_HEADER || b[0] != 0)
-        return cz_fail(err, CZ_E_PARSE, "no schema id: neither 0 byte nor four bytes behind it");
-    *ret_id = (uint32_t)b[1] << 24 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 8 | b[4];
     return CZ_OK;
 }

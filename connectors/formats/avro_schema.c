@@ -83,6 +83,8 @@ static bool build_field(struct build *b, struct cz__avro_field *f, const json_t 
     f->label_len = label.len;
     f->label = cz_buf_steal(&label);
     f->type = build(b, json_object_get(j, "type"), space);
+    const json_t *def = json_object_get(j, "default");
+    f->def_json = def ? cz_json_text(def, false) : NULL;
     return f->type != NULL;
 }
 
@@ -194,6 +196,7 @@ static const struct cz__avro_type *with_logical(struct build *b, const struct cz
         return plain;
     t->logical = decimal ? CZ__AVRO_DECIMAL : CZ__AVRO_UUID;
     t->scale = (unsigned)scale;
+    t->precision = (unsigned)precision;
     return t;
 }
 
@@ -250,7 +253,8 @@ enum cz_err cz_avro_schema_new(const struct cz_slice *texts,
                  texts[i].data[0] != '"')
             j = json_stringn(texts[i].data, texts[i].len); /* a bare name, as some registries say */
         else if (cz_json_parse(texts[i].data, texts[i].len, &j, &own))
-            cz_fail_prefix(&own, "Avro schema");
+            cz_fail_prefix(&own, "Avro schema (its JSON may nest %d deep, which is about %d records in "
+                                 "one another)", CZ_MAX_JSON_DEPTH, CZ_MAX_JSON_DEPTH / 3);
         if (!own.code)
             b.schema->root = build(&b, j, "");
         json_decref(j);
@@ -262,6 +266,7 @@ enum cz_err cz_avro_schema_new(const struct cz_slice *texts,
         cz_avro_schema_free(b.schema);
         return cz_fail_flags(err, own.code, own.flags, own.detail, "%s", own.text);
     }
+    cz__avro_defaults(b.schema);
     *ret = b.schema;
     return CZ_OK;
 }
@@ -271,6 +276,8 @@ static void type_free(struct cz__avro_type *t)
     for (size_t i = 0; t->fields && i < t->n; i++) {
         cz_free(t->fields[i].name);
         cz_free(t->fields[i].label);
+        cz_free(t->fields[i].def_json);
+        cz_free(t->fields[i].def);
     }
     for (size_t i = 0; t->symbols && i < t->n; i++)
         cz_free(t->symbols[i]);

@@ -10,6 +10,7 @@
 
 #include "cz/alloc.h"
 #include "cz/avro.h"
+#include "cz/avro_wire.h"
 
 /* by fastavro's schemaless_writer */
 static const char schema[] =
@@ -57,16 +58,16 @@ static void golden(void **state)
     struct cz_avro_schema *s = compile(schema);
     struct cz_buf out = CZ_BUF_INIT(1 << 20);
     assert_string_equal(cz_avro_schema_name(s), "a.b.R");
-    assert_int_equal(cz_avro_to_json(s, data, len, &out, NULL), CZ_OK);
+    assert_int_equal(cz_avro_to_json(s, NULL, data, len, &out, NULL), CZ_OK);
     assert_string_equal(cz_buf_str(&out), want);
     for (size_t cut = 0; cut < len; cut++) { /* in memory of its own, so that ASan sees more */
         char *part = cz_memdup(data, cut ? cut : 1);
         cz_buf_clear(&out);
-        assert_int_equal(cz_avro_to_json(s, part, cut, &out, NULL), CZ_E_PARSE);
+        assert_int_equal(cz_avro_to_json(s, NULL, part, cut, &out, NULL), CZ_E_PARSE);
         cz_free(part);
     }
     struct cz_buf small = CZ_BUF_INIT(100);
-    assert_int_equal(cz_avro_to_json(s, data, len, &small, NULL), CZ_E_TOO_LARGE);
+    assert_int_equal(cz_avro_to_json(s, NULL, data, len, &small, NULL), CZ_E_TOO_LARGE);
     cz_buf_done(&small);
     cz_buf_done(&out);
     cz_avro_schema_free(s);
@@ -96,7 +97,7 @@ static void refused(void **state)
         struct cz_avro_schema *s = compile(cases[i].schema);
         struct cz_buf out = CZ_BUF_INIT(1 << 20);
         struct cz_error err = CZ_ERROR_INIT;
-        assert_int_equal(cz_avro_to_json(s, cases[i].data, cases[i].len, &out, &err), CZ_E_PARSE);
+        assert_int_equal(cz_avro_to_json(s, NULL, cases[i].data, cases[i].len, &out, &err), CZ_E_PARSE);
         if (!strstr(err.text, cases[i].why))
             fail_msg("%zu: %s", i, err.text);
         cz_buf_done(&out);
@@ -122,16 +123,211 @@ static void bad_schemas(void **state)
     }
 }
 
+/* ---- the way back ---- */
+
+static char hexed[4096];
+static const char *hex_of(const struct cz_buf *b)
+{
+    for (size_t i = 0; i < b->len && i < sizeof hexed / 2 - 1; i++)
+        (void)snprintf(hexed + 2 * i, 3, "%02x", (unsigned char)b->data[i]);
+    hexed[b->len * 2] = 0;
+    return hexed;
+}
+
+static size_t unhex(const char *hex, char *out)
+{
+    size_t n = strlen(hex) / 2;
+    for (size_t i = 0; i < n; i++) {
+        char two[3] = {hex[2 * i], hex[2 * i + 1], 0};
+        out[i] = (char)strtol(two, NULL, 16);
+    }
+    return n;
+}
+
+/* JSON → hex, or "!reason". */
+static const char *written(const char *schema_text, const char *json, const char *was_hex)
+{
+    static char was[2048], text[600];
+    struct cz_avro_schema *s = compile(schema_text);
+    struct cz_avro_writer *w = cz_avro_writer_new();
+    struct cz_buf out = CZ_BUF_INIT(1 << 20);
+    struct cz_error err = CZ_ERROR_INIT;
+    struct cz_slice old = {0};
+    if (was_hex)
+        old = (struct cz_slice){was, unhex(was_hex, was)};
+    const char *ret = text;
+    if (cz_avro_from_json(w, s, (struct cz_slice){json, strlen(json)}, old, &out, &err))
+        (void)snprintf(text, sizeof text, "!%s", err.text);
+    else
+        ret = hex_of(&out);
+    cz_buf_done(&out);
+    cz_avro_writer_free(w);
+    cz_avro_schema_free(s);
+    return ret;
+}
+
+#define REC(fields) "{\"type\":\"record\",\"name\":\"R\",\"fields\":[" fields "]}"
+#define F(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
+#define DEC(p, s) "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":" p ",\"scale\":" s "}"
+
+static void writes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *schema, *json, *was, *want;
+    } cases[] = {
+        {schema, want, datum_hex, datum_hex},
+        {"\"long\"", "-1", NULL, "01"},
+        {"\"long\"", "1e3", NULL, "d00f"},
+        {"\"long\"", "1.5", NULL, "!not a whole number"},
+        {"\"int\"", "2147483648", NULL, "!2147483648 is over 32 bits"},
+        {"\"boolean\"", "true", NULL, "01"},
+        {"\"string\"", "\"\\u00e9\"", NULL, "04c3a9"},
+        {"\"bytes\"", "\"\\u00e9\"", NULL, "02e9"},
+        {"\"bytes\"", "\"\\u0100\"", NULL, "!a character over U+00FF"},
+        {"\"double\"", "\"NaN\"", NULL, "000000000000f87f"},
+        {"\"float\"", "1e39", NULL, "!the number is too large"},
+        {DEC("9", "2"), "-1.5", NULL, "04ff6a"},
+        {DEC("9", "2"), "1.28", NULL, "040080"},
+        {DEC("9", "2"), "0", NULL, "0200"},
+        {DEC("9", "2"), "1.5e2", NULL, "043a98"},
+        {DEC("9", "2"), "1.001", NULL, "!a decimal has more digits behind the point"},
+        {DEC("3", "2"), "10.00", NULL, "!a decimal has more digits than its precision"},
+        {"{\"type\":\"fixed\",\"name\":\"F\",\"size\":3,\"logicalType\":\"decimal\",\"precision\":6,\"scale\":0}",
+         "-2", NULL, "fffffe"},
+        {"{\"type\":\"fixed\",\"name\":\"U\",\"size\":16,\"logicalType\":\"uuid\"}",
+         "\"00112233-4455-6677-8899-aabbccddeeff\"", NULL, "00112233445566778899aabbccddeeff"},
+        {"[\"null\",\"int\",\"string\"]", "null", NULL, "00"},
+        {"[\"null\",\"int\",\"string\"]", "\"a\"", NULL, "040261"},
+        {"[\"null\",\"int\"]", "\"a\"", NULL, "!not a whole number"},
+        {"[\"null\",\"int\",\"long\"]", "true", NULL, "!the value fits no branch"},
+        {"[\"int\",\"long\"]", "5", "020a", "020a"},    /* the branch that it was */
+        {"[\"int\",\"long\"]", "6", "020a", "020c"},    /* also with another value */
+        {"\"long\"", "5", "8a00", "8a00"},              /* however odd the bytes are */
+        {"{\"type\":\"array\",\"items\":\"int\"}", "[1,2]", NULL, "04020400"},
+        {"{\"type\":\"map\",\"values\":\"int\"}", "{\"a\":1}", NULL, "020261" "0200"},
+        {REC(F("a", "\"int\"") "," F("b", "\"int\"")), "{\"b\":2,\"a\":1}", NULL, "0204"},
+        {REC(F("a", "\"int\"")), "{\"a\":1,\"b\":2}", NULL, "!record R has no field 'b'"},
+        {REC(F("a", "\"int\"")), "{}", NULL, "!field a of R is missing and has no default"},
+        {REC("{\"name\":\"a\",\"type\":[\"null\",\"int\"],\"default\":null}," F("b", "\"int\"")), "{\"b\":1}", NULL,
+         "0002"},
+        {REC("{\"name\":\"a\",\"type\":{\"type\":\"array\",\"items\":\"int\"},\"default\":[7]}"), "{}", NULL,
+         "020e00"},
+        {REC(F("a", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"X\"]}")), "{\"a\":\"Y\"}", NULL,
+         "!field a: 'Y' is no symbol of E"},
+        {"{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"r\",\"type\":[\"null\",\"R\"]}]}",
+         "{\"r\":{\"r\":null}}", NULL, "0200"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *got = written(cases[i].schema, cases[i].json, cases[i].was);
+        bool ok = cases[i].want[0] == '!' ? strncmp(got, cases[i].want, strlen(cases[i].want)) == 0
+                                          : strcmp(got, cases[i].want) == 0;
+        if (!ok)
+            fail_msg("%zu: %s: got %s", i, cases[i].json, got);
+    }
+}
+
+/* One field changes; every other byte stays, also those that we would have written otherwise. */
+static void unchanged_bytes_stay(void **state)
+{
+    (void)state;
+    static const char s[] = REC(F("n", "\"long\"") "," F("items", "{\"type\":\"array\",\"items\":[\"int\",\"long\"]}") ","
+                                F("m", "{\"type\":\"map\",\"values\":\"string\"}"));
+    /* n: 5 overlong; two blocks of one item, the second with a size; a map of one block with a size */
+    static const char was[] = "8a00" "02" "0204" "01" "04" "0006" "00" "03" "0e" "0261" "0278" "0262" "0279" "00";
+    assert_string_equal(written(s, "{\"n\":5,\"items\":[2,3],\"m\":{\"a\":\"x\",\"b\":\"y\"}}", was), was);
+    assert_string_equal(written(s, "{\"n\":6,\"items\":[2,3],\"m\":{\"a\":\"x\",\"b\":\"y\"}}", was),
+                        "0c" "02" "0204" "01" "04" "0006" "00" "03" "0e" "0261" "0278" "0262" "0279" "00");
+    /* a changed item: its neighbour keeps its branch, the blocks become one */
+    assert_string_equal(written(s, "{\"n\":5,\"items\":[2,4],\"m\":{\"a\":\"x\",\"b\":\"y\"}}", was),
+                        "8a00" "04" "0204" "0008" "00" "03" "0e" "0261" "0278" "0262" "0279" "00");
+    assert_string_equal(written(s, "{\"n\":5,\"items\":[2,3],\"m\":{\"b\":\"y\",\"c\":\"\"}}", was),
+                        "8a00" "02" "0204" "01" "04" "0006" "00" "04" "0262" "0279" "0263" "00" "00");
+}
+
+/* Branches of branches that all fail late must not take for ever. */
+static void unions_are_bounded(void **state)
+{
+    (void)state;
+    static const char s[] =
+        "{\"type\":\"record\",\"name\":\"A\",\"fields\":[{\"name\":\"n\",\"type\":[\"int\",\"A\","
+        "{\"type\":\"record\",\"name\":\"B\",\"fields\":[{\"name\":\"n\",\"type\":[\"int\",\"A\",\"B\"]}]}]}]}";
+    struct cz_buf json = CZ_BUF_INIT(4096);
+    for (int i = 0; i < 50; i++)
+        cz_buf_adds(&json, "{\"n\":");
+    cz_buf_adds(&json, "\"no\"");
+    for (int i = 0; i < 50; i++)
+        cz_buf_addc(&json, '}');
+    assert_int_equal(written(s, cz_buf_str(&json), NULL)[0], '!');
+    cz_buf_done(&json);
+}
+
+static void planned(void **state)
+{
+    (void)state;
+    struct cz_arena arena;
+    cz_arena_init(&arena, 1 << 16);
+    struct cz_json_trie root = {.slot = -1};
+    cz_json_trie_child(&arena, cz_json_trie_child(&arena, &root, "u", 1, 0), "e", 1, 0)->slot = 0;
+    cz_json_trie_child(&arena, &root, "s", 1, 0)->slot = 0;
+    (void)cz_json_trie_child(&arena, &root, "absent", 6, 0);
+    const struct cz_json_trie *tries[] = {&root};
+    static char data[sizeof datum_hex / 2];
+    size_t len = unhex(datum_hex, data);
+    struct cz_avro_schema *s = compile(schema);
+    struct cz_avro_plan *plan = cz_avro_plan_new(s, tries, 1);
+    struct cz_buf out = CZ_BUF_INIT(1 << 20);
+    assert_int_equal(cz_avro_to_json(s, plan, data, len, &out, NULL), CZ_OK);
+    assert_string_equal(cz_buf_str(&out), "{\"s\":\"hé\\\"\",\"u\":{\"e\":\"Y\"}}");
+    for (size_t cut = 0; cut < len; cut++) {
+        char *part = cz_memdup(data, cut ? cut : 1);
+        cz_buf_clear(&out);
+        assert_int_equal(cz_avro_to_json(s, plan, part, cut, &out, NULL), CZ_E_PARSE);
+        cz_free(part);
+    }
+    cz_buf_done(&out);
+    cz_avro_plan_free(plan);
+    cz_avro_schema_free(s);
+    cz_arena_done(&arena);
+}
+
+static void nesting_is_explained(void **state)
+{
+    (void)state;
+    struct cz_buf text = CZ_BUF_INIT(1 << 16);
+    for (int i = 0; i < 40; i++)
+        cz_buf_addf(&text, "{\"type\":\"record\",\"name\":\"R%d\",\"fields\":[{\"name\":\"f\",\"type\":", i);
+    cz_buf_adds(&text, "\"int\"");
+    for (int i = 0; i < 40; i++)
+        cz_buf_adds(&text, "}]}");
+    struct cz_avro_schema *s = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    const struct cz_slice t = {cz_buf_str(&text), text.len};
+    assert_int_not_equal(cz_avro_schema_new(&t, 1, &s, &err), CZ_OK);
+    assert_non_null(strstr(err.text, "about 21 records in one another"));
+    cz_buf_done(&text);
+}
+
 static void wire(void **state)
 {
     (void)state;
-    uint32_t id = 0;
-    assert_int_equal(cz_avro_wire_id((struct cz_slice){"\0\x80\0\1\2x", 6}, &id, NULL), CZ_OK);
-    assert_int_equal(id, 0x80000102);
-    assert_int_equal(cz_avro_wire_id((struct cz_slice){"\0\1\2\3", 4}, &id, NULL), CZ_E_PARSE);
-    struct cz_error err = CZ_ERROR_INIT;
-    assert_int_equal(cz_avro_wire_id((struct cz_slice){"\1xxxx", 5}, &id, &err), CZ_E_PARSE);
-    assert_non_null(strstr(err.text, "GUID"));
+    static const char guid[] = "\1\0\1\2\3\4\5\6\7\x8\x9\xa\xb\xc\xd\xe\xf";
+    static const struct cz_slice none = {0};
+    char text[CZ_SCHEMA_NAME_SIZE];
+    struct cz_avro_wire w;
+    assert_int_equal(cz_avro_wire((struct cz_slice){"\0\x80\0\1\2x", 6}, none, &w, NULL), CZ_OK);
+    assert_string_equal(cz_schema_name_text(&w.name, text), "2147483906");
+    assert_int_equal(w.prefix, 5);
+    assert_int_equal(w.datum.len, 1);
+    assert_int_equal(cz_avro_wire((struct cz_slice){"\0\1\2\3", 4}, none, &w, NULL), CZ_E_PARSE);
+    assert_int_equal(cz_avro_wire((struct cz_slice){"{\"a\":1}", 7}, none, &w, NULL), CZ_E_PARSE);
+    assert_int_equal(cz_avro_wire((struct cz_slice){guid, 17}, none, &w, NULL), CZ_OK);
+    assert_string_equal(cz_schema_name_text(&w.name, text), "00010203-0405-0607-0809-0a0b0c0d0e0f");
+    assert_int_equal(cz_avro_wire((struct cz_slice){"x", 1}, (struct cz_slice){guid, 17}, &w, NULL), CZ_OK);
+    assert_true(w.in_header && w.name.is_guid && w.datum.len == 1 && w.prefix == 0);
+    assert_int_equal(cz_avro_wire((struct cz_slice){"x", 1}, (struct cz_slice){"\0\0\0\0\7", 5}, &w, NULL), CZ_OK);
+    assert_true(w.in_header && !w.name.is_guid && w.name.id == 7);
+    assert_int_equal(cz_avro_wire((struct cz_slice){"x", 1}, (struct cz_slice){"7", 1}, &w, NULL), CZ_E_PARSE);
 }
 
 int main(void)
@@ -140,6 +336,11 @@ int main(void)
         cmocka_unit_test(golden),
         cmocka_unit_test(refused),
         cmocka_unit_test(bad_schemas),
+        cmocka_unit_test(writes),
+        cmocka_unit_test(unchanged_bytes_stay),
+        cmocka_unit_test(unions_are_bounded),
+        cmocka_unit_test(planned),
+        cmocka_unit_test(nesting_is_explained),
         cmocka_unit_test(wire),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Avro's binary form, read by a schema: datum → JSON text.
+/** Avro's binary form, read and written by a schema: datum ↔ JSON text.
  *
  *  A schema is compiled once from the registry's own text (jansson, not on the data path) and is
  *  immutable then.  Reading trusts nothing: lengths end at the datum's end, nesting at
@@ -22,6 +22,7 @@
 
 #include "cz/buf.h"
 #include "cz/error.h"
+#include "cz/json_doc.h"
 #include "cz/record.h"
 
 struct cz_avro_schema;
@@ -36,19 +37,38 @@ void cz_avro_schema_freep(struct cz_avro_schema **s);
 /** Full name of a named type, else NULL. */
 const char *cz_avro_schema_name(const struct cz_avro_schema *s);
 
-/** Append the datum as JSON. The whole of @data must be one datum.
+/** Which parts of a datum become JSON: those that the paths of the tries reach.  It belongs to the
+ *  schema, and must be freed before. */
+struct cz_avro_plan;
+struct cz_avro_plan *
+cz_avro_plan_new(const struct cz_avro_schema *s, const struct cz_json_trie *const *tries, size_t n);
+void cz_avro_plan_free(struct cz_avro_plan *p); /* NULL allowed */
+
+/** Append the datum as JSON, @plan's parts of it (NULL: all).  The whole of @data must be one datum;
+ *  strings that are in no part are not checked.  @out NULL: only check.
  *  @return CZ_OK · CZ_E_PARSE ("Avro byte N: reason") · CZ_E_TOO_LARGE (over @out's maximum) */
 CZ_MUST_USE enum cz_err cz_avro_to_json(const struct cz_avro_schema *s,
+                                        const struct cz_avro_plan *plan,
                                         const char *data,
                                         size_t len,
                                         struct cz_buf *out,
                                         struct cz_error *err);
-/* ---- the wire format of schema registries --------------------------------------------------- */
 
-enum { CZ_AVRO_WIRE_HEADER = 5 };
-/** Big-endian id behind the 0 byte. CZ_E_PARSE: not that format (a GUID in the headers, first byte
- *  1, is named in the reason). */
-CZ_MUST_USE enum cz_err
-cz_avro_wire_id(struct cz_slice payload, uint32_t *ret_id, struct cz_error *err);
+/** JSON → datum, the way back: the same JSON stands for the same values.  A member that is missing
+ *  has its field's default; one that no field has is an error, so that nothing is lost silently.  Of
+ *  a union the branch of the old datum is taken when it fits, else the first one that does.  What is
+ *  the same text as in the old datum keeps its bytes, however odd their encoding.
+ *  @thread a writer belongs to one thread */
+struct cz_avro_writer;
+struct cz_avro_writer *cz_avro_writer_new(void);
+void cz_avro_writer_free(struct cz_avro_writer *w); /* NULL allowed */
+/** Append the datum to @out.  @was: the datum that the JSON came from; NULL data: none.
+ *  @return CZ_OK · CZ_E_PARSE (no JSON) · CZ_E_INVALID ("field a.b: reason") · CZ_E_LIMIT */
+CZ_MUST_USE enum cz_err cz_avro_from_json(struct cz_avro_writer *w,
+                                          const struct cz_avro_schema *s,
+                                          struct cz_slice json,
+                                          struct cz_slice was,
+                                          struct cz_buf *out,
+                                          struct cz_error *err);
 
 #endif

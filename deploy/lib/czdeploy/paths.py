@@ -5,6 +5,7 @@ import pathlib
 
 REPO = pathlib.Path(__file__).resolve().parents[3]
 KAFKA_VERSION = "3.9.1"     # as in deploy/kafka/pom.xml and deploy/deps
+APICURIO_VERSION = "2.6.13.Final"   # as in deploy/deps
 
 
 def deps_root():
@@ -16,6 +17,10 @@ def deps_root():
 
 def kafka_libs():
     return deps_root() / f"kafka-{KAFKA_VERSION}" / "libs"
+
+
+def apicurio_home():
+    return deps_root() / f"apicurio-registry-{APICURIO_VERSION}"
 
 
 def bin_dir():

@@ -17,6 +17,8 @@
 #define CZ_MAX_AVRO_DEPTH 64         /* nesting of a schema, and of a datum */
 #define CZ_MAX_AVRO_FREE_VALUES 65536 /* values of a datum beyond 16 per byte */
 #define CZ_MAX_AVRO_DECIMAL 64       /* bytes of a decimal that is read as a number */
+#define CZ_MAX_REGISTRY_ANSWER (4 * CZ_MAX_AVRO_SCHEMA)
+#define CZ_MAX_REGISTRY_MISSING 10000 /* ids that a registry does not have, remembered */
 #define CZ_MAX_FILE_RECORD (256 * 1024 * 1024) /* a line of a topic file */
 #define CZ_MAX_TOPIC_PAIRS 256       /* pairs in mapping.spec.topics */
 #define CZ_MAX_TASKS 256             /* tasks of one mapping */

@@ -234,6 +234,45 @@ static void check_ref_or_text(const json_t *v, void *field, const char *pointer,
         cz_report_add(rep, pointer, "secret", "%s", err.text);
 }
 
+static void check_url(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    (void)field;
+    const char *s = json_string_value(v);
+    if (!s)
+        return;
+    const char *host = strncasecmp(s, "http://", 7) == 0    ? s + 7
+                       : strncasecmp(s, "https://", 8) == 0 ? s + 8
+                                                            : NULL;
+    size_t n = host ? strcspn(host, "/") : 0;
+    if (n == 0 || memchr(host, '@', n) || strpbrk(s, " \t\r\n?#"))
+        cz_report_add(rep, pointer, "address", "must be an address \"http://host:port/path\" without user "
+                                               "and password");
+}
+
+#define REGISTRY(f) offsetof(struct cz_registry_conf, f)
+static const struct cz_cfg_key registry_table[] = {
+    {.name = "url", .type = CZ_CFG_STRING, .flags = CZ_CFG_REQUIRED, .offset = REGISTRY(url), .min = 1,
+     .max = 2048, .parse = check_url,
+     .doc = "Address of its API, in Confluent's form: \"http://host:8081\", \"https://host/apis/ccompat/v7\"."},
+    {.name = "username", .type = CZ_CFG_STRING, .offset = REGISTRY(username), .min = 1, .max = 1024,
+     .parse = check_ref_or_text, .doc = "User name for basic authentication; text or a secret reference."},
+    {.name = "password", .type = CZ_CFG_STRING, .flags = CZ_CFG_SECRET, .offset = REGISTRY(password),
+     .min = 1, .max = 1024, .doc = "Its password, as a reference: ${env:NAME} or ${file:/path:key}."},
+    {.name = "ssl_ca", .type = CZ_CFG_STRING, .offset = REGISTRY(ssl_ca), .min = 1, .max = MAX_PEM,
+     .parse = check_ref_or_text,
+     .doc = "CA certificates that sign its one (PEM); text or a reference. Default: the system's."},
+    {.name = "ssl_certificate", .type = CZ_CFG_STRING, .offset = REGISTRY(ssl_certificate), .min = 1,
+     .max = MAX_PEM, .parse = check_ref_or_text, .doc = "Client certificate (PEM); text or a reference."},
+    {.name = "ssl_key", .type = CZ_CFG_STRING, .flags = CZ_CFG_SECRET, .offset = REGISTRY(ssl_key),
+     .min = 1, .max = 4096, .doc = "Key of the client certificate (PEM), as a reference."},
+    {.name = "ssl_key_password", .type = CZ_CFG_STRING, .flags = CZ_CFG_SECRET,
+     .offset = REGISTRY(ssl_key_password), .min = 1, .max = 4096,
+     .doc = "Password of the key, as a reference."},
+    {.name = "ssl_verify_hostname", .type = CZ_CFG_BOOL, .offset = REGISTRY(ssl_verify_hostname),
+     .def = "true", .doc = "Whether its certificate must carry the name of the URL."},
+    {0},
+};
+
 #define FIELD(f) offsetof(struct cz__cluster_spec, f)
 const struct cz_cfg_key cz_cluster_table[] = {
     {.name = "bootstrap_servers", .type = CZ_CFG_STRING, .flags = CZ_CFG_REQUIRED,
@@ -267,6 +306,9 @@ const struct cz_cfg_key cz_cluster_table[] = {
     {.name = "ssl_verify_hostname", .type = CZ_CFG_BOOL, .offset = FIELD(ssl_verify_hostname),
      .def = "true", .group = "Security",
      .doc = "Whether a broker's certificate must carry the name that was connected to."},
+    {.name = "schema_registry", .type = CZ_CFG_OBJECT, .flags = CZ_CFG_NULLABLE, .offset = FIELD(registry),
+     .sub = registry_table, .group = "Schema registry",
+     .doc = "Where the schemas of this cluster's Avro records are."},
     {.name = "properties", .type = CZ_CFG_JSON, .offset = FIELD(properties),
      .parse = check_properties,
      .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"integer\","
@@ -303,6 +345,14 @@ static void check_fields(const struct cz__cluster_spec *s, const char *pointer, 
     bool has_sasl = s->sasl_username || s->sasl_password;
     bool has_ssl = s->ssl_ca || s->ssl_certificate || s->ssl_key;
     need(sasl || !has_sasl, pointer, "security_protocol", rep, "must begin with sasl: sasl_ fields are set");
+    const struct cz_registry_conf *r = &s->registry;
+    char at[CZ_POINTER_SIZE];
+    (void)snprintf(at, sizeof at, "%s", pointer);
+    cz_pointer_push(at, "schema_registry");
+    need(!r->username || r->password, at, "password", rep, "is required with username");
+    need(!r->password || r->username, at, "username", rep, "is required with password");
+    need(!r->ssl_certificate || r->ssl_key, at, "ssl_key", rep, pair);
+    need(!r->ssl_key || r->ssl_certificate, at, "ssl_certificate", rep, pair);
     need(ssl || !has_ssl, pointer, "security_protocol", rep, "must be ssl or sasl_ssl: ssl_ fields are set");
 }
 
@@ -319,13 +369,17 @@ static uint64_t spec_hash(const struct cz__cluster_spec *s)
 {
     CZ_CLEANUP(cz_freep) char *properties = s->properties ? cz_json_text(s->properties, true) : NULL;
     const char *const parts[] = {s->bootstrap, s->sasl_username, s->sasl_password, s->ssl_ca,
-                                 s->ssl_certificate, s->ssl_key, s->ssl_key_password, properties};
+                                 s->ssl_certificate, s->ssl_key, s->ssl_key_password, properties,
+                                 s->registry.url, s->registry.username, s->registry.password,
+                                 s->registry.ssl_ca, s->registry.ssl_certificate, s->registry.ssl_key,
+                                 s->registry.ssl_key_password};
     json_t *all = json_array();
     for (size_t i = 0; i < sizeof(parts) / sizeof(*parts); i++)
         json_array_append_new(all, parts[i] ? json_string(parts[i]) : json_null());
     json_array_append_new(all, json_integer(s->security));
     json_array_append_new(all, json_integer(s->sasl_mechanism));
     json_array_append_new(all, json_boolean(s->ssl_verify_hostname));
+    json_array_append_new(all, json_boolean(s->registry.ssl_verify_hostname));
     CZ_CLEANUP(cz_freep) char *text = cz_json_text(all, true);
     json_decref(all);
     return cz_hash(text, strlen(text));
@@ -438,6 +492,11 @@ void cz_cluster_unref(struct cz_cluster *c)
 const char *cz_cluster_bootstrap(const struct cz_cluster *c)
 {
     return c->spec.bootstrap;
+}
+
+const struct cz_registry_conf *cz_cluster_registry(const struct cz_cluster *c)
+{
+    return c->spec.registry.url ? &c->spec.registry : NULL;
 }
 
 uint64_t cz_cluster_hash(const struct cz_cluster *c)

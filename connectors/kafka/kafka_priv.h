@@ -23,6 +23,7 @@ struct cz__cluster_spec {
     char *ssl_ca, *ssl_certificate;      /* PEM text or a reference to it */
     char *ssl_key, *ssl_key_password;    /* references */
     bool ssl_verify_hostname;
+    struct cz_registry_conf registry;    /* url NULL: none */
     json_t *properties; /* object of strings, numbers, booleans; NULL = none */
 };
 struct cz_cluster {

@@ -371,11 +371,3 @@ void cz__check_group(const json_t *v, void *field, const char *pointer, struct c
     if (control)
         (void)cz_report_add(rep, pointer, "value", "a group name has no control characters");
 }
-
-/* Values of enum rows that the format knows and the product does not have yet. */
-void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
-{
-    (void)field;
-    if (cz_streq(json_string_value(v), "avro"))
-        not_yet(pointer, rep, "avro");
-}

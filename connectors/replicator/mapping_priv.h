@@ -64,6 +64,9 @@ struct cz__raw {
         double percent, from;
         char *by, *salt;
     } sample;
+    struct {
+        int copy, subjects;
+    } schemas;
     char *mask_secret;
     struct {
         json_t *add, *remove, *rename;
@@ -118,7 +121,6 @@ void cz__check_sample_by(const json_t *v,
                          const char *pointer,
                          struct cz_report *rep);
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
-void cz__check_format(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 /* mapping_shaping.c */
 void cz__check_header_texts(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_header_names(const json_t *v, void *field, const char *pointer, struct cz_report *rep);

@@ -268,6 +268,9 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->key_format = (enum cz_format)raw->key_format;
     s->value_format = (enum cz_format)raw->value_format;
     s->validate_full = raw->validate == 1;
+    s->copy_value_schemas = raw->schemas.copy == 1 || raw->schemas.copy == 3;
+    s->copy_key_schemas = raw->schemas.copy >= 2;
+    s->subjects = (enum cz_subjects)raw->schemas.subjects;
     s->filter = take(&raw->filter);
     s->transform = take(&raw->transform);
     s->sample_from = sample_units(raw->sample.from);

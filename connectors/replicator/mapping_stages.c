@@ -7,9 +7,19 @@
 #include "cz/secret.h"
 #include "cz/stages.h"
 
-static enum cz_side_format side(enum cz_format f)
+static enum cz_side_format side(enum cz_format f, bool registry)
 {
-    return f == CZ_FORMAT_RAW ? CZ_SIDE_RAW : f == CZ_FORMAT_JSON ? CZ_SIDE_JSON : CZ_SIDE_AUTO;
+    switch (f) {
+    case CZ_FORMAT_RAW:
+        return CZ_SIDE_RAW;
+    case CZ_FORMAT_JSON:
+        return CZ_SIDE_JSON;
+    case CZ_FORMAT_AVRO:
+        return registry ? CZ_SIDE_AVRO : CZ_SIDE_JSON;
+    case CZ_FORMAT_AUTO:
+        break;
+    }
+    return CZ_SIDE_AUTO;
 }
 
 enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
@@ -21,7 +31,9 @@ enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
     if (cz_mask_needs_secret(spec->mask) && cz_secret_resolve(spec->mask_secret, &secret, err))
         return cz_fail_prefix(err, "the secret for hash masks cannot be had");
     CZ_CLEANUP(cz_freep) char *label = cz_strf("%s/%s", env->team, env->name);
+    static const struct cz_stages_schemas none = {0};
     const struct cz_stages_conf conf = {
+        .schemas = env->schemas ? *env->schemas : none,
         .filter = spec->filter,
         .sample = {.by = spec->sample_by,
                    .salt = spec->sample_salt,
@@ -39,8 +51,8 @@ enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
                     .source_id = env->source_id ? env->source_id : spec->source_cluster,
                     .target_id = env->target_id ? env->target_id : spec->target_cluster,
                     .generation = env->generation},
-        .key_format = side(spec->key_format),
-        .value_format = side(spec->value_format),
+        .key_format = side(spec->key_format, env->schemas != NULL),
+        .value_format = side(spec->value_format, env->schemas != NULL),
         .validate_full = spec->validate_full,
     };
     enum cz_err code = cz_stages_new(&conf, ret, err);

@@ -11,6 +11,8 @@ static const char *const v_offset[] = {"keep", "latest", "earliest", NULL};
 static const char *const v_delivery[] = {"at_least_once", "exactly_once", NULL};
 static const char *const v_isolation[] = {"read_committed", "read_uncommitted", NULL};
 static const char *const v_format[] = {"auto", "raw", "json", "avro", NULL};
+static const char *const v_copy[] = {"none", "value", "key", "both", NULL};
+static const char *const v_subjects[] = {"topic_name", "record_name", "topic_record_name", NULL};
 static const char *const v_validate[] = {"touched", "full", NULL};
 static const char *const v_partitioning[] = {"same", "key", "round_robin", NULL};
 static const char *const v_policy[] = {"require", "create", "sync", NULL};
@@ -111,6 +113,24 @@ static const struct cz_cfg_key on_change_table[] = {
      .def = "\"keep\"",
      .values = v_offset,
      .doc = "Where to go on after the spec was changed or enabled again."},
+    {0},
+};
+static const struct cz_cfg_key schemas_table[] = {
+    {.name = "copy",
+     .type = CZ_CFG_ENUM,
+     .offset = SUB(schemas, copy),
+     .def = "\"none\"",
+     .values = v_copy,
+     .doc = "Sides whose schemas are copied to the target cluster's schema_registry, with their "
+            "versions, references and compatibility; the schema ids in the records become those that "
+            "the target gave. Whatever the format is: bytes that name no schema pass as they are."},
+    {.name = "subjects",
+     .type = CZ_CFG_ENUM,
+     .offset = SUB(schemas, subjects),
+     .def = "\"topic_name\"",
+     .values = v_subjects,
+     .doc = "What schemas are filed under in both registries: topic_name (<topic>-key or "
+            "<topic>-value), record_name, or topic_record_name (<topic>-<record name>)."},
     {0},
 };
 static const struct cz_cfg_key sample_table[] = {
@@ -365,17 +385,23 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .offset = AT(key_format),
      .def = "\"auto\"",
      .values = v_format,
-     .parse = cz__check_format,
      .group = "Stages",
-     .doc = "How a stage reads the key; auto: JSON when it is, else text."},
+     .doc = "How a stage reads the key; auto: JSON when it is, else text; avro: by the source "
+            "cluster's schema_registry, shown to expressions as JSON."},
     {.name = "value_format",
      .type = CZ_CFG_ENUM,
      .offset = AT(value_format),
      .def = "\"auto\"",
      .values = v_format,
-     .parse = cz__check_format,
      .group = "Stages",
-     .doc = "How a stage reads the value; auto: raw unless a stage reads it, then JSON."},
+     .doc = "How a stage reads the value; auto: raw unless a stage reads it, then JSON; avro: by the "
+            "source cluster's schema_registry, shown to stages as JSON and written by the same schema."},
+    {.name = "schemas",
+     .type = CZ_CFG_OBJECT,
+     .offset = AT(schemas),
+     .sub = schemas_table,
+     .group = "Stages",
+     .doc = "Schemas on the way from one registry to another."},
     {.name = "validate",
      .type = CZ_CFG_ENUM,
      .offset = AT(validate),

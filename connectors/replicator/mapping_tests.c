@@ -247,6 +247,9 @@ static void say_outcome(struct judging *j)
     case CZ_VERDICT_ERROR:
         cz_buf_addf(&j->say, "it failed in stage %s: %s", j->got->stage, j->err->text);
         break;
+    case CZ_VERDICT_WAIT:
+        cz_buf_addf(&j->say, "it waits: %s", j->err->text);
+        break;
     }
 }
 

@@ -17,8 +17,8 @@ bool lane__leased(const struct cz_lane *l)
     return cz_now() < atomic_load_explicit(l->o.lease_until, memory_order_relaxed);
 }
 
-static void emit(struct cz_lane *l, enum cz_task_event_kind kind, struct cz_task *t,
-                 const struct cz_error *err)
+void lane__emit(struct cz_lane *l, enum cz_task_event_kind kind, struct cz_task *t,
+                const struct cz_error *err)
 {
     struct cz_task_event e = {.kind = kind, .task = t};
     if (err)
@@ -33,7 +33,7 @@ static void give_up(struct cz_lane *l, struct cz_task *t, enum cz_task_event_kin
         return;
     t->phase = PHASE_FAILED;
     l->detaching = true;
-    emit(l, kind, t, err);
+    lane__emit(l, kind, t, err);
 }
 
 void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err)
@@ -307,7 +307,7 @@ static void look_at_ends(struct cz_lane *l, struct cz_task *t)
     if (!done || t->len == 0)
         return;
     t->phase = PHASE_FINISHED;
-    emit(l, CZ_TASK_EVENT_FINISHED, t, NULL);
+    lane__emit(l, CZ_TASK_EVENT_FINISHED, t, NULL);
 }
 
 static void tick(struct cz_lane *l)
@@ -334,7 +334,7 @@ static void tick(struct cz_lane *l)
         }
         *at = t->next;
         snapshot(l, t);
-        emit(l, CZ_TASK_EVENT_REMOVED, t, NULL);
+        lane__emit(l, CZ_TASK_EVENT_REMOVED, t, NULL);
     }
 }
 

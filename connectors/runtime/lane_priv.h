@@ -89,6 +89,8 @@ struct cz_task {
     struct lane_rate rate;
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
+    cz_time waiting_since; /* 0: not waiting for a schema */
+    char waiting_for[256]; /* as the herder was told; "": it was not */
     bool fenced;  /* the lease ran out: commit nothing more */
     int64_t inflight_bytes, inflight_records;
     int64_t lag_ms;    /* back-off of `lagging` */
@@ -146,6 +148,8 @@ struct cz_lane {
 };
 
 /* lane.c */
+void lane__emit(struct cz_lane *l, enum cz_task_event_kind kind, struct cz_task *t,
+                const struct cz_error *err);
 /** Stop reading for this task and tell the herder; it is detached by the loop, not here. */
 void lane__fail_task(struct cz_lane *l, struct cz_task *t, const struct cz_error *err);
 bool lane__leased(const struct cz_lane *l);
@@ -162,6 +166,7 @@ void lane__serve_rewinds(struct cz_lane *l);
 void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record *rec);
 void lane__on_end(struct lane_reader *r, int64_t end);
 void lane__sweep(struct cz_lane *l, struct cz_task *t);
+void lane__lag(struct cz_lane *l, struct cz_task *t); /* read nothing for a while, longer each time */
 void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
 void lane__lag_until(struct cz_lane *l, struct cz_task *t, cz_time when);
 /* lane_rate.c */
@@ -178,6 +183,10 @@ CZ_MUST_USE enum cz_err lane__append(const struct lane_cursor *c, const struct c
                                      const struct cz_stage_result *s, struct cz_inflight *e,
                                      struct cz_error *err);
 void lane__append_failed(const struct lane_cursor *c, struct cz_error *ret); /* why */
+/* lane_wait.c */
+/** The record's stages cannot run yet: read it again later. Always false. */
+bool lane__wait(struct cz_lane *l, struct cz_task *t, const struct cz_error *why);
+void lane__waited(struct cz_lane *l, struct cz_task *t); /* they could again */
 /* lane_commit.c */
 struct cz_position lane__position(const struct lane_cursor *c); /* to be written beside it */
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);

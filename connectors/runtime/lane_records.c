@@ -106,7 +106,7 @@ void lane__lag_until(struct cz_lane *l, struct cz_task *t, cz_time when)
 }
 
 /* Stop reading until some of the budget is free; longer each time while nothing is delivered. */
-static void lag(struct cz_lane *l, struct cz_task *t)
+void lane__lag(struct cz_lane *l, struct cz_task *t)
 {
     t->lag_ms = t->lag_ms ? t->lag_ms * 2 : LAG_MIN_MS;
     if (t->lag_ms > LAG_MAX_MS)
@@ -338,7 +338,7 @@ static bool on_error(struct cz_lane *l,
         case SENT:
             return true;
         case SENT_FULL:
-            lag(l, t);
+            lane__lag(l, t);
             return false;
         case SENT_REFUSED:
             fail_send(l, c, r->offset, "dead letter", &err);
@@ -367,7 +367,7 @@ static bool pass(struct cz_lane *l,
         lane__rate_taken(c->task, (int64_t)(s->key.len + s->value.len));
         return true;
     case SENT_FULL:
-        lag(l, c->task);
+        lane__lag(l, c->task);
         return false;
     case SENT_REFUSED:
         break;
@@ -403,7 +403,7 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
     }
     if (over_budget(t) && !wait_for_budget(l, t)) {
         if (t->phase == PHASE_READING)
-            lag(l, t);
+            lane__lag(l, t);
         return;
     }
     if (c->behind)
@@ -423,10 +423,14 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
         done = pass(l, c, r, &s, shared);
     else if (s.verdict == CZ_VERDICT_DROP)
         drop(c, r, s.drop);
+    else if (s.verdict == CZ_VERDICT_WAIT)
+        done = lane__wait(l, t, &err);
     else
         done = on_error(l, c, r, s.stage, &err);
     if (!done)
         return;
+    if (t->waiting_since)
+        lane__waited(l, t);
     c->next = r->offset + 1;
     c->n.in++;
     c->n.bytes_in += bytes;

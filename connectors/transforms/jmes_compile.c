@@ -214,6 +214,27 @@ bool cz__rewrite(struct cz_jmespath *x)
     return true;
 }
 
+static const struct cz_json_trie *member_paths(const struct cz_jmespath *x, enum cz__member m)
+{
+    if (x->root.slot >= 0)
+        return &x->root; /* the whole record */
+    for (const struct cz_json_trie *c = x->root.child; c; c = c->next) {
+        if (member_of(c) == m)
+            return c;
+    }
+    return NULL;
+}
+
+const struct cz_json_trie *cz_jmespath_value_paths(const struct cz_jmespath *x)
+{
+    return member_paths(x, CZ__M_VALUE);
+}
+
+const struct cz_json_trie *cz_jmespath_key_paths(const struct cz_jmespath *x)
+{
+    return member_paths(x, CZ__M_KEY);
+}
+
 enum cz_err cz_jmespath_compile(const char *text,
                                 size_t len,
                                 struct cz_jmespath **ret,

@@ -73,6 +73,11 @@ void cz_sample_free(struct cz_sample *s)
     cz_free(s);
 }
 
+const struct cz_jmespath *cz_sample_expression(const struct cz_sample *s)
+{
+    return s->expr;
+}
+
 /* The entity of the record; NULL data: it has none. */
 static enum cz_err entity_of(const struct cz_sample *s,
                              struct cz_eval *e,

@@ -14,6 +14,8 @@ struct cz_sample;
 enum cz_err
 cz_sample_new(const struct cz_sample_conf *conf, struct cz_sample **ret, struct cz_error *err);
 void cz_sample_free(struct cz_sample *s); /* NULL allowed */
+/** The expression that it evaluates; NULL: none. */
+const struct cz_jmespath *cz_sample_expression(const struct cz_sample *s);
 /** Is the record in?  @e has begun with it. */
 CZ_MUST_USE enum cz_err cz_sample_match(const struct cz_sample *s,
                                         struct cz_eval *e,

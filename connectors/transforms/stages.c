@@ -10,6 +10,7 @@
 #include "cz/limits.h"
 #include "cz/util.h"
 #include "sample.h"
+#include "stages_avro.h"
 #include "value_map.h"
 
 struct cz_stages {
@@ -21,16 +22,24 @@ struct cz_stages {
     struct cz_jmespath *transform;
     struct cz_headers *headers;
     struct cz_eval_options options;
+    struct cz_avro_stage *avro; /* NULL: neither side is Avro, and no id is rewritten */
 };
 
 struct cz_stage_ctx {
     struct cz_eval *eval;
+    struct cz_avro_ctx *avro;
     const struct cz_value_map *map; /* for the current record's topic; NULL: none */
     struct cz_buf value;       /* rewritten by the value map */
     struct cz_buf masked, key; /* by the masks, which read `value` */
     struct cz_header_list headers;
     struct cz_buf made;        /* by the transform, which may read either */
 };
+
+/* Does a stage behind the filter and the sample read the value? */
+static bool shapes(const struct cz_stages *s)
+{
+    return s->transform || s->mask || (s->map && (s->map->paths || s->map->topics.len > 0));
+}
 
 enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
                           struct cz_stages **ret,
@@ -39,8 +48,8 @@ enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
     struct cz_stages *s = cz_alloc(sizeof *s);
     atomic_init(&s->refs, 1);
     s->options = (struct cz_eval_options){
-        .key_format = conf->key_format,
-        .value_format = conf->value_format,
+        .key_format = cz_avro_stage_shown(conf->key_format),
+        .value_format = cz_avro_stage_shown(conf->value_format),
         .validate_full = conf->validate_full,
     };
     enum cz_err code = CZ_OK;
@@ -52,13 +61,15 @@ enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
         code = cz_value_map_new(conf->value_map, &s->map, err);
     if (!code && json_array_size(conf->mask.masks) > 0) {
         struct cz_mask_conf mask = conf->mask;
-        mask.key_json = conf->key_format == CZ_SIDE_JSON;
+        mask.key_json = conf->key_format == CZ_SIDE_JSON || conf->key_format == CZ_SIDE_AVRO;
         code = cz_mask_new(&mask, &s->mask, err);
     }
     if (!code && conf->transform)
         code = cz_jmespath_compile(conf->transform, strlen(conf->transform), &s->transform, err);
     if (!code)
         code = cz_headers_new(&conf->headers, &s->headers, err);
+    if (!code)
+        code = cz_avro_stage_new(conf, s->filter, s->sample, shapes(s), &s->avro, err);
     if (code) {
         cz_stages_unref(s);
         return code;
@@ -83,13 +94,14 @@ void cz_stages_unref(struct cz_stages *s)
     cz_mask_free(s->mask);
     cz_jmespath_free(s->transform);
     cz_headers_free(s->headers);
+    cz_avro_stage_free(s->avro);
     cz_free(s);
 }
 
 bool cz_stages_is_raw(const struct cz_stages *s)
 {
     return !s->filter && !s->sample && !s->map && !s->mask && !s->transform && !s->headers &&
-           !s->options.validate_full && s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
+           !s->options.validate_full && !s->avro && s->options.key_format != CZ_SIDE_JSON && s->options.value_format != CZ_SIDE_JSON;
 }
 
 bool cz_stages_masks(const struct cz_stages *s)
@@ -101,6 +113,7 @@ struct cz_stage_ctx *cz_stage_ctx_new(void)
 {
     struct cz_stage_ctx *c = cz_alloc(sizeof *c);
     c->eval = cz_eval_new();
+    c->avro = cz_avro_ctx_new();
     cz_header_list_init(&c->headers);
     cz_buf_init(&c->value, CZ_MAX_EVAL_OUTPUT);
     cz_buf_init(&c->masked, CZ_MAX_EVAL_OUTPUT);
@@ -114,6 +127,7 @@ void cz_stage_ctx_free(struct cz_stage_ctx *c)
     if (!c)
         return;
     cz_eval_free(c->eval);
+    cz_avro_ctx_free(c->avro);
     cz_header_list_done(&c->headers);
     cz_buf_done(&c->value);
     cz_buf_done(&c->masked);
@@ -301,26 +315,24 @@ static bool let_through(const struct cz_stages *s,
                         struct cz_error *err)
 {
     bool pass = true;
+    const struct cz_record *sampled = s->avro ? cz_avro_stage_entity(s->avro, c->avro, r) : r;
     if (s->filter && cz_jmespath_match(s->filter, c->eval, &pass, err))
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "filter");
     else if (!pass)
         drop(ret, CZ_DROP_FILTER);
-    else if (s->sample && cz_sample_match(s->sample, c->eval, r, &pass, err))
+    else if (s->sample && cz_sample_match(s->sample, c->eval, sampled, &pass, err))
         fail(ret, err->code == CZ_E_PARSE ? "decode" : "sample");
     else if (!pass)
         drop(ret, CZ_DROP_SAMPLE);
     return ret->verdict == CZ_VERDICT_PASS;
 }
 
-void cz_stages_run(const struct cz_stages *s,
-                   struct cz_stage_ctx *c,
-                   const struct cz_record *r,
-                   struct cz_stage_result *ret,
-                   struct cz_error *err)
+static void run(const struct cz_stages *s,
+                struct cz_stage_ctx *c,
+                struct cz_record *r,
+                struct cz_stage_result *ret,
+                struct cz_error *err)
 {
-    *ret = (struct cz_stage_result){.key = r->key, .value = r->value, .partition = -1};
-    if (cz_stages_is_raw(s))
-        return;
     cz_eval_begin(c->eval, r, &s->options);
     if (s->headers && cz_headers_loop(s->headers, c->eval, r, &c->headers)) {
         drop(ret, CZ_DROP_LOOP);
@@ -332,6 +344,11 @@ void cz_stages_run(const struct cz_stages *s,
     }
     if (!let_through(s, c, r, ret, err))
         return;
+    if (s->avro && shapes(s)) { /* so far only what filter and sample read is there */
+        if (!cz_avro_stage_whole(s->avro, c->avro, r, ret, err))
+            return;
+        cz_eval_begin(c->eval, r, &s->options);
+    }
     c->map = cz_value_map_of(s->map, r->topic);
     if (c->map && !map_key(s, c, r, ret)) {
         drop(ret, CZ_DROP_PARTITION);
@@ -356,10 +373,32 @@ void cz_stages_run(const struct cz_stages *s,
     }
 }
 
+void cz_stages_run(const struct cz_stages *s,
+                   struct cz_stage_ctx *c,
+                   const struct cz_record *r,
+                   struct cz_stage_result *ret,
+                   struct cz_error *err)
+{
+    struct cz_record seen = *r;
+    *ret = (struct cz_stage_result){.key = r->key, .value = r->value, .partition = -1};
+    if (cz_stages_is_raw(s))
+        return;
+    if (s->avro && !cz_avro_stage_open(s->avro, c->avro, r, &seen, ret, err))
+        return;
+    run(s, c, &seen, ret, err);
+    if (s->avro && ret->verdict == CZ_VERDICT_PASS)
+        cz_avro_stage_close(s->avro, c->avro, r, &seen, ret, err);
+}
+
 json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r)
 {
     json_t *why = NULL;
-    cz_eval_begin(c->eval, r, &s->options);
+    struct cz_record seen = *r;
+    struct cz_stage_result ret = {0};
+    struct cz_error err = CZ_ERROR_INIT;
+    if (s->avro && !cz_avro_stage_open(s->avro, c->avro, r, &seen, &ret, &err))
+        return NULL;
+    cz_eval_begin(c->eval, &seen, &s->options);
     if (s->filter && cz_jmespath_explain(s->filter, c->eval, &why, NULL))
         return NULL;
     return why;

@@ -21,6 +21,7 @@ void w_clients_init(struct w_clients *c)
     cz_mutex_init(&c->lock);
     cz_map_init(&c->admins, admin_free);
     cz_map_init(&c->down, cz_free);
+    w_registries_init(c);
 }
 
 static char *cluster_key(struct cz_cluster *c)
@@ -348,5 +349,6 @@ void w_clients_done(struct worker *w)
     }
     cz_map_done(&c->admins);
     cz_map_done(&c->down);
+    w_registries_done(c);
     cz_mutex_done(&c->lock);
 }

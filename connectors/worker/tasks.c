@@ -94,10 +94,22 @@ static void submit_start(struct worker *w, struct w_task *t)
     w_start_submit(w, s);
 }
 
-static enum cz_err make_settings(const struct w_task *t, const struct cz_mapping_spec *spec,
+/* NULL: the end is a file, or the cluster has just been deleted. */
+static const struct cz_cluster *cluster_of(struct worker *w, const struct w_mapping *m, const char *name)
+{
+    const struct w_cluster *c = name ? w_cluster(w, m, name) : NULL;
+    return c ? c->cluster : NULL;
+}
+
+static enum cz_err make_settings(struct worker *w, const struct w_task *t, const struct cz_mapping_spec *spec,
                                  int64_t generation, struct cz_task_settings *ret, struct cz_error *err)
 {
+    struct cz_stages_schemas schemas = {0};
+    if (w_schemas(w, spec, cluster_of(w, t->mapping, spec->source_cluster),
+                  cluster_of(w, t->mapping, spec->target_cluster), &schemas, err))
+        return err->code;
     const struct cz_mapping_stages_env env = {
+        .schemas = &schemas,
         .team = t->mapping->team,
         .name = t->mapping->name,
         .generation = generation,
@@ -110,7 +122,9 @@ static enum cz_err make_settings(const struct w_task *t, const struct cz_mapping
     ret->rate = spec->rate;
     ret->rate_limits = cz_rate_limits(&spec->rate);
     ret->rate_share = w_rate_share(t->mapping);
-    return cz_mapping_stages_new(spec, &env, &ret->stages, err);
+    enum cz_err code = cz_mapping_stages_new(spec, &env, &ret->stages, err);
+    w_schemas_done(&schemas);
+    return code;
 }
 
 static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct cz_error *err)
@@ -121,7 +135,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
     t->source_id = s->source_id;
     t->target_id = s->target_id;
     s->source_id = s->target_id = NULL; /* the task's now */
-    if (make_settings(t, s->spec, s->generation, &settings, err))
+    if (make_settings(w, t, s->spec, s->generation, &settings, err))
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
@@ -296,6 +310,13 @@ void w_on_task_event(struct worker *w, const struct cz_task_event *e)
             (void)bury_zombie(w, e->task);
         return;
     }
+    if (e->kind == CZ_TASK_EVENT_WAITING) {
+        if (t->phase == W_RUNNING && t->state == CZ_TASK_RUNNING) {
+            t->error = e->error;
+            w_report_task(w, t);
+        }
+        return;
+    }
     if (e->kind == CZ_TASK_EVENT_FAILED) {
         if (t->phase != W_RUNNING)
             return; /* being removed already */
@@ -353,7 +374,7 @@ static void update_live(struct worker *w, struct w_task *t, char *settings_print
     struct cz_task_settings s = {0};
     struct cz_error err = CZ_ERROR_INIT;
     int64_t generation = cz_json_int(t->mapping->record, "generation", 0);
-    if (make_settings(t, w_spec(t->mapping), generation, &s, &err)) {
+    if (make_settings(w, t, w_spec(t->mapping), generation, &s, &err)) {
         cz_free(settings_print);
         fail(w, t, &err);
         stop(t);

@@ -48,6 +48,8 @@ struct w_clients {
     struct cz_mutex lock;
     struct cz_map admins; /* cluster key → struct cz_admin, kept for the life of the process */
     struct cz_map down;   /* cluster key → cz_time * until when it is not asked again */
+    struct cz_map registries; /* registry key → struct cz_registry, kept for the life of the process */
+    struct cz_map copiers;    /* two of them → struct cz_schema_copier, the same */
     struct w_producer *producers;
     struct w_slots *slots;
 };
@@ -80,6 +82,16 @@ CZ_MUST_USE enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool 
                                    const char *own_key, const struct cz_task_partition *parts,
                                    size_t n, struct w_slots **ret, int *ret_index, struct cz_error *err);
 void w_lane_leave(struct w_slots *s, int index, const struct cz_task_partition *parts, size_t n);
+
+/* schemas.c */
+/** What the mapping's stages need of the clusters' registries; w_schemas_done(). A cluster is NULL where
+ *  the end is a file. */
+CZ_MUST_USE enum cz_err w_schemas(struct worker *w, const struct cz_mapping_spec *spec,
+                                  const struct cz_cluster *source, const struct cz_cluster *target,
+                                  struct cz_stages_schemas *ret, struct cz_error *err);
+void w_schemas_done(struct cz_stages_schemas *s);
+void w_registries_init(struct w_clients *c);
+void w_registries_done(struct w_clients *c);
 
 /* ---- mappings and tasks (herder) ------------------------------------------------------------ */
 

@@ -127,6 +127,22 @@ static void check_topics(struct checking *c, const struct cz_mapping_spec *spec)
         check_topic(c, true, spec->dead_letter_topic, "/spec/on_error/dead_letter");
 }
 
+static void check_registries(struct checking *c, const struct cz_mapping_spec *spec)
+{
+    static const char from[] = "the source cluster names no schema_registry",
+                      to[] = "the target cluster names no schema_registry";
+    bool copies = spec->copy_key_schemas || spec->copy_value_schemas;
+    bool here = !c->source || cz_cluster_registry(c->source);
+    if (!here && spec->key_format == CZ_FORMAT_AVRO)
+        problem(c, "/spec/key_format", "no-registry", from);
+    if (!here && spec->value_format == CZ_FORMAT_AVRO)
+        problem(c, "/spec/value_format", "no-registry", from);
+    if (!here && copies)
+        problem(c, "/spec/schemas/copy", "no-registry", from);
+    if (copies && (c->target ? !cz_cluster_registry(c->target) : !spec->target_cluster))
+        problem(c, "/spec/schemas/copy", "no-registry", to);
+}
+
 /* The name of a value map has a map per topic in mind. */
 static bool by_topic(const char *ref)
 {
@@ -224,8 +240,10 @@ check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error 
         code = check_cluster(c, "target", &c->target, err);
     if (code == CZ_OK)
         code = check_value_map(c, spec, err);
-    if (code == CZ_OK && spec)
+    if (code == CZ_OK && spec) {
+        check_registries(c, spec);
         check_topics(c, spec);
+    }
     if (code == CZ_OK && spec && !c->problems)
         run_tests(c, spec);
     if (code || c->problems) {

@@ -117,6 +117,46 @@ static bool accepts(const char *text)
     return accepted(spec, NULL, 0);
 }
 
+#define WITH_REGISTRY(fields) "{\"bootstrap_servers\":\"h:9092\",\"schema_registry\":{" fields "}}"
+
+static void test_registry(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        bool ok;
+    } table[] = {
+        {WITH_REGISTRY("\"url\":\"http://h:8081\""), true},
+        {WITH_REGISTRY("\"url\":\"https://h/apis/ccompat/v7\",\"username\":\"u\",\"password\":\"${env:P}\""), true},
+        {WITH_REGISTRY(""), false},
+        {WITH_REGISTRY("\"url\":\"h:8081\""), false},
+        {WITH_REGISTRY("\"url\":\"http://u:p@h:8081\""), false},
+        {WITH_REGISTRY("\"url\":\"http://h:8081?x=1\""), false},
+        {WITH_REGISTRY("\"url\":\"file:///etc/passwd\""), false},
+        {WITH_REGISTRY("\"url\":\"http://h\",\"username\":\"u\""), false},
+        {WITH_REGISTRY("\"url\":\"http://h\",\"username\":\"u\",\"password\":\"plain\""), false},
+        {WITH_REGISTRY("\"url\":\"https://h\",\"ssl_certificate\":\"pem\""), false},
+        {WITH_REGISTRY("\"url\":\"http://h\",\"token\":\"x\""), false},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(*table); i++) {
+        if (accepts(table[i].text) != table[i].ok)
+            fail_msg("%s", table[i].text);
+    }
+    uint64_t hash[2];
+    for (int i = 0; i < 2; i++) {
+        struct cz_report rep = CZ_REPORT_INIT;
+        struct cz_cluster *c = NULL;
+        json_t *spec = json_loads(i ? table[0].text : "{\"bootstrap_servers\":\"h:9092\"}", 0, NULL);
+        assert_int_equal(cz_cluster_parse(spec, "/spec", &c, &rep), CZ_OK);
+        assert_int_equal(cz_cluster_registry(c) != NULL, i);
+        hash[i] = cz_cluster_hash(c);
+        cz_cluster_unref(c);
+        cz_report_done(&rep);
+        json_decref(spec);
+    }
+    assert_true(hash[0] != hash[1]);
+}
+
 static void test_documents(void **state)
 {
     (void)state;
@@ -235,6 +275,7 @@ int main(void)
     cz_json_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_property), cmocka_unit_test(test_values),
+        cmocka_unit_test(test_registry),
         cmocka_unit_test(test_documents),      cmocka_unit_test(test_hash),
         cmocka_unit_test(test_secrets),        cmocka_unit_test(test_operators_file),
     };

@@ -6,7 +6,8 @@
  *    {"bootstrap_servers":"h:9092,h:9093", "security_protocol":"plaintext|ssl|sasl_plaintext|sasl_ssl",
  *     "sasl_mechanism":"PLAIN|SCRAM-SHA-256|SCRAM-SHA-512", "sasl_username":"…" ,
  *     "sasl_password":"${env:NAME}", "ssl_ca":"${file:/path}" , "ssl_certificate":…, "ssl_key":"${…}",
- *     "ssl_key_password":"${…}", "ssl_verify_hostname":true, "properties":{"<allowlisted>":"value"}}
+ *     "ssl_key_password":"${…}", "ssl_verify_hostname":true, "properties":{"<allowlisted>":"value"},
+ *     "schema_registry":{"url":"http://h:8081","username":"…","password":"${env:NAME}","ssl_ca":…}}
  *  Secrets are references only (cz/secret.h), resolved when a client is made. */
 #ifndef CZ_KAFKA_H
 #define CZ_KAFKA_H
@@ -18,6 +19,7 @@
 
 #include "cz/cfg.h"
 #include "cz/error.h"
+#include "cz/registry_conf.h"
 #include "cz/report.h"
 #include "cz/time.h"
 
@@ -38,6 +40,8 @@ CZ_MUST_USE enum cz_err cz_cluster_from_bootstrap(const char *bootstrap, const c
 struct cz_cluster *cz_cluster_ref(struct cz_cluster *c);
 void cz_cluster_unref(struct cz_cluster *c);
 const char *cz_cluster_bootstrap(const struct cz_cluster *c);
+/** The cluster's schema registry; NULL: it names none. Borrowed from the cluster. */
+const struct cz_registry_conf *cz_cluster_registry(const struct cz_cluster *c);
 /** Equal hashes: same connection settings (secret references compared, not values). */
 uint64_t cz_cluster_hash(const struct cz_cluster *c);
 

@@ -15,6 +15,7 @@
 
 #include "cz/cfg.h"
 #include "cz/rate.h"
+#include "cz/registry.h"
 #include "cz/report.h"
 
 extern const struct cz_cfg_key cz_mapping_table[]; /* rows of `spec` */
@@ -51,6 +52,8 @@ struct cz_mapping_spec {
     bool read_committed;
     enum cz_format key_format, value_format;
     bool validate_full;
+    bool copy_key_schemas, copy_value_schemas; /* schemas.copy */
+    enum cz_subjects subjects;
     char *filter;       /* valid_jmespath; NULL = all pass */
     char *transform;    /* transform_jmespath; NULL = none */
     uint32_t sample_from, sample_to; /* [from, to) of CZ_SAMPLE_UNITS, see cz/stages.h */

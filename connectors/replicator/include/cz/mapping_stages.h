@@ -5,12 +5,14 @@
 
 #include "cz/mapping_spec.h"
 
+struct cz_stages_schemas;
 /** What the spec does not say. */
 struct cz_mapping_stages_env {
     const char *team, *name;
     int64_t generation;
     /* Kafka's own ids of the clusters, for provenance; NULL (nobody asks Kafka): their names */
     const char *source_id, *target_id;
+    const struct cz_stages_schemas *schemas; /* NULL (no registry at hand): Avro sides come as their JSON */
     const json_t *value_map; /* of spec->value_map_ref; NULL: what the (resolved) spec holds */
 };
 struct cz_stages;

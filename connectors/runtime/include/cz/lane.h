@@ -114,6 +114,7 @@ struct cz_task_counters {
 void cz_task_counters(struct cz_task *t, struct cz_task_counters *ret);
 
 enum cz_task_event_kind {
+    CZ_TASK_EVENT_WAITING, /* reads nothing until a schema is known; error OK: it goes on */
     CZ_TASK_EVENT_FAILED,  /* stopped reading; must be removed by the herder */
     CZ_TASK_EVENT_GAP,     /* the same, because the source has lost what it would read next */
     CZ_TASK_EVENT_FINISHED, /* every partition was copied to its end; must be removed, too */
@@ -122,7 +123,7 @@ enum cz_task_event_kind {
 struct cz_task_event {
     enum cz_task_event_kind kind;
     struct cz_task *task;
-    struct cz_error error; /* FAILED, GAP; RETRIABLE: may be started again by itself */
+    struct cz_error error; /* WAITING: what for. FAILED, GAP; RETRIABLE: may be started again by itself */
 };
 
 /* ---- lanes -------------------------------------------------------------------------------- */

@@ -64,6 +64,10 @@ CZ_MUST_USE enum cz_err cz_jmespath_compile(const char *text,
 void cz_jmespath_free(struct cz_jmespath *x);
 void cz_jmespath_freep(struct cz_jmespath **x);          /* for CZ_CLEANUP */
 uint32_t cz_jmespath_reads(const struct cz_jmespath *x); /* enum cz_reads */
+/** The paths into the record's value (or key) that the expression reads, for formats that are turned
+ *  into JSON for it; NULL: none. */
+const struct cz_json_trie *cz_jmespath_value_paths(const struct cz_jmespath *x);
+const struct cz_json_trie *cz_jmespath_key_paths(const struct cz_jmespath *x);
 /** Must the whole document become a tree (`@`, keys(@), …)? For tests and for explaining cost.
  */
 bool cz_jmespath_needs_tree(const struct cz_jmespath *x);
@@ -75,6 +79,7 @@ enum cz_side_format {
     CZ_SIDE_AUTO, /* value: JSON. key: JSON when its bytes are, else its text as a string */
     CZ_SIDE_RAW,  /* a string; bytes that are not UTF-8 are CZ_E_PARSE */
     CZ_SIDE_JSON, /* must be JSON */
+    CZ_SIDE_AVRO, /* only for stages, which show it to expressions as JSON */
 };
 struct cz_eval_options {
     enum cz_side_format key_format, value_format;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** The stages of a mapping, from a record to what becomes of it:
- *  loop guard → decode → filter → sample → value map → mask → transform → headers → partition.  Masks stand before the
- *  transform, so that it can copy nothing that is not masked; filter and sample see the source's
- *  record.  A mapping that needs no decoding never parses, and its bytes pass through without a copy.  `struct cz_stages` is compiled once per mapping generation,
+ *  loop guard → decode → filter → sample → value map → mask → transform → headers → partition → encode.  Masks stand
+ *  before the transform, so that it can copy nothing that is not masked; filter and sample see the source's
+ *  record.  A mapping that needs no decoding never parses, and its bytes pass through without a copy.  Avro is
+ *  shown to the stages as JSON (cz/avro.h says how), and what they changed becomes Avro again by the same
+ *  schema.  `struct cz_stages` is compiled once per mapping generation,
  *  immutable and reference counted; the per-lane memory is in `struct cz_stage_ctx`.
  *  Used by the worker, and by anything that shows what the worker would do (preview, tests).
  *  @thread any for cz_stages; a ctx and its results belong to one thread */
@@ -18,6 +20,7 @@
 #include "cz/jmespath.h"
 #include "cz/mask.h"
 #include "cz/record.h"
+#include "cz/registry.h"
 
 /** A share of the entities, by hash: those whose place of CZ_SAMPLE_UNITS is in [from, to). */
 #define CZ_SAMPLE_UNITS 1000000U
@@ -25,6 +28,18 @@ struct cz_sample_conf {
     const char *by;   /* "key" (its bytes), "record" or a JMESPath; NULL: no sample stage */
     const char *salt; /* NULL is "" */
     uint32_t from, to;
+};
+struct cz_stages_pair {
+    const char *source, *target; /* topics */
+};
+/** Schemas of Avro sides, and schema ids of another registry on the way to the target. */
+struct cz_stages_schemas {
+    struct cz_registry *registry;    /* of the source; NULL: none.  Avro needs it. */
+    struct cz_schema_copier *copier; /* to the target's; NULL: ids stay as they are */
+    bool copy_key, copy_value;       /* which sides' ids are the copier's */
+    enum cz_subjects subjects;
+    const struct cz_stages_pair *pairs; /* copied */
+    size_t pairs_len;
 };
 struct cz_stages_conf {
     const char *filter;      /* JMESPath; NULL: all pass */
@@ -37,6 +52,7 @@ struct cz_stages_conf {
     struct cz_headers_conf headers;
     enum cz_side_format key_format, value_format;
     bool validate_full;
+    struct cz_stages_schemas schemas; /* references are taken */
 };
 struct cz_stages;
 CZ_MUST_USE enum cz_err cz_stages_new(const struct cz_stages_conf *conf,
@@ -53,13 +69,18 @@ struct cz_stage_ctx;
 struct cz_stage_ctx *cz_stage_ctx_new(void);
 void cz_stage_ctx_free(struct cz_stage_ctx *c);
 
-enum cz_verdict { CZ_VERDICT_PASS, CZ_VERDICT_DROP, CZ_VERDICT_ERROR };
+enum cz_verdict {
+    CZ_VERDICT_PASS,
+    CZ_VERDICT_DROP,
+    CZ_VERDICT_ERROR,
+    CZ_VERDICT_WAIT, /* a schema is not known yet: try the same record again a little later */
+};
 
 struct cz_stage_result {
     enum cz_verdict verdict;
     enum cz_drop drop;  /* DROP */
     const char *stage;  /* ERROR: "decode", "filter", "sample", "value_map", "mask",
-                         * "transform" */
+                         * "transform", "encode" */
     struct cz_slice key, value; /* PASS: what to send; valid until the next run of this ctx */
     bool value_changed; /* value is not the record's own bytes */
     int32_t partition;  /* PASS: chosen by the key map, or -1 */
@@ -67,7 +88,7 @@ struct cz_stage_result {
     const struct cz_header *headers; /* valid as key and value are; may point into the record */
     size_t headers_len;
 };
-/** Run the stages over a record. ERROR: the reason is in @err (filled; may not be NULL). */
+/** Run the stages over a record. ERROR, WAIT: the reason is in @err (filled; may not be NULL). */
 void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_ctx *c,
                    const struct cz_record *r,

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Avro: read by a registry's schemas, filtered, mapped and written again; a registry that is away."""
+import subprocess
+
+import pytest
+
+from support.citizenk import api_path
+from support.registry import Apicurio, Fake
+
+from .avro_records import SALE, datum, framed, sale, undatum, unframed
+from .copying import mapping_path, read, send, values, wait_totals
+
+
+@pytest.fixture(scope="module")
+def registry(run_folder):
+    one = Apicurio(run_folder, "registry-one").start().wait_ready()
+    yield one
+    one.stop()
+
+
+@pytest.fixture
+def fake():
+    made = []
+
+    def make(**more):
+        made.append(Fake(**more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def put_cluster(stack, name, broker, url, **more):
+    stack.rest.save(api_path("teams", "default", "clusters", name),
+                    {"spec": {"bootstrap_servers": broker.bootstrap, "schema_registry": {"url": url, **more}}})
+
+
+def spec(topic, cluster, **more):
+    return {"source": {"cluster": cluster, "topic": topic}, "start": "earliest",
+            "target": {"cluster": "target", "topic": topic}, **more}
+
+
+def test_filter_sample_and_value_map_over_avro(stack, topics, registry):
+    """Only changed fields change; a record that no map touches keeps its bytes."""
+    topic = topics("avro", partitions=1)
+    put_cluster(stack, "avro", stack.servers.source, registry.url)
+    schema_id, key_id = registry.register(f"{topic}-value", SALE), registry.register(f"{topic}-key", '"string"')
+    kinds = ["SALE", "REFUND", "SALE", "VOID"]
+    sales = [sale(n, kinds[n % 4], ["anna", None, "zoë"][n % 3], [n, 2**40, "there", sale(1)["event"]][n % 4])
+             for n in range(40)]
+    stack.put_mapping(topic, spec(
+        topic, "avro", key_format="avro", value_format="avro",
+        valid_jmespath="value.event.type == 'SALE' && value.amount > `-1.5` && starts_with(key, 'k')",
+        value_map={"value.customer": {"anna": "person-1"}, "value.lines.n": {"2": 20}, "key": {"k8": "key-eight"}}))
+    send(stack.servers.source, topic, [
+        {"key": framed(key_id, datum("string", f"k{n}")), "value": framed(schema_id, datum(SALE, one))}
+        for n, one in enumerate(sales)] + [{"key": framed(key_id, datum("string", "k8"))}])
+    expected = [one for one in sales if one["event"]["type"] == "SALE" and float(one["amount"]) > -1.5]
+    assert len(expected) == 16
+    found = read(stack.servers.target, topic, len(expected))
+    for one, want in zip(found, expected, strict=False):
+        got_id, data = unframed(one.value)
+        key = unframed(one.key)
+        assert got_id == schema_id
+        assert key == (key_id, datum("string", "key-eight" if want["id"] == 8 else f"k{want['id']}"))
+        touched = want["customer"] == "anna" or any(line["n"] == 2 for line in want["lines"])
+        mapped = {**want, "customer": "person-1" if want["customer"] == "anna" else want["customer"],
+                  "lines": [{**line, "n": 20 if line["n"] == 2 else line["n"]} for line in want["lines"]]}
+        assert undatum(SALE, data) == mapped
+        if not touched:
+            assert data == datum(SALE, want)
+    # The tombstone has no event, so the filter drops it.
+    wait_totals(stack, topic, out=16, filter=25)
+
+
+def test_a_transform_writes_avro_by_the_same_schema(stack, topics, registry):
+    """Missing fields get their defaults; what does not fit is an error of the record."""
+    topic = topics("avro-transform", partitions=1)
+    put_cluster(stack, "avro", stack.servers.source, registry.url)
+    schema = {"type": "record", "name": "T", "fields": [
+        {"name": "a", "type": "int"}, {"name": "b", "type": ["null", "string"], "default": None},
+        {"name": "c", "type": {"type": "array", "items": "long"}, "default": [1]}]}
+    schema_id = registry.register(f"{topic}-value", schema)
+    stack.put_mapping(topic, spec(topic, "avro", value_format="avro", on_error="skip",
+                                  transform_jmespath="{a: value.a, b: value.b && join('', [value.b, '!'])}"))
+    rows = [{"a": 1, "b": "x", "c": [2, 3]}, {"a": 2, "b": None, "c": []}]
+    send(stack.servers.source, topic, [{"value": framed(schema_id, datum(schema, row))} for row in rows])
+    found = [undatum(schema, unframed(one.value)[1]) for one in read(stack.servers.target, topic, 2)]
+    assert found == [{"a": 1, "b": "x!", "c": [1]}, {"a": 2, "b": None, "c": [1]}]
+
+
+def test_the_schema_stands_in_a_header(stack, topics, fake):
+    """A GUID, as newer clients write it, or an id; nothing stands in front of the datum then."""
+    topic = topics("avro-header", partitions=1)
+    one = fake().start()
+    guid = bytes(range(16))
+    one.guids["00010203-0405-0607-0809-0a0b0c0d0e0f"] = one.schemas[5] = SALE
+    put_cluster(stack, "avro-header", stack.servers.source, one.url)
+    stack.put_mapping(topic, spec(topic, "avro-header", value_format="avro", valid_jmespath="value.id != `1`",
+                                  value_map={"value.note": {"nn": "two"}}))
+    send(stack.servers.source, topic, [
+        {"value": datum(SALE, sale(n)), "headers": [("__value_schema_id", name)]}
+        for n, name in enumerate([b"\1" + guid, b"\1" + guid, b"\0\0\0\0\5"])] + [
+            {"value": b"\1" + guid + datum(SALE, sale(2))}])
+    found = read(stack.servers.target, topic, 3)
+    assert [record.headers for record in found] == [
+        [("__value_schema_id", b"\1" + guid)], [("__value_schema_id", b"\0\0\0\0\5")], []]
+    assert [undatum(SALE, record.value)["note"] for record in found[:2]] == ["", "two"]
+    assert undatum(SALE, found[2].value[17:])["note"] == "two" and found[2].value[:17] == b"\1" + guid
+
+
+def test_poisoned_avro_is_answered_by_on_error(stack, topics, registry):
+    """Unknown id, no id at all, a datum cut short, a schema that is not Avro: parked with the reason;
+    what is good between them arrives."""
+    topic, parked = topics("avro-poison", partitions=1), topics("avro-parked", partitions=1)
+    put_cluster(stack, "avro", stack.servers.source, registry.url)
+    schema_id = registry.register(f"{topic}-value", SALE)
+    proto_id = registry.register(f"{topic}-proto", 'syntax = "proto3"; message M { int32 a = 1; }', kind="PROTOBUF")
+    good = framed(schema_id, datum(SALE, sale(3)))
+    deep = {"type": "record", "name": "Deep", "fields": [{"name": "d", "type": ["null", "Deep"]}]}
+    deep_id = registry.register(f"{topic}-deep", deep)
+    bad = [framed(987654, datum(SALE, sale(1))), b'{"json":1}', good[:-1], good + b"x", framed(proto_id, b"\0\x08\1"),
+           framed(deep_id, b"\2" * 10_000 + b"\0"), b""]
+    stack.put_mapping(topic, spec(topic, "avro", value_format="avro", on_error={"dead_letter": parked},
+                                  valid_jmespath="value != `0`"))
+    send(stack.servers.source, topic, [{"value": one} for pair in zip(bad, [good] * len(bad)) for one in pair])
+    assert values(read(stack.servers.target, topic, len(bad))) == [good] * len(bad)
+    found = read(stack.servers.target, parked, len(bad))
+    assert values(found) == bad
+    reasons = [dict(one.headers)["__connect.errors.exception.message"].decode() for one in found]
+    for reason, words in zip(reasons, ["987654", "no schema is named", "past the end", "bytes follow", "PROTOBUF",
+                                       "nested too deep", "no schema is named"]):
+        assert words in reason, reasons
+    wait_totals(stack, topic, out=len(bad), dead_letter=len(bad))
+
+
+def test_a_registry_that_is_away_holds_up_only_its_own(stack, topics, fake):
+    """The task waits, says why, goes on by itself; a raw mapping of the same topic does not notice; one
+    question is asked for all records; a 404 that is not the registry's own drops nothing."""
+    topic = topics("avro-away", partitions=2)
+    one = fake()
+    put_cluster(stack, "avro-away", stack.servers.source, one.url)
+    raw = topics("avro-raw", partitions=2)
+    stack.put_mapping(topic, spec(topic, "avro-away", value_format="avro", valid_jmespath="value.id >= `0`",
+                                  on_error="skip"))
+    stack.put_mapping(raw, {**spec(topic, "avro-away"), "target": {"cluster": "target", "topic": raw}})
+    records = [{"value": framed(1 + n % 2, datum(SALE, sale(n))), "partition": n % 2} for n in range(200)]
+    send(stack.servers.source, topic, records)
+    assert len(read(stack.servers.target, raw, 200)) == 200
+    stack._wait(lambda: one.url in str(stack.status(topic)["tasks"]), 20, "the status to say what is waited for",
+                lambda: stack.status(topic)["tasks"])
+    assert stack.task_states(topic) == ["RUNNING"]
+    one.broken = (404, {"detail": "no such page"})
+    one.schemas.update({1: SALE, 2: SALE})
+    one.start()
+    stack._wait(lambda: "is the URL" in str(stack.status(topic)["tasks"]), 20, "the status to doubt the URL",
+                lambda: stack.status(topic)["tasks"])
+    one.broken = (503, {"error_code": 50003, "message": "later"})
+    stack._wait(lambda: "later" in str(stack.status(topic)["tasks"]), 20, "the status to say 503",
+                lambda: stack.status(topic)["tasks"])
+    one.broken, one.asked = None, []
+    found = read(stack.servers.target, topic, 200)
+    assert sorted(values(found)) == sorted(record["value"] for record in records)
+    assert sorted(one.asked) == ["/schemas/ids/1", "/schemas/ids/2"]
+    wait_totals(stack, topic, out=200, error=0)
+    stack._wait(lambda: "error" not in stack.status(topic)["tasks"][0], 10, "the status to be quiet again",
+                lambda: stack.status(topic)["tasks"])
+
+
+def test_tls_and_basic_authentication(make_stack, topics, fake, tmp_path):
+    """The certificate is checked, the password is a reference and shows nowhere."""
+    topic = topics("avro-tls", partitions=1)
+    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                    "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                    "-keyout", key, "-out", cert], check=True, capture_output=True)
+    (tmp_path / "password").write_text("s3cret-of-the-registry")
+    one = fake(auth="reader:s3cret-of-the-registry", tls=(cert, key)).start()
+    one.schemas[1] = SALE
+    stack = make_stack(1, 1)
+    login = {"username": "reader", "password": f"${{file:{tmp_path / 'password'}}}"}
+    put_cluster(stack, "avro-tls", stack.servers.source, one.url, **login)
+    stack.put_mapping(topic, spec(topic, "avro-tls", value_format="avro", valid_jmespath="value.id == `4`"))
+    send(stack.servers.source, topic, [{"value": framed(1, datum(SALE, sale(n)))} for n in range(6)])
+    stack._wait(lambda: "certificate" in str(stack.status(topic)["tasks"]).lower(), 20, "the certificate to be refused",
+                lambda: stack.status(topic)["tasks"])
+    assert one.asked == []
+    put_cluster(stack, "avro-tls", stack.servers.source, one.url, ssl_ca=cert.read_text(), **login)
+    assert values(read(stack.servers.target, topic, 1)) == [framed(1, datum(SALE, sale(4)))]
+    cluster = stack.rest.get(api_path("teams", "default", "clusters", "avro-tls"))
+    assert "s3cret" not in str(cluster)
+    assert not any("s3cret" in path.read_text() for _, path in stack.logs())
+    assert stack.rest.call("GET", mapping_path(topic)).status == 200

@@ -12,10 +12,17 @@ from .copying import mapping_path, read, send, values, wait_totals
 
 
 @pytest.fixture(scope="module")
-def registry(run_folder):
-    one = Apicurio(run_folder, "registry-one").start().wait_ready()
-    yield one
-    one.stop()
+def registries(run_folder):
+    """Two real ones that know nothing of one another."""
+    two = [Apicurio(run_folder, name).start() for name in ("registry-one", "registry-two")]
+    yield [one.wait_ready() for one in two]
+    for one in two:
+        one.stop()
+
+
+@pytest.fixture(scope="module")
+def registry(registries):
+    return registries[0]
 
 
 @pytest.fixture
@@ -192,3 +199,96 @@ def test_tls_and_basic_authentication(make_stack, topics, fake, tmp_path):
     assert "s3cret" not in str(cluster)
     assert not any("s3cret" in path.read_text() for _, path in stack.logs())
     assert stack.rest.call("GET", mapping_path(topic)).status == 200
+
+
+LINE = {"type": "record", "name": "Line", "namespace": "shop", "fields": [{"name": "sku", "type": "string"}]}
+ORDER = {"type": "record", "name": "Order", "namespace": "shop", "fields": [
+    {"name": "id", "type": "long"}, {"name": "lines", "type": {"type": "array", "items": "Line"}}]}
+ORDER_2 = {**ORDER, "fields": [*ORDER["fields"], {"name": "note", "type": "string", "default": "none"}]}
+WHOLE = {**ORDER, "fields": [ORDER["fields"][0], {"name": "lines", "type": {"type": "array", "items": LINE}}]}
+WHOLE_2 = {**WHOLE, "fields": [*WHOLE["fields"], ORDER_2["fields"][2]]}
+
+
+def copy_spec(topic, target, **more):
+    return {"source": {"cluster": "avro-one", "topic": topic}, "start": "earliest",
+            "target": {"cluster": "avro-two", "topic": target}, **more}
+
+
+def test_from_registry_to_registry(stack, topics, registries):
+    """A subject comes over with all versions in their order, what it refers to and its compatibility, under the
+    target topic's name; ids in keys and values are the target's, in a mapping that is raw otherwise, too."""
+    one, two = registries
+    put_cluster(stack, "avro-one", stack.servers.source, one.url)
+    put_cluster(stack, "avro-two", stack.servers.target, two.url)
+    topic, target = topics("copy-from", partitions=1), topics("copy-to", partitions=1)
+    one.register(f"{topic}-line", LINE)
+    refers = [{"name": "shop.Line", "subject": f"{topic}-line", "version": 1}]
+    first = one.register(f"{topic}-value", ORDER, refers)
+    one.call("PUT", f"/config/{topic}-value", {"compatibility": "FULL"})
+    second = one.register(f"{topic}-value", ORDER_2, refers)
+    key_id = one.register(f"{topic}-key", '"string"')
+    number = 0      # the same ids mean something else there
+    while two.register(f"{topic}-other-{number}", {"type": "record", "name": f"X{number}", "fields": []}) <= second:
+        number += 1
+    stack.put_mapping(target, copy_spec(topic, target, schemas={"copy": "both"}))
+    new = {"id": 2, "lines": [{"sku": "b"}], "note": "hi"}
+    old = {"id": 1, "lines": [{"sku": "a"}, {"sku": "é"}]}
+    send(stack.servers.source, topic, [
+        {"key": framed(key_id, datum("string", "k")), "value": framed(second, datum(WHOLE_2, new))},
+        {"key": b"plain", "value": framed(first, datum(WHOLE, old))},
+        {"key": framed(key_id, datum("string", "k"))}, {"value": b"no schema"}])
+    found = read(stack.servers.target, target, 4)
+    versions = two.versions(f"{target}-value")
+    assert [version["schema"] for version in versions] == [v["schema"] for v in one.versions(f"{topic}-value")]
+    assert versions[0]["references"] == refers == versions[1]["references"]
+    assert two.call("GET", f"/config/{target}-value")["compatibilityLevel"] == "FULL"
+    ids = [version["id"] for version in versions]
+    assert min(ids) > second
+    assert [unframed(one.value) for one in found[:2]] == [(ids[1], datum(WHOLE_2, new)), (ids[0], datum(WHOLE, old))]
+    key = two.versions(f"{target}-key")[0]["id"]
+    assert [record.key for record in found] == [
+        framed(key, datum("string", "k")), b"plain", framed(key, datum("string", "k")), None]
+    assert values(found[2:]) == [None, b"no schema"]
+
+
+@pytest.mark.parametrize("by", ["record_name", "topic_record_name"])
+def test_subject_strategies(stack, topics, registries, by):
+    """Several record types in one topic, each in a subject of its own; filtered and mapped on the way."""
+    one, two = registries
+    put_cluster(stack, "avro-one", stack.servers.source, one.url)
+    put_cluster(stack, "avro-two", stack.servers.target, two.url)
+    topic, target = topics("names-from", partitions=1), topics("names-to", partitions=1)
+    kinds = [{"type": "record", "name": f"K{n}", "namespace": by + topic.replace("-", "_"), "fields": [
+        {"name": f"f{n}", "type": "string"}]} for n in range(2)]
+    names = [f"{kind['namespace']}.{kind['name']}" for kind in kinds]
+    prefix = {"record_name": ("", ""), "topic_record_name": (f"{topic}-", f"{target}-")}[by]
+    ids = [one.register(prefix[0] + name, kind) for name, kind in zip(names, kinds)]
+    two.register(f"{topic}-other", {"type": "record", "name": "Y", "fields": []})
+    stack.put_mapping(target, copy_spec(topic, target, schemas={"copy": "value", "subjects": by}, value_format="avro",
+                                        valid_jmespath="value.f0 != 'out'", value_map={"value.f1": {"b": "c"}}))
+    send(stack.servers.source, topic, [{"value": framed(ids[n], datum(kinds[n], {f"f{n}": text}))}
+                                       for n, text in [(0, "a"), (0, "out"), (1, "b"), (0, "z")]])
+    found = read(stack.servers.target, target, 3)
+    theirs = [two.versions(prefix[1] + name)[0]["id"] for name in names]
+    assert [unframed(record.value) for record in found] == [
+        (theirs[n], datum(kinds[n], {f"f{n}": text})) for n, text in [(0, "a"), (1, "c"), (0, "z")]]
+
+
+def test_what_the_target_registry_refuses_waits(stack, topics, registries):
+    """An incompatible schema holds the task up and says so; when the target's rule is gone it goes on by itself."""
+    one, two = registries
+    put_cluster(stack, "avro-one", stack.servers.source, one.url)
+    put_cluster(stack, "avro-two", stack.servers.target, two.url)
+    topic = topics("copy-refused", partitions=1)
+    number, text = ({"type": "record", "name": "R", "fields": [{"name": "f", "type": kind}]} for kind in ("int", "string"))
+    two.register(f"{topic}-value", number)
+    two.call("PUT", f"/config/{topic}-value", {"compatibility": "BACKWARD"})
+    schema_id = one.register(f"{topic}-value", text)
+    stack.put_mapping(topic, copy_spec(topic, topic, schemas={"copy": "value"}, on_error="skip"))
+    send(stack.servers.source, topic, [{"value": framed(schema_id, datum(text, {"f": "x"}))}])
+    stack._wait(lambda: "refuses" in str(stack.status(topic)["tasks"]), 20, "the status to say that it is refused",
+                lambda: stack.status(topic)["tasks"])
+    two.call("PUT", f"/config/{topic}-value", {"compatibility": "NONE"})
+    assert unframed(read(stack.servers.target, topic, 1)[0].value) == (
+        two.versions(f"{topic}-value")[-1]["id"], datum(text, {"f": "x"}))
+    wait_totals(stack, topic, out=1, error=0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** The parsers of a mapping's fields that have more than one shape, and the checks of single
- *  fields beyond type and range.  A value that the format knows but that does not work yet is
- *  refused by not_yet(). */
+ *  fields beyond type and range. */
 #include <math.h>
 #include <string.h>
 
@@ -14,11 +13,6 @@
 #include "mapping_priv.h"
 
 #define KAFKA_TOPIC_MAX 249
-
-static void not_yet(const char *pointer, struct cz_report *rep, const char *what)
-{
-    (void)cz_report_add(rep, pointer, "not-available", "%s is not available yet", what);
-}
 
 static void wrong_type(const char *pointer, struct cz_report *rep, const char *want)
 {

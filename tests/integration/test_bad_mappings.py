@@ -146,9 +146,8 @@ CASES = [
     ("spec/value_format", "avro", "/spec/value_format", "no-registry", "schema_registry"),
     ("spec/schemas", {"copy": "both"}, "/spec/schemas/copy", "no-registry", "schema_registry"),
     ("spec/schemas", {"subjects": "both"}, "/spec/schemas/subjects", "value", ""),
-    ("spec/topic_policy", "sync", "/spec/topic_policy", "not-available", ""),
     ("spec/topic_policy", "make", "/spec/topic_policy", "value", ""),
-    ("spec/on_gap", "skip", "/spec/on_gap", "not-available", ""),
+    ("spec/on_gap", "leap", "/spec/on_gap", "value", ""),
 ]
 
 

@@ -96,7 +96,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Fake:
-    """Schemas by id and by GUID.  `broken`: (status, body) that every request gets instead."""
+    """Schemas by id and by GUID.  `broken`: (status, body) that every request gets instead.
+    `asked`: (status, path) of every request."""
 
     def __init__(self, port=None, auth=None, tls=None):
         self.port = port or find_free(1)[0]
@@ -105,7 +106,11 @@ class Fake:
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
     def answer(self, path, headers):
-        self.asked.append(path)
+        status, body = self._answer(path, headers)
+        self.asked.append((status, path))
+        return status, body
+
+    def _answer(self, path, headers):
         if self.broken:
             return self.broken
         if self.auth and headers.get("Authorization") != "Basic " + base64.b64encode(self.auth.encode()).decode():

@@ -221,7 +221,8 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
     if (rc != CZ_OK)
         return rc;
     a->service =
-        cz_service_new(&(struct cz_service_options){.store = a->store, .status = a->status});
+        cz_service_new(&(struct cz_service_options){
+            .store = a->store, .status = a->status, .group_id = a->o.group_id});
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
                                                  .token = a->token,
                                                  .token_len = a->token_len,

@@ -49,7 +49,8 @@ static void on_delivery(rd_kafka_t *rk, const rd_kafka_message_t *m, void *opaqu
 {
     (void)rk;
     const struct cz_producer *p = opaque;
-    struct cz_delivery d = {.opaque = m->_private, .kafka_code = m->err};
+    struct cz_delivery d = {.opaque = m->_private, .kafka_code = m->err,
+                            .offset = m->offset, .partition = m->partition};
     if (m->err) {
         struct cz_error e = CZ_ERROR_INIT;
         d.code = cz__kafka_fail(&e, m->err, "delivery");

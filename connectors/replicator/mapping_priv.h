@@ -55,6 +55,7 @@ struct cz__raw {
     struct {
         int offset;
     } on_change;
+    bool offset_map;
     char *consumer_group, *service_group;
     int64_t commit_interval_ms;
     int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;

@@ -170,11 +170,19 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
                 "nothing can be validated when key_format and value_format are raw");
 }
 
+static void check_offset_map(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (s->offset_map && (s->source_file || s->target_file))
+        problem(c, "/offset_map", "value", "a file has no offsets to translate");
+    else if (s->offset_map && s->partitioning != CZ_PARTITION_SAME)
+        problem(c, "/offset_map", "value",
+                "offsets can be translated only where a partition is copied to one partition: "
+                "partitioning same");
+}
+
 static void check_service_group(const struct check *c, const struct cz_mapping_spec *s)
 {
-    if (s->service_group && s->target_file)
-        problem(c, "/target_service_consumer_group", "value", "a file has no consumer groups");
-    else if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
+    if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
         cz_streq(s->service_group, s->consumer_group))
         problem(c, "/target_service_consumer_group", "value",
                 "this is the mapping's own consumer_group: its positions would be deleted");
@@ -262,6 +270,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
         s->consumer_group = take(&raw->consumer_group);
     s->service_group = take(&raw->service_group);
+    s->offset_map = raw->offset_map;
     s->read_committed = raw->isolation == 0;
     s->exactly_once = raw->delivery == 1;
     s->commit_interval_ms = raw->commit_interval_ms;
@@ -320,6 +329,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_files(&c, s);
         check_delivery(&c, s);
         check_service_group(&c, s);
+        check_offset_map(&c, s);
         check_end(&c, s);
         cz__check_masks_of(s, pointer, &mine);
     }

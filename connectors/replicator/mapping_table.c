@@ -358,6 +358,13 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .group = "Offsets",
      .doc = "This group is deleted on the target when replication is switched on: when the mapping "
             "is created enabled, is enabled again, or gets this field while it is enabled."},
+    {.name = "offset_map",
+     .type = CZ_CFG_BOOL,
+     .offset = AT(offset_map),
+     .def = "false",
+     .group = "Offsets",
+     .doc = "Keep a map of offsets on the target, so that a position of any group can be translated "
+            "to the target and back, exactly, also through filters."},
     {.name = "delivery",
      .type = CZ_CFG_ENUM,
      .offset = AT(delivery),

@@ -282,8 +282,10 @@ static bool removed(struct cz_lane *l, struct cz_task *t)
     bool late = cz_now() >= t->remove_deadline;
     if (t->txn && !lane__txn_over(t, late))
         return false;
-    if (t->inflight_records == 0 && !late)
+    if (t->inflight_records == 0 && !late) {
+        lane__map_last(l, t);
         lane__commit(l, t, true);
+    }
     /* In flight at a dead target: the entries belong to the producer, so keep the task until its
      * deliveries come (the herder purges a producer that is in the way). */
     if (t->inflight_records > 0)
@@ -323,6 +325,7 @@ static void tick(struct cz_lane *l)
     while (*at) {
         struct cz_task *t = *at;
         if (t->phase == PHASE_READING) {
+            lane__map_tick(t);
             lane__commit(l, t, false);
             look_at_ends(l, t);
         }

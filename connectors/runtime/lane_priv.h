@@ -5,6 +5,7 @@
 
 #include "cz/consumer.h"
 #include "cz/lane.h"
+#include "cz/offset_map.h"
 #include "cz/thread.h"
 #include "tracker.h"
 
@@ -38,6 +39,7 @@ struct lane_cursor {
     struct cz_partition_counters stable; /* as of the last committed transaction */
     struct lane_poison *poison;          /* refused by the target: not to be sent again */
     size_t poison_len;
+    struct cz_map_block block; /* of the offset map, when one is kept */
 };
 struct lane_poison {
     int64_t offset;
@@ -87,6 +89,8 @@ struct cz_task {
     /* the lane's */
     struct lane_txn *txn; /* NULL: at least once */
     struct lane_rate rate;
+    struct cz_task_map map; /* uid owned */
+    cz_time map_at;         /* next write of the offset map */
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
     cz_time waiting_since; /* 0: not waiting for a schema */
@@ -192,6 +196,14 @@ struct cz_position lane__position(const struct lane_cursor *c); /* to be written
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now);
 bool lane__commit_settled(struct cz_task *t); /* nothing under way, nothing left to commit */
 void lane__commit_collect(struct cz_task *t);
+/* lane_map.c */
+/** Write what is new in the map; with a transaction: into it. CZ_OK also when the queue is full. */
+CZ_MUST_USE enum cz_err lane__map_write(struct cz_task *t, struct cz_error *err);
+void lane__map_tick(struct cz_task *t); /* at least once: write now and then */
+void lane__map_last(const struct cz_lane *l, struct cz_task *t); /* and before it goes */
+void lane__map_committed(struct cz_task *t);
+void lane__map_aborted(struct cz_task *t);
+bool lane__map_pending(const struct cz_task *t); /* something was not written yet */
 /* lane_txn.c */
 struct lane_txn *lane__txn_new(const struct cz_task_txn *conf);
 void lane__txn_free(struct lane_txn *x);

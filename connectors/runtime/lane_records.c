@@ -472,6 +472,8 @@ static void account(struct lane_cursor *c, const struct cz_inflight *e)
     } else {
         c->n.out++;
         c->n.bytes_out += e->bytes;
+        if (t->map.topic)
+            cz_map_block_add(&c->block, e->offset, e->target_partition, e->target);
         if (e->timestamp_ms > 0)
             cz_histogram_add(&t->delay, e->delay_ms);
     }

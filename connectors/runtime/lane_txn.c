@@ -51,8 +51,11 @@ static bool progressed(const struct lane_cursor *c)
     return c->next > c->stable.position;
 }
 
+/* Is there something for a transaction that has no record? */
 static bool any_progress(const struct cz_task *t)
 {
+    if (lane__map_pending(t))
+        return true;
     for (size_t i = 0; i < t->len; i++) {
         if (progressed(&t->cursors[i]))
             return true;
@@ -151,6 +154,8 @@ static void start_commit(struct cz_lane *l, struct cz_task *t)
     enum cz_err code = lane__txn_begin(t, &err);
     if (!code)
         code = send_positions(t, &err);
+    if (!code)
+        code = lane__map_write(t, &err);
     if (code == CZ_E_LIMIT)
         return; /* the queue is full: at the next turn; a position twice does no harm */
     if (code) {
@@ -181,6 +186,7 @@ static void committed(struct cz_task *t)
         c->stable.position = c->next;
         forget_poison(c);
     }
+    lane__map_committed(t);
     x->delay = t->delay;
     x->idle_at = cz_deadline_ms(IDLE_COMMIT_MS);
     go(t, TXN_IDLE);
@@ -204,6 +210,7 @@ static void rewind_all(struct cz_lane *l, struct cz_task *t)
         if (c->reader)
             lane__want_rewind(l, c->reader);
     }
+    lane__map_aborted(t);
     go(t, TXN_IDLE);
 }
 

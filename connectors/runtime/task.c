@@ -29,6 +29,7 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         c->committing = -1;
         c->committed = -1;
         cz_tracker_init(&c->tracker, p->start);
+        cz_map_block_init(&c->block, p->start);
         c->n = (struct cz_partition_counters){
             .topic = p->topic,
             .partition = p->partition,
@@ -42,6 +43,8 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         t->snap[i] = c->n;
         c->stable = c->n;
     }
+    t->map = conf->map;
+    t->map.uid = cz_strdup(conf->map.uid);
     if (conf->txn)
         t->txn = lane__txn_new(conf->txn);
     t->renew_at = cz_deadline_ms(3600 * 1000);
@@ -57,9 +60,11 @@ void cz_task_free(struct cz_task *t)
     for (size_t i = 0; i < t->len; i++) {
         cz_tracker_done(&t->cursors[i].tracker);
         cz_free(t->cursors[i].poison);
+        cz_map_block_done(&t->cursors[i].block);
         cz_free(t->partitions[i].topic);
     }
     lane__txn_free(t->txn);
+    cz_free(CZ_UNCONST(t->map.uid));
     cz_stages_unref(t->settings.stages);
     cz_mutex_done(&t->lock);
     cz_free(t->partitions);

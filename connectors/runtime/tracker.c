@@ -146,6 +146,8 @@ void cz_inflight_delivered(const struct cz_delivery *d)
         e->msg = NULL;
         cz_shared_msg_unref(e->shared);
         e->shared = NULL;
+        e->target = d->offset;
+        e->target_partition = d->partition;
         atomic_store_explicit(&e->state, CZ_INFLIGHT_DELIVERED, memory_order_release);
         return;
     }

@@ -23,6 +23,8 @@ struct cz_inflight {
     int64_t offset;
     int64_t next;         /* position once this is done: offset + 1, or more when drops followed */
     int64_t timestamp_ms; /* of the record; 0: none */
+    int64_t target;       /* DELIVERED: its offset there */
+    int32_t target_partition;
     uint32_t bytes;       /* sent */
     uint32_t charge;      /* against the task's budget: what it keeps in memory */
     uint32_t pushed_ms;   /* of the lane's clock */

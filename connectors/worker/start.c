@@ -5,6 +5,7 @@
 
 #include "cz/alloc.h"
 #include "cz/log.h"
+#include "cz/offset_map.h"
 #include "cz/util.h"
 #include "worker_priv.h"
 
@@ -159,6 +160,32 @@ static enum cz_err cluster_id(struct worker *w, struct cz_cluster *c, char **ret
     return cz_admin_cluster_id(admin, cz_deadline_ms(ADMIN_MS), ret, err);
 }
 
+/* Blocks of a filtered copy are many: those older than any sensible log go by themselves. */
+static enum cz_err open_map(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    static const char *const settings[] = {"cleanup.policy", "compact,delete", "retention.ms", "2592000000",
+                                           "segment.bytes", "16777216", NULL};
+    CZ_CLEANUP(cz_freep) char *topic = cz_strf(CZ_OFFSET_MAP_TOPIC, w->o.group_id);
+    struct cz_admin *admin = NULL;
+    struct cz_topic_info *info = NULL;
+    bool created;
+    enum cz_err code = w_admin(w, s->target, &admin, err);
+    if (!code)
+        code = cz_admin_ensure_topic(admin, topic, CZ_OFFSET_MAP_PARTITIONS, settings, cz_deadline_ms(ADMIN_MS),
+                                     &info, &created, err);
+    if (!code)
+        code = cz_producer_topic(s->producer->producer, topic, &s->map.topic, err);
+    if (!code) {
+        s->map.uid = s->uid;
+        s->map.partition = cz_offsets_partition(s->uid, info->partitions);
+        cz_producer_topic_expect(s->map.topic, info->partitions);
+        if (cz_producer_topic_partitions(s->map.topic) != info->partitions || created)
+            code = cz_producer_refresh(s->producer->producer, cz_deadline_ms(ADMIN_MS), err);
+    }
+    cz_topic_infos_free(info, info ? 1 : 0);
+    return code;
+}
+
 static void run_start(struct worker *w, struct w_start *s)
 {
     struct cz_error *err = &s->error;
@@ -168,6 +195,8 @@ static void run_start(struct worker *w, struct w_start *s)
         code = w_cluster_usable(w, s->source, err);
     if (!code)
         code = open_target(w, s, counts, err);
+    if (!code && s->spec->offset_map)
+        code = open_map(w, s, err);
     if (!code)
         code = w_places(w, s, err);
     if (!code && s->spec->provenance)

@@ -152,6 +152,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         .sink = s->sink,
         .exact = s->spec->exactly_once,
         .txn = own ? &s->txn : NULL,
+        .map = s->map,
         .settings = settings,
         .partitions = s->out,
         .partitions_len = s->out_len,

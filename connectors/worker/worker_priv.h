@@ -328,6 +328,7 @@ struct w_start {
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;
     struct cz_task_txn txn; /* exactly once; strings owned */
+    struct cz_task_map map; /* of offsets; its uid is borrowed */
     struct cz_file_sink *sink; /* a file as target */
     struct cz_file_out **outs; /* per part */
     char *source_id, *target_id;

@@ -81,6 +81,7 @@ HANDLER(cz__rest_restart);
 HANDLER(cz__rest_status);
 HANDLER(cz__rest_offsets); /* offsets.c */
 HANDLER(cz__rest_move_offsets);
+HANDLER(cz__rest_translate_offsets);
 HANDLER(cz__rest_revisions); /* revisions.c */
 HANDLER(cz__rest_diff);
 HANDLER(cz__rest_restore);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Positions of a mapping: shown and moved. */
+/** Positions of a mapping: shown, moved, translated. */
 #include "api_priv.h"
 
 HANDLER(cz__rest_offsets)
@@ -22,6 +22,17 @@ HANDLER(cz__rest_move_offsets)
         rc = cz_service_move_offsets(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"),
                                      cz_http_var(rq, "name"), cz_http_body(rq), &o,
                                      cz_http_report(rs), err);
+    if (rc == CZ_OK)
+        cz_http_json(rs, 200, o);
+    return rc;
+}
+
+HANDLER(cz__rest_translate_offsets)
+{
+    json_t *o = NULL;
+    enum cz_err rc = cz_service_translate(cz__api_service(rq), cz_http_var(rq, "team"),
+                                          cz_http_var(rq, "name"), cz_http_body(rq), &o,
+                                          cz_http_report(rs), err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
     return rc;

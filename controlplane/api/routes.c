@@ -213,6 +213,10 @@ const struct cz_http_route cz_api_routes[] = {
      move_query,
      "OffsetMove", "OffsetsMoved", 0, "mappings", "moveMappingOffsets",
      "Move the positions of a mapping that is paused or disabled", CZ_KIND_MAPPING},
+    {"POST", ONE("mappings") "/offsets/translate", cz__rest_translate_offsets, CZ_HTTP_BODY,
+     "mapping.read", NULL,
+     "OffsetTranslate", "OffsetsTranslated", 0, "mappings", "translateMappingOffsets",
+     "Translate offsets to the target or back, by the mapping's offset map", CZ_KIND_MAPPING},
 
     {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
      "Verify", "VerifyReport", 0, "mappings", "verifyMapping",

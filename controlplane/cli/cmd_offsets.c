@@ -112,15 +112,15 @@ static bool add_given(json_t *offsets, const char *text)
     return true;
 }
 
-static int given(struct cz_cli *cli, json_t **ret)
+static int given(struct cz_cli *cli, const char *option, json_t **ret)
 {
     json_t *offsets = json_object();
     const char *text;
-    for (size_t i = 0; (text = cz_cli_item(cli, "to-offset", i)); i++) {
+    for (size_t i = 0; (text = cz_cli_item(cli, option, i)); i++) {
         if (add_given(offsets, text))
             continue;
         json_decref(offsets);
-        return cz_cli_usage(cli, "--to-offset is PARTITION=OFFSET or TOPIC/PARTITION=OFFSET, not \"%s\"", text);
+        return cz_cli_usage(cli, "--%s is PARTITION=OFFSET or TOPIC/PARTITION=OFFSET, not \"%s\"", option, text);
     }
     *ret = one("offsets", offsets);
     return CZ_EXIT_OK;
@@ -143,7 +143,7 @@ static int read_to(struct cz_cli *cli, json_t **ret)
     else if (cz_cli_has(cli, "to-time"))
         *ret = one("timestamp", json_string(cz_cli_value(cli, "to-time")));
     else if (cz_cli_has(cli, "to-offset"))
-        return given(cli, ret);
+        return given(cli, "to-offset", ret);
     else if (cz_parse_i64(cz_cli_value(cli, "shift"), &shift))
         *ret = one("shift", json_integer(shift));
     else
@@ -278,22 +278,83 @@ static int reset(struct offsets *o)
     return rc;
 }
 
+/* ---- translate ---------------------------------------------------------------------------- */
+
+static int translate_body(struct cz_cli *cli, json_t **ret)
+{
+    json_t *offsets = NULL;
+    const char *group = cz_cli_value(cli, "group");
+    bool some = cz_cli_has(cli, "offset");
+    if (!group == !some)
+        return cz_cli_usage(cli, "say what: --group, or --offset PARTITION=OFFSET");
+    *ret = json_object();
+    cz_json_set_str(*ret, "direction", cz_cli_has(cli, "to-source") ? "to_source" : "to_target");
+    cz_json_set_str(*ret, "group", group);
+    int rc = some ? given(cli, "offset", &offsets) : CZ_EXIT_OK;
+    if (offsets)
+        (void)json_object_set(*ret, "offsets", json_object_get(offsets, "offsets"));
+    json_decref(offsets);
+    return rc;
+}
+
+static void print_translated(struct cz_cli *cli, const json_t *answer)
+{
+    struct cz_table t;
+    size_t i;
+    json_t *p;
+    cz_table_init(&t, "TOPIC|>PARTITION|>OFFSET|TO|>PARTITION|>OFFSET|EXACT|REASON");
+    json_array_foreach (json_object_get(answer, "partitions"), i, p) {
+        cz_table_add(&t, cz_json_str(p, "topic", ""));
+        cz_table_addf(&t, "%lld", (long long)cz_json_int(p, "partition", 0));
+        add_offset(&t, p, "offset");
+        cz_table_add(&t, cz_json_str(p, "to_topic", NULL));
+        cz_table_addf(&t, "%lld", (long long)cz_json_int(p, "to_partition", 0));
+        add_offset(&t, p, "to_offset");
+        cz_table_add(&t, cz_json_bool(p, "exact", false) ? "yes" : "no");
+        cz_table_add(&t, cz_json_str(p, "reason", NULL));
+    }
+    cz_table_print(&t, &cli->out, 0, cli->color);
+    cz_table_done(&t);
+}
+
+static int translate(struct offsets *o)
+{
+    json_t *body = NULL, *answer = NULL;
+    int rc = translate_body(o->cli, &body);
+    CZ_CLEANUP(cz_freep) char *path = cz_strf("%s/translate", o->path);
+    if (!rc)
+        rc = cz_rest_write(o->cli, &(struct cz_rest_call){.method = "POST", .path = path, .body = body}, o->what,
+                           &answer);
+    if (answer && !cz_out_document(o->cli, answer))
+        print_translated(o->cli, answer);
+    json_decref(body);
+    json_decref(answer);
+    return rc;
+}
+
+static const struct {
+    const char *name;
+    int (*run)(struct offsets *o);
+} verbs[] = {{"show", show}, {"reset", reset}, {"translate", translate}, {NULL, NULL}};
+
 static int run(struct cz_cli *cli)
 {
     struct offsets o;
     const char *verb = cli->args.pos[0];
-    bool is_reset = strcmp(verb, "reset") == 0;
-    if (!is_reset && strcmp(verb, "show") != 0)
-        return cz_cli_usage(cli, "offsets show or offsets reset, not \"%s\"", verb);
+    size_t i = 0;
+    while (verbs[i].name && strcmp(verbs[i].name, verb) != 0)
+        i++;
+    if (!verbs[i].name)
+        return cz_cli_usage(cli, "offsets show, reset or translate, not \"%s\"", verb);
     int rc = open_mapping(cli, &o);
     if (rc)
         return rc;
-    rc = is_reset ? reset(&o) : show(&o);
+    rc = verbs[i].run(&o);
     cz_free(o.what);
     return rc;
 }
 
-static const char *const verbs[] = {"show", "reset", NULL};
+static const char *const words[] = {"show", "reset", "translate", NULL};
 static const struct cz_cli_opt options[] = {
     {.name = "to-earliest", .type = CZ_OPT_FLAG, .doc = "reset: to the first record of the log"},
     {.name = "to-latest", .type = CZ_OPT_FLAG, .doc = "reset: to the end: only what is new"},
@@ -311,20 +372,30 @@ static const struct cz_cli_opt options[] = {
     {.name = "pause",
      .type = CZ_OPT_FLAG,
      .doc = "reset: pause the mapping, move, resume it; else it must be paused or disabled"},
+    {.name = "group",
+     .type = CZ_OPT_VALUE,
+     .arg = "GROUP",
+     .doc = "translate: what this group has committed"},
+    {.name = "offset",
+     .type = CZ_OPT_LIST,
+     .arg = "P=OFFSET",
+     .doc = "translate: this offset; TOPIC/P=OFFSET with several topics"},
+    {.name = "to-source", .type = CZ_OPT_FLAG, .doc = "translate: from the target back to the source"},
     CZ_OPT_DRY_RUN,
     CZ_OPT_COMMENT,
     {0},
 };
 const struct cz_cli_cmd cz_cmd_offsets = {
     .name = "offsets",
-    .args = "show|reset MAPPING",
-    .summary = "show or move the positions of a mapping",
+    .args = "show|reset|translate MAPPING",
+    .summary = "show, move or translate the positions of a mapping",
     .help = "show: what its group has committed, beside the log's ends.\n"
-            "reset: where it goes on. Records between are left out or copied again; --dry-run shows it.",
+            "reset: where it goes on. Records between are left out or copied again; --dry-run shows it.\n"
+            "translate: where a group, or an offset, is on the target, or back; needs offset_map.",
     .opts = options,
     .min_args = 2,
     .max_args = 2,
     .words_type = CZ_WORDS_FIXED,
-    .words = verbs,
+    .words = words,
     .exec = run,
 };

@@ -37,33 +37,46 @@ static void done(struct positions *p)
 
 /* ---- what is stored -------------------------------------------------------------------------- */
 
-static enum cz_err load_spec(struct positions *p, struct cz_error *err)
+enum cz_err cz__stored_mapping(struct cz_service *s,
+                               const char *team,
+                               const char *name,
+                               struct cz_resource *ret,
+                               struct cz_mapping_spec **ret_spec,
+                               struct cz_error *err)
 {
     struct cz_report rep = CZ_REPORT_INIT;
-    enum cz_err code = cz_mapping_spec_parse(json_object_get(p->r.doc, "spec"), "/spec", &p->spec, &rep);
-    if (code)
+    enum cz_err code = cz__name_possible(team, CZ_KIND_MAPPING, name, err);
+    if (!code)
+        code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, ret, err);
+    if (!code && cz_mapping_spec_parse(json_object_get(ret->doc, "spec"), "/spec", ret_spec, &rep))
         code = cz_fail(err, CZ_E_CONFLICT, "the stored mapping is not valid any more: %s",
                        rep.len ? rep.items[0].message : "unknown");
     cz_report_done(&rep);
-    if (!code && !p->spec->consumer_group)
-        p->group = cz_mapping_default_group(p->r.team, p->r.name);
-    else if (!code && *p->spec->consumer_group)
-        p->group = cz_strdup(p->spec->consumer_group);
     return code;
 }
 
-static enum cz_err load_cluster(struct positions *p, struct cz_error *err)
+enum cz_err cz__stored_cluster(struct cz_service *s,
+                               const char *team,
+                               const char *name,
+                               struct cz_cluster **ret,
+                               struct cz_error *err)
 {
     struct cz_resource r = {0};
     struct cz_report rep = CZ_REPORT_INIT;
-    enum cz_err code =
-        cz_store_get(p->s->store, p->r.team, CZ_KIND_CLUSTER, p->spec->source_cluster, &r, err);
-    if (!code && cz_cluster_parse(json_object_get(r.doc, "spec"), "", &p->source, &rep))
-        code = cz_fail(err, CZ_E_CONFLICT, "the stored cluster '%s' is not valid any more: %s", r.name,
+    enum cz_err code = cz_store_get(s->store, team, CZ_KIND_CLUSTER, name, &r, err);
+    if (!code && cz_cluster_parse(json_object_get(r.doc, "spec"), "", ret, &rep))
+        code = cz_fail(err, CZ_E_CONFLICT, "the stored cluster '%s' is not valid any more: %s", name,
                        rep.len ? rep.items[0].message : "unknown");
     cz_report_done(&rep);
     cz_resource_done(&r);
     return code;
+}
+
+char *cz__group_of(const struct cz_mapping_spec *spec, const char *team, const char *name)
+{
+    if (!spec->consumer_group)
+        return cz_mapping_default_group(team, name);
+    return *spec->consumer_group ? cz_strdup(spec->consumer_group) : NULL;
 }
 
 static enum cz_err load(struct cz_service *s,
@@ -73,15 +86,13 @@ static enum cz_err load(struct cz_service *s,
                         struct cz_error *err)
 {
     *ret = (struct positions){.s = s};
-    enum cz_err code = cz__name_possible(team, CZ_KIND_MAPPING, name, err);
-    if (!code)
-        code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &ret->r, err);
-    if (!code)
-        code = load_spec(ret, err);
+    enum cz_err code = cz__stored_mapping(s, team, name, &ret->r, &ret->spec, err);
     if (!code && !ret->spec->source_cluster)
         code = cz_fail(err, CZ_E_CONFLICT, "mapping '%s' reads a file: it has no offsets", name);
     if (!code)
-        code = load_cluster(ret, err);
+        code = cz__stored_cluster(s, team, ret->spec->source_cluster, &ret->source, err);
+    if (!code)
+        ret->group = cz__group_of(ret->spec, team, name);
     if (!code)
         code = cz__admin_take(s, ret->source, &ret->use, err);
     return code;

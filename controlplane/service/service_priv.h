@@ -23,6 +23,7 @@ struct cz_service {
     struct cz_store *store;
     struct cz_status_view *status;
     int timeout_ms;
+    char *group_id; /* of the deployment; NULL: not known */
     cz_service_topics_fn topics_fn;
     void *topics_arg;
 

@@ -12,6 +12,8 @@ struct cz_producer;
 
 struct cz_delivery {
     void *opaque;      /* of cz_producer_send */
+    int64_t offset;    /* of the record on the target; CZ_OK only */
+    int32_t partition;
     enum cz_err code;  /* CZ_OK: acknowledged by all in-sync replicas */
     uint32_t flags;    /* enum cz_err_flags */
     int kafka_code;
@@ -50,6 +52,7 @@ CZ_MUST_USE enum cz_err cz_producer_topic(struct cz_producer *p,
                                           struct cz_error *err);
 
 const char *cz_producer_topic_name(const struct cz_producer_topic *t);
+
 /** How many partitions the topic has, as far as known; 0: not known. @thread any */
 int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t);
 /** Somebody else has asked: take this count until the producer knows its own. */

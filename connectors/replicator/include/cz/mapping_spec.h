@@ -47,6 +47,7 @@ struct cz_mapping_spec {
     enum cz_on_change on_change;
     char *consumer_group; /* as written; NULL = default; "" = none */
     char *service_group;  /* target_service_consumer_group; NULL = none */
+    bool offset_map;
     bool exactly_once;
     int64_t commit_interval_ms; /* of a transaction; exactly_once */
     bool read_committed;

@@ -69,6 +69,12 @@ struct cz_task_txn {
     struct cz_offsets_at at; /* strings are copied */
     int64_t interval_ms;
 };
+/** Where the task's offset map goes (cz/offset_map.h); the topic is a handle of its producer. */
+struct cz_task_map {
+    struct cz_producer_topic *topic; /* NULL: no map is kept */
+    int32_t partition;
+    const char *uid; /* of the mapping; copied */
+};
 struct cz_task_conf {
     const char *label;  /* "<team>/<mapping>/<task>", for logs and error headers; copied */
     const char *group;  /* commit to this group; NULL: no group. Copied */
@@ -78,6 +84,7 @@ struct cz_task_conf {
                                      cz_inflight_written */
     bool exact;                   /* the sink keeps positions: commits to the group say so */
     const struct cz_task_txn *txn; /* NULL: at least once */
+    struct cz_task_map map;
     struct cz_task_settings settings;     /* the reference is taken over */
     struct cz_task_partition *partitions; /* array and its topics are taken over */
     size_t partitions_len;

@@ -53,6 +53,7 @@ struct cz_service_options {
     struct cz_store *store;        /* borrowed, outlives the service */
     struct cz_status_view *status; /* borrowed; NULL: nothing is known about workers */
     int metadata_timeout_ms;       /* 0: 3000 */
+    const char *group_id;          /* of the deployment; borrowed; NULL: offsets cannot be translated */
     cz_service_topics_fn topics;   /* NULL: Kafka; else a test's */
     void *topics_arg;
 };
@@ -225,6 +226,14 @@ bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline
  *  "lag","lag_partitions_unknown","rates":{…},"delay_ms":{"p50","p99"},"totals":{…}} */
 CZ_MUST_USE enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name,
                                           json_t **ret, struct cz_error *err);
+/** Translate positions by the mapping's offset map, exactly, also through filters.
+ *  @body {"group": committed offsets of this one} or {"offsets": {"0": "42"} (by topic when there are
+ *   several)}, "direction"?: "to_target" | "to_source"
+ *  @param ret {"direction","group","partitions":[{"topic","partition","offset","to_topic",
+ *   "to_partition","to_offset":null|"n","exact":bool,"reason"?}]} */
+CZ_MUST_USE enum cz_err cz_service_translate(struct cz_service *s, const char *team, const char *name,
+                                             const json_t *body, json_t **ret, struct cz_report *rep,
+                                             struct cz_error *err);
 /** Asks Kafka: {"group":null|"g","cluster","delivery","can_be_moved","partitions":[{"topic",
  *  "partition","committed","start","end","lag","error"?}]}; null: never, or not known. */
 CZ_MUST_USE enum cz_err cz_service_offsets(struct cz_service *s, const char *team, const char *name,

@@ -130,6 +130,56 @@ def test_switched_off_and_on_again_it_jumps_to_the_latest(stack, servers, seed, 
     assert found == [b'{"n":%d}' % n for n in range(10)] + [b"after"] * 5
 
 
+def patch(stack, name, spec):
+    answer = stack.rest.call("PATCH", mapping_path(name), {"spec": spec}, headers={
+        "If-Match": "*", "Content-Type": "application/merge-patch+json"})
+    assert answer.status == 200, answer.text
+
+
+def test_a_change_jumps_to_the_latest(stack, servers, seed, topics):
+    """What had not been copied when the mapping was changed never arrives, so that the handover is not
+    chaotic; a pause alone loses nothing."""
+    name, topic = "seed change", "seed-change"
+    topics(topic, "seed-change-2")
+    seed("PUT", path(name), flat(topic, topic), 201)
+    settled(stack, name, 0)
+    stack.rest.post(mapping_path(name, "pause"))
+    stack.wait_state(name, "PAUSED")
+    send(servers.source, topic, [{"value": b"kept"}] * 3)
+    stack.rest.post(mapping_path(name, "resume"))
+    read(servers.target, topic, 3)
+    stack.rest.post(mapping_path(name, "pause"))
+    stack.wait_state(name, "PAUSED")
+    send(servers.source, topic, [{"value": b"left out"}] * 100)
+    seed("PUT", path(name), flat(topic, "seed-change-2"))
+    stack.rest.post(mapping_path(name, "resume"))
+    settled(stack, name, 103)
+    send(servers.source, topic, [{"value": b"after"}] * 2)
+    assert values(read(servers.target, "seed-change-2", 2, settle=0.3)) == [b"after"] * 2
+    assert values(read(servers.target, topic, 3, settle=0.1)) == [b"kept"] * 3
+
+
+def test_part_of_the_traffic_beside_real_data(stack, servers, seed, topics):
+    """90 % from production, the rest from a service in staging, in one topic: an entity is always of the
+    one or of the other."""
+    name, topic = "seed share", "seed-share"
+    topics(topic)
+    seed("PUT", path(name), flat(topic, topic, enabled=False), 201)
+    patch(stack, name, {"sample": {"percent": 90, "by": "key"}})
+    seed("POST", path(name, "enable"))
+    settled(stack, name, 0)
+    keys = [b"user-%d" % n for n in range(1000)]
+    send(servers.source, topic, [{"key": key, "value": b"production"} for key in keys * 2])
+    wait_totals(stack, name, **{"in": 2000})
+    count = int(stack.status(name)["totals"]["out"])
+    passed = {r.key for r in read(servers.target, topic, count, settle=0.2)}
+    assert count == 2 * len(passed) and 850 <= len(passed) <= 950, (count, len(passed))
+    send(servers.target, topic, [{"key": key, "value": b"staging"} for key in keys if key not in passed])
+    found = read(servers.target, topic, count + 1000 - len(passed), settle=0.2)
+    assert {r.key for r in found} == set(keys)
+    assert {r.key for r in found if r.value == b"staging"} == set(keys) - passed
+
+
 def test_several_pairs_under_one_mapping_with_a_filter(stack, servers, seed, topics):
     """Staging → dev: part of two topics."""
     name, pairs = "seed pairs", [{"source": "seed-p1", "target": "seed-q1"},

@@ -81,7 +81,7 @@ def stack(_started_servers, run_folder, cloud, watched):
         made.add_controlplane(wait=False, env=env, extra=[
             "--mappings-file", str(watched / "mappings.json"), "--templates-folder", str(watched / "templates")])
         for _ in range(2):
-            made.add_worker(wait=False, env=both)
+            made.add_worker(wait=False, env={**both, "FILE_DATA_PATH": str(watched)})
         for program in made.programs():
             program.wait_ready()
         made.wait_workers(2)
@@ -193,24 +193,34 @@ def test_on_premises_and_cloud_by_a_watched_file(stack, servers, cloud, topic, w
     assert stack.rest.get("/api/v1/changes")["items"][0]["seq"] == seq
 
 
-@pytest.mark.parametrize("name", ["with group", "without group"])
-def test_two_workers_copy_each_record_once(stack, servers, cloud, topic, name):
-    where = topic(unique_name("env-two"), partitions=4)
+@pytest.mark.parametrize("name, group", [("with group", "bridge.with group"), ("without group", "")])
+def test_two_workers_copy_each_record_once(stack, servers, cloud, topic, name, group):
+    where = topic(unique_name("env-two"), partitions=8)
     wait_until(lambda: [w["state"] for w in stack.rest.get("/api/v1/workers")["items"]] == ["alive"] * 2, 20,
                "both workers to be known")
-    if name == "with group":
-        assert stack.rest.call("PUT", "/mappings/" + quote(name), mapping(where, name)).status == 201
-        assert stack.rest.get(mapping_path(name))["spec"]["consumer_group"] == f"bridge.{name}"
-    else:
-        ends = {end: {"cluster": end, "topic": where} for end in ("source", "target")}
-        stack.put_mapping(name, {**ends, "consumer_group": "", "start": "latest"})
+    ends = {end: {"cluster": end, "topic": where} for end in ("source", "target")}
+    # More tasks than one worker gets because it has less to do.
+    stack.put_mapping(name, {**ends, "consumer_group": group, "tasks": 8})
     stack.wait_state(name, "RUNNING")
     wait_until(lambda: len({t["worker"] for t in stack.status(name)["tasks"]}) == 2, 20, "two workers")
     wait_until(lambda: all(p["position"] == "0" for p in stack.status(name)["partitions"]) and
-               len(stack.status(name)["partitions"]) == 4, 20, "positions")
-    send(cloud, where, [{"value": b"%d" % n, "partition": n % 4} for n in range(400)])
+               len(stack.status(name)["partitions"]) == 8, 20, "positions")
+    send(cloud, where, [{"value": b"%d" % n, "partition": n % 8} for n in range(400)])
     found = values(read(servers.target, where, 400, settle=0.5))
     assert sorted(found, key=int) == [b"%d" % n for n in range(400)]
+
+
+def test_a_topic_goes_to_a_file_of_the_data_path(stack, cloud, topic, watched):
+    name, where = "to a file", topic("env-file")
+    body = {**mapping(where, name), "target_topic_name": "recorded", "target_is_file": True}
+    assert stack.rest.call("PUT", "/mappings/" + quote(name), body).status == 201
+    stack.wait_state(name, "RUNNING")
+    wait_until(lambda: [p["position"] for p in stack.status(name)["partitions"]] == ["0"], 20, "the position")
+    send(cloud, where, [{"key": b"k", "value": b'{"n":1}'}])
+    file = watched / "recorded.json"
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"), 20, "the file")
+    line = json.loads(file.read_text())
+    assert (line["topic"], line["key"], line["value"]) == (where, "k", {"n": 1})
 
 
 def test_every_way_to_sign_in(stack, cloud):

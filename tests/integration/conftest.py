@@ -15,6 +15,7 @@ import tempfile
 import pytest
 
 from support import oracle
+from support.links import Links
 from support.servers import Servers, Stack, unique_name
 
 _LOG_LINES = 60
@@ -23,6 +24,9 @@ _LOG_LINES = 60
 def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="keep the servers' data and the logs")
     parser.addoption("--seed", type=int, default=oracle.SEED, help="of the oracle's records and of fault plans")
+
+
+    parser.addoption("--long", action="store_true", help="faults last as long as the product is judged by")
 
 
 def pytest_configure(config):
@@ -59,6 +63,27 @@ def servers(_started_servers):
     _started_servers.ensure()
     yield _started_servers
     _started_servers.ensure()
+
+
+@pytest.fixture(scope="session")
+def _started_links(_started_servers):
+    started = Links(_started_servers)
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def links(_started_links):
+    """Connections that can be cut; a stack needs the clusters of add_links() for them."""
+    _started_links.heal()
+    yield _started_links
+    _started_links.heal()
+
+
+@pytest.fixture
+def lasting(request):
+    """lasting(short, long): how many seconds a fault lasts, with and without --long."""
+    return lambda short, long: long if request.config.getoption("--long") else short
 
 
 @pytest.fixture

@@ -37,12 +37,12 @@ def send(broker, topic, records, **settings):
     assert producer.flush(60) == 0 and not failed, failed
 
 
-def read(broker, topic, count, timeout=30, settle=0.0, isolation="read_committed"):
+def read(broker, topic, count, timeout=30, settle=0.0, isolation="read_committed", settings=None):
     """Everything in @topic by partition, when @count records (or more) are there; @settle seconds
     more for what should not come."""
     consumer = confluent_kafka.Consumer({
         "bootstrap.servers": broker.bootstrap, "group.id": "copying", "enable.auto.commit": False,
-        "isolation.level": isolation, "fetch.wait.max.ms": 50, "fetch.message.max.bytes": 2_000_000})
+        "isolation.level": isolation, "fetch.wait.max.ms": 50, "fetch.message.max.bytes": 2_000_000, **(settings or {})})
     try:
         parts = consumer.list_topics(topic, 20).topics[topic].partitions
         consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in parts])

@@ -4,6 +4,7 @@ twice, whatever is killed in between."""
 
 import json
 import os
+import time
 
 import confluent_kafka
 import pytest
@@ -69,8 +70,9 @@ def test_planned_moves(servers, pair, topics):
     flow.judge()
 
 
-def test_stopped_past_its_lease(servers, pair, topics):
-    """Another worker takes over; the sleeper wakes with a transaction of its own open: fenced."""
+def test_stopped_past_its_lease(servers, pair, topics, lasting):
+    """Another worker takes over; the sleeper wakes with a transaction of its own open: fenced.  --long:
+    past the time limit of that transaction."""
     flow = Flow(servers, pair, topics, "eos-sleeper")
     with flow.oracle.producing(rate=RATE):
         flow.more(1500)
@@ -78,6 +80,7 @@ def test_stopped_past_its_lease(servers, pair, topics):
         owner.process.suspend()
         flow.moved_from(owner)
         flow.more(1500)
+        time.sleep(lasting(0, 35))
         owner.process.resume()
         flow.more(3000)
     flow.judge()
@@ -212,5 +215,7 @@ def test_open_transaction_hides_positions(servers, stack, topics):
     send(servers.source, topic, [{"value": b"b%d" % i, "partition": 0} for i in range(100)])
     assert len(read(servers.target, topic, 100, settle=4)) == 100
     assert stack.task_states(topic) != ["RUNNING"]
+    assert stack.workers[0].stop()      # in order, while it waits
+    stack.workers[0].start()
     foreign.abort_transaction(30)
     assert len(read(servers.target, topic, 200, timeout=90, settle=1)) == 200

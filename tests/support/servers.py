@@ -15,19 +15,31 @@ from .postgres import Postgres
 from .procs import ProcessError, wait_until
 
 
+def link_listener(port, controller, listens, advertised):
+    """A second listener of a broker, whose clients are told another port: that of support/links.py."""
+    return {"listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller},"
+                         f"LINK://127.0.0.1:{listens}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},LINK://127.0.0.1:{advertised}",
+            "listener.security.protocol.map":
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINK:PLAINTEXT"}
+
+
 class Servers:
     """The shared servers of a test run."""
 
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
         self._admins = {}
-        ports = find_free(5)
+        ports = find_free(9)
         # fsync costs tests time and proves nothing: a killed process loses nothing that the
         # kernel has, and no test pulls the plug.
         self.source = KafkaBroker(self.folder / "kafka-source", ports[0], ports[1],
-                                  name="kafka-source", die_with_parent=True)
+                                  name="kafka-source", die_with_parent=True,
+                                  properties=link_listener(ports[0], ports[1], *ports[5:7]))
         self.target = KafkaBroker(self.folder / "kafka-target", ports[2], ports[3],
-                                  name="kafka-target", die_with_parent=True)
+                                  name="kafka-target", die_with_parent=True,
+                                  properties=link_listener(ports[2], ports[3], *ports[7:9]))
+        self.links = {"source": ports[5:7], "target": ports[7:9]}    # (listens, is told to clients)
         self.postgres = Postgres(self.folder / "postgres", ports[4], die_with_parent=True,
                                  settings={"fsync": "off", "full_page_writes": "off",
                                            "max_connections": 200})

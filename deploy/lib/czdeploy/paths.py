@@ -6,6 +6,7 @@ import pathlib
 REPO = pathlib.Path(__file__).resolve().parents[3]
 KAFKA_VERSION = "3.9.1"     # as in deploy/kafka/pom.xml and deploy/deps
 APICURIO_VERSION = "2.6.13.Final"   # as in deploy/deps
+TOXIPROXY_VERSION = "2.12.0"    # as in deploy/deps
 
 
 def deps_root():
@@ -21,6 +22,10 @@ def kafka_libs():
 
 def apicurio_home():
     return deps_root() / f"apicurio-registry-{APICURIO_VERSION}"
+
+
+def toxiproxy():
+    return deps_root() / f"toxiproxy-{TOXIPROXY_VERSION}" / "toxiproxy-server"
 
 
 def bin_dir():

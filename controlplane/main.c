@@ -32,6 +32,7 @@
 #define PROGRAM "citizenk-controlplane"
 #define MIN_TOKEN 16
 #define STOP_MS 15000
+#define VERIFY_TICK_MS 1000 /* how often to look whether a verification is due */
 
 struct app {
     struct options o;
@@ -45,7 +46,7 @@ struct app {
     struct cz_scheduler *scheduler;
     struct cz_http_server *http;
     struct replicator *replicator;
-    struct cz_thread boot, signals;
+    struct cz_thread boot, signals, verifier;
     struct cz_mutex lock;
     struct cz_cond changed;
     bool stop; /* under lock, as all below */
@@ -159,6 +160,30 @@ static void *boot_main(void *arg)
     return NULL;
 }
 
+static bool leads(struct app *a)
+{
+    struct cz_scheduler_state st;
+    cz_scheduler_get_state(a->scheduler, &st);
+    return st.leader;
+}
+
+/* Mappings that want to be verified again and again: by the instance that leads. */
+static void *verifier_main(void *arg)
+{
+    struct app *a = arg;
+    bool stop = false;
+    while (!stop) {
+        if (leads(a))
+            cz_service_verify_due(a->service);
+        cz_time deadline = cz_deadline_ms(VERIFY_TICK_MS);
+        CZ_LOCKED(&a->lock);
+        while (!a->stop && cz_cond_wait(&a->changed, &a->lock, deadline))
+            ;
+        stop = a->stop;
+    }
+    return NULL;
+}
+
 /* ---- readiness, metrics, conditions: what the API asks back ---------------------------------
  */
 
@@ -259,8 +284,10 @@ static enum cz_err start(struct app *a, struct cz_error *err)
         cz_log(CZ_LOG_WARN, "main", "waiting for the database: %s", first.text);
     }
     rc = start_parts(a, err);
-    if (rc == CZ_OK)
+    if (rc == CZ_OK) {
         cz_thread_start(&a->boot, "boot", boot_main, a);
+        cz_thread_start(&a->verifier, "verifier", verifier_main, a);
+    }
     return rc;
 }
 
@@ -284,7 +311,10 @@ static void stop(struct app *a)
     a->stop = true;
     cz_cond_broadcast(&a->changed);
     cz_mutex_unlock(&a->lock);
+    if (a->service)
+        cz_service_verify_stop(a->service);
     cz_thread_join(&a->boot);
+    cz_thread_join(&a->verifier);
     replicator_stop(a->replicator);
     if (a->http) {
         cz_time end = cz_deadline_ms(a->o.drain_ms);

@@ -57,7 +57,7 @@ struct cz__raw {
     } on_change;
     bool offset_map;
     char *consumer_group, *service_group;
-    int64_t commit_interval_ms;
+    int64_t commit_interval_ms, verify_seconds;
     int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;
     char *filter, *transform;
     struct cz__value_map value_map;

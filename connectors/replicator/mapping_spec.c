@@ -274,6 +274,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->read_committed = raw->isolation == 0;
     s->exactly_once = raw->delivery == 1;
     s->commit_interval_ms = raw->commit_interval_ms;
+    s->verify_seconds = raw->verify_seconds;
     s->key_format = (enum cz_format)raw->key_format;
     s->value_format = (enum cz_format)raw->value_format;
     s->validate_full = raw->validate == 1;

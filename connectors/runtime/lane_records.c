@@ -63,6 +63,8 @@ static void unpush(struct lane_cursor *c, struct cz_inflight *e)
 static void drop(struct lane_cursor *c, const struct cz_record *r, enum cz_drop why)
 {
     c->n.dropped[why]++;
+    if (c->tracker.len == 0 && r->ts_type != CZ_TS_NONE)
+        c->n.newest_ms = r->timestamp_ms; /* else a later delivery tells */
     cz_tracker_skip(&c->tracker, r->offset + 1);
 }
 
@@ -477,6 +479,8 @@ static void account(struct lane_cursor *c, const struct cz_inflight *e)
         if (e->timestamp_ms > 0)
             cz_histogram_add(&t->delay, e->delay_ms);
     }
+    if (e->timestamp_ms > 0)
+        c->n.newest_ms = e->timestamp_ms;
     t->lag_ms = 0;
     t->dirty = true;
 }

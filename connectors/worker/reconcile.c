@@ -117,6 +117,7 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
     }
     int64_t generation = cz_json_int(m->record, "generation", 0);
     json_object_del(fixed, "tasks");
+    json_object_del(fixed, "verify_seconds"); /* the control plane's */
     json_object_del(fixed, "enabled");
     json_t *parts = json_array();
     for (size_t i = 0; i < t->parts_len; i++) {

@@ -169,6 +169,7 @@ static void add(struct cz_partition_counters *into, const struct cz_partition_co
         into->dropped[d] += n->dropped[d];
     into->position = n->position;
     into->committed = n->committed;
+    into->newest_ms = n->newest_ms > 0 ? n->newest_ms : into->newest_ms;
     into->begin = n->begin;
     into->stop = n->stop;
     if (n->end > into->end)
@@ -217,6 +218,8 @@ static json_t *partition_json(const char *topic, int32_t partition, const struct
     int64_t end = n->stop >= 0 ? n->stop : n->end; /* what there is to do */
     int64_t lag = end >= 0 && n->position >= 0 ? end - n->position : -1;
     json_object_set_new(j, "lag", json_integer(lag < -1 ? 0 : lag));
+    if (n->newest_ms > 0)
+        cz_json_set_i64(j, "newest_ms", n->newest_ms);
     return j;
 }
 

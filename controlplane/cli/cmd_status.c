@@ -124,10 +124,12 @@ static void add_head(struct cz_cli *cli, const json_t *s, int indent)
                         ? cz_strf("%s, running everywhere", generation)
                         : cz_strf("%s, but the tasks run %s", generation, observed);
     CZ_CLEANUP(cz_freep) char *lag = count_text(s, "lag");
+    double seconds = json_number_value(json_object_get(s, "lag_seconds"));
+    CZ_CLEANUP(cz_freep) char *age = seconds > 0 ? cz_strf(", %.1f s", seconds) : cz_strdup("");
     CZ_CLEANUP(cz_freep)
     char *lag_line =
-        unknown ? cz_strf("%s records, and %lld partitions unknown", lag, (long long)unknown)
-                : cz_strf("%s records", lag);
+        unknown ? cz_strf("%s records%s, and %lld partitions unknown", lag, age, (long long)unknown)
+                : cz_strf("%s records%s", lag, age);
     CZ_CLEANUP(cz_freep) char *in = rate_text(json_object_get(rates, "in_per_second"));
     CZ_CLEANUP(cz_freep) char *out = rate_text(json_object_get(rates, "out_per_second"));
     CZ_CLEANUP(cz_freep) char *all_in = count_text(totals, "in");

@@ -118,6 +118,17 @@ static void gaps(struct cz_service *s, struct cz_buf *out, const struct row *row
     }
 }
 
+static void lag_seconds(struct cz_buf *out, const struct row *rows, size_t n)
+{
+    static const char name[] = "citizenk_mapping_lag_seconds";
+    cz_prom_family(out, name, "gauge", "Age of the last record done, of the partition furthest behind; 0 without lag.");
+    for (size_t i = 0; i < n; i++) {
+        if (rows[i].known && rows[i].stats.lag_ms >= 0)
+            cz_prom_sample(out, name, (double)rows[i].stats.lag_ms / 1000, "team", rows[i].it->m.team,
+                           "mapping", rows[i].it->m.name, NULL);
+    }
+}
+
 static void delay(struct cz_buf *out, const struct row *rows, size_t n)
 {
     static const char name[] = "citizenk_mapping_delay_seconds";
@@ -158,6 +169,7 @@ static void mappings(struct cz_service *s, const struct cz__snapshot *sn, struct
     dropped(out, rows, sn->len);
     lag(out, rows, sn->len);
     gaps(s, out, rows, sn->len);
+    lag_seconds(out, rows, sn->len);
     delay(out, rows, sn->len);
     states(out, rows, sn->len);
     for (size_t i = 0; i < sn->len; i++) {
@@ -215,6 +227,7 @@ enum cz_err cz_service_metrics(struct cz_service *s, struct cz_buf *out, struct 
                        "Number of the newest change.");
         cz_prom_sample(out, "citizenk_config_revision", (double)sn->seq, NULL);
         mappings(s, sn, out);
+        cz__verify_metrics(s, sn, out);
         cz__snapshot_give(s, sn);
     }
     cz_prom_family(out, "citizenk_database_up", "gauge",

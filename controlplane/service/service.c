@@ -16,12 +16,14 @@ struct cz_service *cz_service_new(const struct cz_service_options *o)
     s->topics_arg = o->topics_arg;
     s->due_seq = -1;
     cz_mutex_init(&s->lock);
+    cz_cond_init(&s->verify_done);
     cz_mutex_init(&s->view_lock);
     cz_mutex_init(&s->due_lock);
     cz_map_init(&s->admins, NULL);
     cz_map_init(&s->facts, cz_free);
     cz_map_init(&s->teams, NULL);
     cz_map_init(&s->moments, cz_free);
+    cz_map_init(&s->watched, cz__watched_free);
     cz_map_init(&s->due, cz_free);
     cz__pair_stats_init(s);
     return s;
@@ -37,8 +39,10 @@ void cz_service_free(struct cz_service *s)
     cz_map_done(&s->teams);
     cz_map_done(&s->moments);
     cz_map_done(&s->due);
+    cz_map_done(&s->watched);
     cz__snapshot_free(s->snapshot);
     cz__pair_stats_done(s);
+    cz_cond_done(&s->verify_done);
     cz_mutex_done(&s->lock);
     cz_mutex_done(&s->view_lock);
     cz_mutex_done(&s->due_lock);

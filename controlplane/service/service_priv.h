@@ -42,7 +42,10 @@ struct cz_service {
     cz_time pair_stats_at;
     int64_t started_us; /* wall clock */
 
-    atomic_bool verifying; /* verify.c */
+    struct cz_cond verify_done; /* verify.c; with `lock` */
+    bool verifying;             /* one runs; under `lock` */
+    atomic_bool verify_stop;    /* none may run any more */
+    struct cz_map watched; /* uid → outcome of the last look (verify_watch.c); under `lock` */
 
     struct cz_mutex due_lock; /* overrides with an end (override.c) */
     struct cz_map due;        /* team "/" name → int64_t wall ms */
@@ -344,6 +347,7 @@ struct cz__snapshot_item {
     struct cz__subject m;
     char *text[4]; /* what m points to */
     char *group;   /* NULL: none */
+    int64_t verify_seconds;
 };
 struct cz__snapshot {
     int refs; /* under the service's lock */
@@ -355,6 +359,10 @@ enum cz_err
 cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
 void cz__snapshot_give(struct cz_service *s, struct cz__snapshot *sn);
 void cz__snapshot_free(struct cz__snapshot *sn);
+/* verify_watch.c */
+void cz__watched_free(void *p);
+json_t *cz__verified(struct cz_service *s, const char *uid); /* new reference; null: nothing known */
+void cz__verify_metrics(struct cz_service *s, const struct cz__snapshot *sn, struct cz_buf *out);
 struct cz_change_meta cz__meta(const struct cz_caller *who,
                                const char *team,
                                const char *action,

@@ -20,9 +20,9 @@ static void set_known(json_t *o, const char *key, int64_t v)
 static json_t *delay_json(const struct cz_histogram *h)
 {
     if (h->total == 0)
-        return json_pack("{s:n,s:n}", "p50", "p99");
-    return json_pack("{s:f,s:f}", "p50", cz_histogram_quantile(h, 0.5), "p99",
-                     cz_histogram_quantile(h, 0.99));
+        return json_pack("{s:n,s:n,s:n}", "p50", "p99", "p999");
+    return json_pack("{s:f,s:f,s:f}", "p50", cz_histogram_quantile(h, 0.5), "p99",
+                     cz_histogram_quantile(h, 0.99), "p999", cz_histogram_quantile(h, 0.999));
 }
 
 static void add_totals(json_t *o, const struct cz_mapping_stats *st)
@@ -169,7 +169,7 @@ static json_t *status_json(struct cz_service *s,
                            const struct cz__subject *m,
                            const struct cz_mapping_stats *stats)
 {
-    static const struct cz_mapping_stats nothing = {.lag = -1};
+    static const struct cz_mapping_stats nothing = {.lag = -1, .lag_ms = -1};
     const struct cz_mapping_stats *st = stats ? stats : &nothing;
     struct cz__state state;
     int unknown = 0;
@@ -183,6 +183,7 @@ static json_t *status_json(struct cz_service *s,
     (void)json_object_set_new(o, "tasks", tasks_json(&state));
     (void)json_object_set_new(o, "partitions", partitions_json(st));
     set_known(o, "lag", st->len > 0 ? lag : -1);
+    (void)json_object_set_new(o, "lag_seconds", st->lag_ms < 0 ? json_null() : json_real((double)st->lag_ms / 1000));
     (void)json_object_set_new(o, "lag_partitions_unknown", json_integer(unknown));
     (void)json_object_set_new(o, "progress", progress_json(st));
     (void)json_object_set_new(o, "gaps", gaps_json(s, m->uid));
@@ -194,6 +195,7 @@ static json_t *status_json(struct cz_service *s,
     add_totals(totals, st);
     (void)json_object_set_new(o, "totals", totals);
     cz__set_time(o, "reported", st->at_ms);
+    (void)json_object_set_new(o, "verified", cz__verified(s, m->uid));
     cz__state_done(&state);
     return o;
 }

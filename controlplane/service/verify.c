@@ -3,11 +3,12 @@
  * read both sides.  One at a time in a control plane: it reads as fast as the brokers give. */
 #include <string.h>
 
+#include "cz/mapping_stages.h"
 #include "cz/verify.h"
 #include "service_priv.h"
 
 enum {
-    GROUP_MS = 5000,
+    ASK_MS = 5000,
     MARGIN_MS = 10000, /* after a change: until then records may have gone by the spec before */
 };
 
@@ -104,27 +105,21 @@ static enum cz_err cluster(struct cz_service *s, const struct subject *u, const 
     return code;
 }
 
-static enum cz_side_format side(enum cz_format f)
-{
-    return f == CZ_FORMAT_RAW ? CZ_SIDE_RAW : f == CZ_FORMAT_JSON ? CZ_SIDE_JSON : CZ_SIDE_AUTO;
-}
-
 static enum cz_err stages(struct subject *u, struct cz_error *err)
 {
-    const struct cz_mapping_spec *spec = u->spec;
-    const struct cz_stages_conf conf = {
-        .filter = spec->filter,
-        .sample = {.by = spec->sample_by,
-                   .salt = spec->sample_salt,
-                   .from = spec->sample_from,
-                   .to = spec->sample_to},
-        .value_map = spec->value_map,
-        .transform = spec->transform,
-        .key_format = side(spec->key_format),
-        .value_format = side(spec->value_format),
-        .validate_full = spec->validate_full,
-    };
-    return cz_stages_new(&conf, &u->stages, err);
+    CZ_CLEANUP(cz_freep) char *from = NULL;
+    CZ_CLEANUP(cz_freep) char *to = NULL;
+    enum cz_err code = cz_admin_cluster_id(u->source_admin, cz_deadline_ms(ASK_MS), &from, err);
+    if (!code)
+        code = cz_admin_cluster_id(u->target_admin, cz_deadline_ms(ASK_MS), &to, err);
+    if (code)
+        return code;
+    const struct cz_mapping_stages_env env = {.team = u->mapping.team,
+                                              .name = u->mapping.name,
+                                              .generation = u->mapping.generation,
+                                              .source_id = from,
+                                              .target_id = to};
+    return cz_mapping_stages_new(u->spec, &env, &u->stages, err);
 }
 
 static enum cz_err look_up(struct cz_service *s, const char *team, const char *name, struct subject *u,
@@ -171,7 +166,7 @@ static int64_t committed(const struct subject *u, const char *topic, int32_t par
     if (!group || !*group)
         return -1;
     cz_tp_list_add(&l, topic, partition, -1);
-    if (!cz_admin_group_offsets(u->source_admin, group, &l, cz_deadline_ms(GROUP_MS), &err) && !l.items[0].code)
+    if (!cz_admin_group_offsets(u->source_admin, group, &l, cz_deadline_ms(ASK_MS), &err) && !l.items[0].code)
         at = l.items[0].offset;
     cz_tp_list_done(&l);
     return at;
@@ -196,8 +191,8 @@ static int64_t since(const struct subject *u)
     return u->mapping.updated_ms + MARGIN_MS;
 }
 
-static enum cz_err run(const struct subject *u, const struct cz_verify_request *q, json_t **ret,
-                       struct cz_error *err)
+static enum cz_err run(const struct subject *u, const struct cz_verify_request *q, const atomic_bool *stop,
+                       json_t **ret, struct cz_error *err)
 {
     struct cz_verify_conf conf = {
         .source = u->source,
@@ -207,12 +202,12 @@ static enum cz_err run(const struct subject *u, const struct cz_verify_request *
         .client_id = "citizenk-verify",
         .spec = u->spec,
         .stages = u->stages,
-        .headers = true,
         .since_ms = q->since_ms == 0 ? since(u) : q->since_ms,
         .until_ms = q->until_ms,
         .window_ms = q->window_ms,
         .max_records = q->max_records,
         .deadline = q->deadline,
+        .stop = stop,
         .position = position,
         .arg = CZ_UNCONST(u),
     };
@@ -231,18 +226,31 @@ static enum cz_err run(const struct subject *u, const struct cz_verify_request *
     return CZ_OK;
 }
 
+static bool my_turn(struct cz_service *s, cz_time deadline)
+{
+    CZ_LOCKED(&s->lock);
+    while (s->verifying) {
+        if (!cz_cond_wait(&s->verify_done, &s->lock, deadline))
+            return false;
+    }
+    s->verifying = true;
+    return true;
+}
+
 enum cz_err cz_service_verify(struct cz_service *s, const char *team, const char *name,
                               const struct cz_verify_request *q, json_t **ret, struct cz_error *err)
 {
-    bool none = false;
-    if (!atomic_compare_exchange_strong(&s->verifying, &none, true))
-        return cz_fail_flags(err, CZ_E_LIMIT, CZ_ERR_RETRIABLE, 0,
-                             "another verification runs in this control plane: try again later");
     struct subject u = {0};
+    if (!my_turn(s, q->deadline))
+        return cz_fail_flags(err, CZ_E_LIMIT, CZ_ERR_RETRIABLE, 0,
+                             "other verifications run in this control plane: try again later");
     enum cz_err code = look_up(s, team, name, &u, err);
     if (!code)
-        code = run(&u, q, ret, err);
+        code = run(&u, q, &s->verify_stop, ret, err);
     let_go(&u);
-    atomic_store(&s->verifying, false);
+    cz_mutex_lock(&s->lock);
+    s->verifying = false;
+    cz_cond_broadcast(&s->verify_done);
+    cz_mutex_unlock(&s->lock);
     return code;
 }

@@ -99,7 +99,8 @@ static enum cz_err take(struct reading *rd, struct cz_event *e, struct cz_error 
     return code;
 }
 
-static enum cz_err read_on(struct reading *rd, struct cz_consumer *c, cz_time deadline, struct cz_error *err)
+static enum cz_err read_on(struct reading *rd, struct cz_consumer *c, const struct cz_verify_conf *conf,
+                           struct cz_error *err)
 {
     struct cz_event *events = cz_alloc_array(BATCH, sizeof *events);
     enum cz_err code = CZ_OK;
@@ -111,7 +112,9 @@ static enum cz_err read_on(struct reading *rd, struct cz_consumer *c, cz_time de
             else if (events[i].kind == CZ_EVENT_RECORD)
                 cz_message_release(events[i].record.msg);
         }
-        if (!code && rd->left > 0 && cz_remaining_ms(deadline) == 0)
+        if (!code && atomic_load(conf->stop))
+            code = cz_fail(err, CZ_E_UNAVAILABLE, "this control plane stops");
+        if (!code && rd->left > 0 && cz_remaining_ms(conf->deadline) == 0)
             code = cz_fail_flags(err, CZ_E_TIMEOUT, CZ_ERR_RETRIABLE, 0,
                                  "%s: not read to its end in time; give a shorter time span", rd->side->topic);
     }
@@ -142,7 +145,7 @@ enum cz_err verify_scan(const struct verify_side *s, const struct cz_verify_conf
         code = cz_consumer_assign(c, s->topic, p, s->begin[p], &rd.next[p], err);
     }
     if (!code)
-        code = read_on(&rd, c, conf->deadline, err);
+        code = read_on(&rd, c, conf, err);
     cz_consumer_free(c);
     cz_free(rd.next);
     return code;

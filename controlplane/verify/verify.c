@@ -57,15 +57,23 @@ static enum cz_err add_item(struct pair *p, const struct verify_item *item, stru
     return CZ_OK;
 }
 
-/* A record that is on the target, or should be. */
-static enum cz_err count(struct pair *p, struct cz_slice key, struct cz_slice value, const struct cz_record *r,
+/* A record that is on the target, or should be. @s what it is there; NULL: as it is. */
+static enum cz_err count(struct pair *p, const struct cz_stage_result *s, const struct cz_record *r,
                          int32_t group, enum verify_class class, struct cz_error *err)
 {
-    struct cz_header headers[MAX_HEADERS];
-    size_t n = p->conf->headers && r->headers ? r->headers(r, headers, MAX_HEADERS) : 0;
+    struct cz_header own[MAX_HEADERS];
+    const struct cz_header *headers = own;
+    struct cz_slice key = s ? s->key : r->key, value = s ? s->value : r->value;
+    size_t n = 0;
+    if (s && s->headers_changed) {
+        headers = s->headers;
+        n = s->headers_len;
+    } else if (r->headers) {
+        n = r->headers(r, own, MAX_HEADERS);
+    }
     int64_t ms = p->timestamps && r->ts_type != CZ_TS_NONE ? r->timestamp_ms : -1;
     const struct verify_item item = {
-        .hash = verify_hash(key, value, ms, headers, n < MAX_HEADERS ? n : MAX_HEADERS),
+        .hash = verify_hash(key, value, ms, headers, headers == own && n > MAX_HEADERS ? MAX_HEADERS : n),
         .name = verify_hash(key, (struct cz_slice){0}, ms, NULL, 0),
         .group = p->by_partition ? group : -1,
         .partition = r->partition,
@@ -102,7 +110,7 @@ static enum cz_err on_source(void *arg, const struct cz_record *r, struct cz_err
     if (!p->second)
         *(pending ? &p->pending : &p->expected) += 1;
     int32_t group = s.partition >= 0 ? s.partition : r->partition;
-    return count(p, s.key, s.value, r, group, pending ? VERIFY_PENDING : VERIFY_EXPECTED, err);
+    return count(p, &s, r, group, pending ? VERIFY_PENDING : VERIFY_EXPECTED, err);
 }
 
 static enum cz_err on_target(void *arg, const struct cz_record *r, struct cz_error *err)
@@ -112,7 +120,7 @@ static enum cz_err on_target(void *arg, const struct cz_record *r, struct cz_err
         return CZ_OK;
     if (!p->second)
         p->arrived++;
-    return count(p, r->key, r->value, r, r->partition, VERIFY_ARRIVED, err);
+    return count(p, NULL, r, r->partition, VERIFY_ARRIVED, err);
 }
 
 /* ---- a pair ---------------------------------------------------------------------------------- */

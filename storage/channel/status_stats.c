@@ -27,7 +27,7 @@ struct part {
     char *topic;
     int32_t partition;
     struct counters c;
-    int64_t position, end, lag, begin, stop;
+    int64_t position, end, lag, newest_ms, begin, stop;
     uint64_t changed; /* the view's count of reports when its numbers last moved */
 };
 struct report { /* of one worker */
@@ -103,6 +103,7 @@ static void parse_part(const json_t *j, struct part *p)
         .position = cz_json_int(j, "position", -1),
         .end = cz_json_int(j, "end", -1),
         .lag = cz_json_int(j, "lag", -1),
+        .newest_ms = cz_json_int(j, "newest_ms", 0),
         .begin = cz_json_int(j, "begin", -1),
         .stop = cz_json_int(j, "stop", -1),
     };
@@ -298,8 +299,25 @@ static void add_part(struct cz_partition_stats *o, const struct source *s)
     o->position = p->position;
     o->end = p->end;
     o->lag = p->lag;
+    o->newest_ms = p->newest_ms > o->newest_ms ? p->newest_ms : o->newest_ms;
     o->begin = p->begin;
     o->stop = p->stop;
+}
+
+/* Nothing behind: no age, whatever the newest record's is. */
+static void sum_lag(struct cz_mapping_stats *ret)
+{
+    int64_t now = cz_wall_ms();
+    ret->lag = ret->lag_ms = -1;
+    for (size_t i = 0; i < ret->len; i++) {
+        const struct cz_partition_stats *p = &ret->partitions[i];
+        if (p->lag < 0)
+            continue;
+        int64_t age = p->lag == 0 ? 0 : p->newest_ms > 0 ? now - p->newest_ms : -1;
+        ret->lag = (ret->lag < 0 ? 0 : ret->lag) + p->lag;
+        if (age > ret->lag_ms)
+            ret->lag_ms = age;
+    }
 }
 
 static void fill_partitions(const struct cz__stats *s, struct cz_mapping_stats *ret)
@@ -317,10 +335,7 @@ static void fill_partitions(const struct cz__stats *s, struct cz_mapping_stats *
         add_part(&ret->partitions[ret->len - 1], &all[i]);
     }
     cz_free(all);
-    ret->lag = -1;
-    for (size_t i = 0; i < ret->len; i++)
-        if (ret->partitions[i].lag >= 0)
-            ret->lag = (ret->lag < 0 ? 0 : ret->lag) + ret->partitions[i].lag;
+    sum_lag(ret);
 }
 
 bool cz_status_stats(struct cz_status_view *v, const char *uid, struct cz_mapping_stats *ret)

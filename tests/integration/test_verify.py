@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Proof of copy: a faithful target is called equal, and whatever is done to one is found and named."""
+import datetime
 import json
 import subprocess
+import time
 
 from support.citizenk import api_path
 from support.paths import bin_dir
 
 from .copying import mapping_path, read, send, spec, wait_totals
 
+BEGIN = int(time.time()) * 1000 - 3_600_000    # an hour ago: inside any retention
 FILTER = {"valid_jmespath": "value.side == 'a'", "value_map": {"value.country": {"DE": "XA"}}}
 
 
-def records(begin, end):
-    return [{"key": b"k%d" % (i % 7), "partition": i % 4, "timestamp": 1_790_000_000_000 + i * 100,
+def records(begin, end, first=BEGIN):
+    return [{"key": b"k%d" % (i % 7), "partition": i % 4, "timestamp": first + i * 100,
              "headers": [("n", b"%d" % i)],
              "value": json.dumps({"n": i, "side": "ab"[i % 3 == 0], "country": "DE"}).encode()}
             for i in range(begin, end)]
@@ -27,23 +30,25 @@ def counts(report):
             if int(report[kind])}
 
 
-def copied(servers, stack, topics, name, **more):
+def copied(servers, stack, topics, name, first=BEGIN, **more):
     topic = topics(name)
     stack.put_mapping(topic, spec(topic, **FILTER, **more))
-    send(servers.source, topic, records(0, 900))
+    send(servers.source, topic, records(0, 900, first))
     wait_totals(stack, topic, out=600, filter=300)
     return topic
 
 
 def test_a_faithful_copy_is_equal(servers, stack, topics):
     for name, more in (("faithful", {}), ("faithful-exact", {"delivery": "exactly_once"}),
-                       ("faithful-robin", {"partitioning": "round_robin"})):
+                       ("faithful-robin", {"partitioning": "round_robin"}),
+                       ("faithful-headers", {"headers": {"add": {"origin": "prod"}, "provenance": True}})):
         topic = copied(servers, stack, topics, name, **more)
         report = verify(stack, topic)
         assert report["equal"], report
         assert (report["expected"], report["arrived"], report["pending"]) == ("600", "600", "0")
         assert report["dropped"] == {"filter": "300"}
-        part = verify(stack, topic, since="2026-09-21T14:13:50Z")   # 500 records before it, 400 after
+        middle = datetime.datetime.fromtimestamp(BEGIN / 1000 + 50, datetime.timezone.utc)
+        part = verify(stack, topic, since=middle.strftime("%Y-%m-%dT%H:%M:%SZ"))
         assert part["equal"] and 0 < int(part["expected"]) < 600
 
 
@@ -99,6 +104,21 @@ def test_while_it_runs(servers, stack, topics):
     assert counts(verify(stack, topic)) == {"extra": 1}
 
 
+def test_again_and_again(servers, stack, topics):
+    """verify_seconds: what differs shows in the status and in the metrics, without anybody asking."""
+    topic = copied(servers, stack, topics, "again", int(time.time()) * 1000, verify_seconds=1)
+
+    def verified():
+        return stack.status(topic)["verified"] or {}
+    stack._wait(lambda: verified().get("expected") == "600", 20, "a comparison", verified)
+    assert verified()["equal"]
+    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3}])
+    stack._wait(lambda: verified().get("equal") is False, 20, "it to be seen", verified)
+    assert verified()["differences"][0]["target"]["partition"] == 3
+    sample = f'citizenk_mapping_verify_differences{{team="default",mapping="{topic}",kind="extra"}} 1'
+    assert sample in stack.rest.call("GET", "/metrics").text
+
+
 def test_refusals_and_the_command(servers, stack, topics):
     topic = copied(servers, stack, topics, "command")
     path = mapping_path(topic, "verify")
@@ -115,7 +135,7 @@ def test_refusals_and_the_command(servers, stack, topics):
                               capture_output=True, text=True, check=False)
     good = command()
     assert (good.returncode, good.stdout.split()[1:5]) == (0, ["equal:", "600", "expected,", "600"]), good
-    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3, "timestamp": 1_790_000_000_000}])
+    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3, "timestamp": BEGIN}])
     bad = command()
     assert bad.returncode == 1 and "DIFFERENT" in bad.stdout and f"{topic} [3] " in bad.stdout, bad
     assert json.loads(command("-o", "json").stdout)["extra"] == "1"

@@ -234,6 +234,37 @@ static void test_gaps(void **state)
     cz_status_view_free(v);
 }
 
+/* The age counts of partitions that have a lag, and of these the oldest. */
+static void test_lag_in_time(void **state)
+{
+    (void)state;
+    static const char *const FORM = "{\"partitions\":["
+                                    "{\"topic\":\"t\",\"partition\":0,\"lag\":0,\"newest_ms\":1},"
+                                    "{\"topic\":\"t\",\"partition\":1,\"lag\":%d,\"newest_ms\":\"%lld\"},"
+                                    "{\"topic\":\"t\",\"partition\":2,\"lag\":%d}]}";
+    struct cz_status_view *v = view();
+    struct cz_mapping_stats s;
+    char text[400];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    (void)snprintf(text, sizeof(text), FORM, 5, (long long)(cz_wall_ms() - 7000), 1);
+    feed(v, "stats/A/m", text);
+    assert_true(cz_status_stats(v, "m", &s));
+    assert_in_range(s.lag_ms, 7000, 20000);
+    cz_mapping_stats_done(&s);
+    (void)snprintf(text, sizeof(text), FORM, 0, 1LL, 0);
+    feed(v, "stats/A/m", text);
+    assert_true(cz_status_stats(v, "m", &s));
+    assert_int_equal(s.lag_ms, 0);
+    cz_mapping_stats_done(&s);
+#pragma GCC diagnostic pop
+    feed(v, "stats/A/m", "{\"partitions\":[{\"topic\":\"t\",\"partition\":2,\"lag\":4}]}");
+    assert_true(cz_status_stats(v, "m", &s));
+    assert_int_equal(s.lag_ms, -1);
+    cz_mapping_stats_done(&s);
+    cz_status_view_free(v);
+}
+
 static void test_unknown_lag(void **state)
 {
     (void)state;
@@ -318,6 +349,7 @@ int main(void)
         cmocka_unit_test(test_tasks),
         cmocka_unit_test(test_stats_of_a_partition_that_moves),
         cmocka_unit_test(test_gaps),
+        cmocka_unit_test(test_lag_in_time),
         cmocka_unit_test(test_unknown_lag),
         cmocka_unit_test(test_rates),
         cmocka_unit_test(test_wait_applied),

@@ -50,6 +50,7 @@ struct cz_mapping_spec {
     bool offset_map;
     bool exactly_once;
     int64_t commit_interval_ms; /* of a transaction; exactly_once */
+    int64_t verify_seconds; /* between two comparisons of both sides; 0: never */
     bool read_committed;
     enum cz_format key_format, value_format;
     bool validate_full;

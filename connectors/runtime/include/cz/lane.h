@@ -107,6 +107,7 @@ struct cz_partition_counters {
     int64_t position; /* end of the contiguous done run */
     int64_t end;      /* end of the source partition, -1 unknown */
     int64_t committed; /* acknowledged by the group coordinator, -1 never */
+    int64_t newest_ms; /* timestamp of the last record done, 0 none */
     int64_t begin, stop; /* of a bounded copy: from where, and its end; -1 none */
 };
 struct cz_task_counters {

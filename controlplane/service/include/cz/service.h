@@ -223,7 +223,7 @@ bool cz_service_wait_applied(struct cz_service *s, int64_t seq, cz_time deadline
  *  "status":"True|False|Unknown","reason","message","observed_generation","last_transition"}],
  *  "tasks":[{"task","state","worker","generation","since","error"?}],
  *  "partitions":[{"topic","partition","worker","position","end","lag","in","out","dropped"}],
- *  "lag","lag_partitions_unknown","rates":{…},"delay_ms":{"p50","p99"},"totals":{…}} */
+ *  "lag","lag_seconds","lag_partitions_unknown","rates":{…},"delay_ms":{"p50","p99","p999"},"totals":{…}} */
 CZ_MUST_USE enum cz_err cz_service_status(struct cz_service *s, const char *team, const char *name,
                                           json_t **ret, struct cz_error *err);
 /** Translate positions by the mapping's offset map, exactly, also through filters.
@@ -243,7 +243,7 @@ CZ_MUST_USE enum cz_err cz_service_offsets(struct cz_service *s, const char *tea
 CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);
 /** Per mapping totals: {"at","seq","items":[{"team","name","uid","group","state","generation","in",
  *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","in_per_second","out_per_second",
- *   "bytes_per_second","delay_ms":{"p50","p99"}}],"totals":{…same sums…}}. @team NULL: all. */
+ *   "bytes_per_second","delay_ms":{"p50","p99","p999"}}],"totals":{…same sums…}}. @team NULL: all. */
 CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret,
                                          struct cz_error *err);
 /** The statistics of CitizenK Replicator: {"time","started","queue","mappings":[{"name",
@@ -293,6 +293,11 @@ struct cz_verify_request {
 CZ_MUST_USE enum cz_err cz_service_verify(struct cz_service *s, const char *team, const char *name,
                                           const struct cz_verify_request *q, json_t **ret,
                                           struct cz_error *err);
+/** Verify one mapping whose `verify_seconds` have passed, if there is one. Blocks while it reads.
+ *  @thread one, on the instance that leads */
+void cz_service_verify_due(struct cz_service *s);
+/** Let go of what is being read, and read no more: before the service is freed. @thread any */
+void cz_service_verify_stop(struct cz_service *s);
 /** JMESPath over any JSON: @document → {"result":…}; bounded. An expression that does not compile
  *  is a problem at /expression with its position. */
 CZ_MUST_USE enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,

@@ -12,6 +12,7 @@
 #define CZ_VERIFY_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -32,11 +33,11 @@ struct cz_verify_conf {
     const char *client_id;
     const struct cz_mapping_spec *spec;
     struct cz_stages *stages;
-    bool headers;                /* they are compared too */
     int64_t since_ms, until_ms;  /* of record timestamps, [since, until); -1: no bound */
     int64_t window_ms;
     int64_t max_records;         /* of one side of one pair: more are refused */
     cz_time deadline;
+    const atomic_bool *stop; /* give up when it becomes true */
     /** Next offset that the mapping has not settled; -1: not known. */
     int64_t (*position)(void *arg, const char *topic, int32_t partition);
     void *arg;

@@ -53,12 +53,14 @@ struct cz_partition_stats {
     char *worker;                     /* who reported last */
     int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_]; /* totals over all workers */
     int64_t position, end, lag;       /* of the newest report; -1 unknown */
+    int64_t newest_ms;                /* timestamp of the last record done, 0 none */
     int64_t begin, stop;              /* of a bounded copy: from where, and its end; -1 none */
 };
 struct cz_mapping_stats {
     struct cz_partition_stats *partitions; /* sorted by topic, partition */
     size_t len;
     int64_t in, out, bytes_in, bytes_out, dropped[CZ_DROP_COUNT_], lag; /* sums; lag -1 unknown */
+    int64_t lag_ms; /* age of the last record done, of the partition that is furthest behind; -1 unknown */
     double in_per_second, out_per_second, bytes_per_second; /* over the last few seconds */
     struct cz_histogram delay;
     bool held;       /* waits because of its rate */

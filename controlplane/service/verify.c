@@ -132,6 +132,9 @@ static enum cz_err look_up(struct cz_service *s, const char *team, const char *n
         code = resolve(s, u, err);
     if (!code && (u->spec->source_file || u->spec->target_file))
         code = cz_fail(err, CZ_E_INVALID, "only a copy from topics to topics can be verified, not one of files");
+    /* The control plane has no schemas: it would compare Avro with JSON. */
+    if (!code && (u->spec->key_format == CZ_FORMAT_AVRO || u->spec->value_format == CZ_FORMAT_AVRO))
+        code = cz_fail(err, CZ_E_INVALID, "a mapping with key_format or value_format avro cannot be verified");
     if (!code)
         code = cluster(s, u, u->spec->source_cluster, &u->source, &u->source_admin, err);
     if (!code)

@@ -530,8 +530,6 @@ static bool write_union(struct writer *o, const struct cz__avro_type *t, uint32_
 
 static bool write_anew(struct writer *o, const struct cz__avro_type *t, uint32_t p, struct old *was)
 {
-    if (t->kind == CZ__AVRO_RECORD)
-        return write_record(o, t, p, was);
     if (t->kind == CZ__AVRO_ARRAY)
         return write_array(o, t, p, was);
     if (t->kind == CZ__AVRO_MAP)
@@ -566,17 +564,18 @@ static bool write_value(struct writer *o, const struct cz__avro_type *t, uint32_
     if (o->out->failed)
         return bad(o, "the datum is over %zu bytes", o->out->max);
     o->budget--;
+    if (t->kind == CZ__AVRO_RECORD) /* nothing but its fields: they are looked at one by one */
+        return write_record(o, t, p, was);
     if (was->on && copied(o, t, p, was, &after)) {
         was->in = after;
         return true;
     }
     bool beside = was->on;
     struct old inside = *was;
-    if (!write_anew(o, t, p, &inside))
-        return false;
+    bool ok = write_anew(o, t, p, &inside);
     if (beside)
         was->in = after;
-    return true;
+    return ok;
 }
 
 /* ---- entry points ---------------------------------------------------------------------------- */

@@ -73,7 +73,7 @@ class Maker:
         if kind == "enum":
             return {"type": "enum", "name": self.name(), "symbols": ["A", "B", "C_C"]}
         if kind == "fixed":
-            return {"type": "fixed", "name": self.name(), "size": self.random.randint(1, 9)}
+            return {"type": "fixed", "name": self.name(), "size": self.random.randint(1, 8)}
         if kind == "array":
             return {"type": "array", "items": self.schema(depth + 1)}
         if kind == "map":
@@ -118,14 +118,14 @@ class Maker:
             "int": lambda: choose.randint(-2**31, 2**31 - 1) >> choose.randint(0, 31),
             "long": lambda: choose.randint(-2**bits, 2**bits), "string": self.text,
             "float": lambda: float(choose.randint(-2**20, 2**20)) / 64, "double": lambda: choose.gauss(0, 1e6),
-            "bytes": lambda: choose.randbytes(choose.randint(0, 9)), "enum": lambda: choose.choice("AB"),
+            "bytes": lambda: choose.randbytes(choose.randint(0, 8)), "enum": lambda: choose.choice("AB"),
             "fixed": lambda: choose.randbytes(schema["size"])}[kind]()
 
 
 def same(schema, value, shown):
     """Is @shown (JSON with decimal.Decimal numbers) what the header cz/avro.h promises for @value?"""
     if isinstance(schema, list):
-        return any(same(branch, value, shown) for branch in schema if fits(branch, value))
+        return any(fits(branch, value) and same_or_not(branch, value, shown) for branch in schema)
     kind = schema if isinstance(schema, str) else schema["type"]
     logical = schema.get("logicalType") if isinstance(schema, dict) else None
     if kind == "record":
@@ -149,6 +149,14 @@ def same(schema, value, shown):
         code = kind[0]      # the shortest text that reads back as the same float or double
         return struct.pack(code, float(shown)) == struct.pack(code, value)
     return type(shown) is type(value) and shown == value
+
+
+def same_or_not(schema, value, shown):
+    """Of a branch that is not the value's."""
+    try:
+        return same(schema, value, shown)
+    except (TypeError, ValueError, AttributeError, struct.error):
+        return False
 
 
 def fits(schema, value):

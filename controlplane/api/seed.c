@@ -2,6 +2,8 @@
 /** The mappings of the team `default` in CitizenK Replicator's flat form, at its paths.  A view:
  * every call is one of the service's, so there is one truth and one history.  seed_form.c
  * translates. */
+#include <string.h>
+
 #include "api_priv.h"
 #include "seed_form.h"
 
@@ -160,6 +162,67 @@ HANDLER(cz__rest_seed_delete)
     return rc;
 }
 
+/* The mapping of a template is switched by its instance's overrides, as `enabled` and `disabled` of a
+ * mapping file are. */
+static enum cz_err switch_rendered(const struct cz_http_request *rq,
+                                   struct cz_http_response *rs,
+                                   struct cz_write w,
+                                   const char *instance,
+                                   bool enabled,
+                                   struct cz_error *err)
+{
+    struct cz_service *s = cz__api_service(rq);
+    const char *name = cz_http_var(rq, "name");
+    struct cz_write_result r = {0};
+    struct cz_caller who = cz__api_caller(rq);
+    json_t *doc =
+        json_pack("{s:{s:{s:{s:b}}}}", "spec", "overrides", name, "enabled", (int)enabled);
+    w.if_match = CZ_IF_MATCH_ANY; /* the instance's; the mapping's is checked */
+    enum cz_err rc = cz_service_patch(s, &who, &w, CZ_SEED_TEAM, CZ_KIND_INSTANCE, instance, doc, &r,
+                                      cz_http_report(rs), err);
+    json_decref(doc);
+    if (rc != CZ_OK)
+        return rc;
+    json_decref(r.resource);
+    r.resource = NULL;
+    rc = cz_service_get(s, CZ_SEED_TEAM, CZ_KIND_MAPPING, name, &r.resource, &r.version, err);
+    if (rc == CZ_OK && w.dry_run)
+        (void)json_object_set_new(json_object_get(r.resource, "spec"), "enabled",
+                                  json_boolean(enabled));
+    if (rc == CZ_OK)
+        written(rq, rs, &w, &r);
+    else
+        cz_write_result_done(&r);
+    return rc;
+}
+
+static enum cz_err switch_mapping(const struct cz_http_request *rq,
+                                  struct cz_http_response *rs,
+                                  const struct cz_write *w,
+                                  bool enabled,
+                                  struct cz_error *err)
+{
+    static const char instance[] = "instance:";
+    json_t *current = NULL;
+    int64_t version = 0;
+    enum cz_err rc = cz_service_get(cz__api_service(rq), CZ_SEED_TEAM, CZ_KIND_MAPPING,
+                                    cz_http_var(rq, "name"), &current, &version, err);
+    if (rc != CZ_OK)
+        return rc;
+    const char *owner = cz_json_str(current, "managed_by", "");
+    if (strncmp(owner, instance, sizeof instance - 1) != 0) {
+        json_t *doc = json_pack("{s:{s:b}}", "spec", "enabled", (int)enabled);
+        rc = store(rq, rs, cz_service_patch, w, doc, err);
+        json_decref(doc);
+    } else if (w->if_match > 0 && w->if_match != version) {
+        rc = cz_fail(err, CZ_E_STALE, "the mapping is in version %lld now", (long long)version);
+    } else {
+        rc = switch_rendered(rq, rs, *w, owner + sizeof instance - 1, enabled, err);
+    }
+    json_decref(current);
+    return rc;
+}
+
 static enum cz_err switch_to(const struct cz_http_request *rq,
                              struct cz_http_response *rs,
                              bool enabled,
@@ -173,10 +236,7 @@ static enum cz_err switch_to(const struct cz_http_request *rq,
     cz__api_known(cz_http_body(rq), none, cz_http_report(rs));
     if (!cz_report_ok(cz_http_report(rs)))
         return CZ_E_INVALID;
-    json_t *doc = json_pack("{s:{s:b}}", "spec", "enabled", enabled);
-    rc = store(rq, rs, cz_service_patch, &w, doc, err);
-    json_decref(doc);
-    return rc;
+    return switch_mapping(rq, rs, &w, enabled, err);
 }
 
 HANDLER(cz__rest_seed_enable)

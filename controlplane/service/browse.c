@@ -14,6 +14,7 @@
 #define POLL_MAX 256
 #define POLL_MS 100
 #define AGAIN_MS 100
+#define MAX_LOOKS 8 /* at once: each is a client with threads of its own */
 
 static enum cz_err cluster_of(struct cz_service *s,
                               const char *team,
@@ -332,10 +333,24 @@ static void write_lines(struct look *l, struct cz_buf *out)
     cz_buf_addc(out, ']');
 }
 
-enum cz_err cz_service_consume(struct cz_service *s,
-                               const struct cz_consume *q,
-                               struct cz_buf *out,
-                               struct cz_error *err)
+static bool begin_look(struct cz_service *s)
+{
+    CZ_LOCKED(&s->lock);
+    bool room = s->looks < MAX_LOOKS;
+    s->looks += room;
+    return room;
+}
+
+static void end_look(struct cz_service *s)
+{
+    CZ_LOCKED(&s->lock);
+    s->looks--;
+}
+
+static enum cz_err consume(struct cz_service *s,
+                           const struct cz_consume *q,
+                           struct cz_buf *out,
+                           struct cz_error *err)
 {
     struct look l = {.q = q, .deadline = cz_deadline_ms(q->timeout_ms)};
     struct cz_cluster *c = NULL;
@@ -360,5 +375,18 @@ enum cz_err cz_service_consume(struct cz_service *s,
     cz_free(l.parts);
     cz_file_codec_free(l.codec);
     cz_cluster_unref(c);
+    return code;
+}
+
+enum cz_err cz_service_consume(struct cz_service *s,
+                               const struct cz_consume *q,
+                               struct cz_buf *out,
+                               struct cz_error *err)
+{
+    if (!begin_look(s))
+        return cz_fail_flags(err, CZ_E_LIMIT, CZ_ERR_RETRIABLE, 0,
+                             "%d others read records now; try again", MAX_LOOKS);
+    enum cz_err code = consume(s, q, out, err);
+    end_look(s);
     return code;
 }

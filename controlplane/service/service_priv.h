@@ -37,6 +37,7 @@ struct cz_service {
     struct cz_map teams;   /* names known to exist */
     struct cz_map moments; /* uid → when each condition changed last (conditions.c) */
     struct cz__snapshot *snapshot;
+    int looks;          /* browse.c: that read records now */
     json_t *pair_stats; /* pairs.c: the last answer, for whom and since when */
     char *pair_stats_team;
     cz_time pair_stats_at;

@@ -81,6 +81,23 @@ static void test_the_readme_file(void **state)
     assert_int_equal(changes(f, "PUT", "/mappings", text), 0);
     cz_free(text);
     json_decref(s);
+    /* A mapping of a template has a switch as well. */
+    one = fx_json(f, "POST", "/mappings/TopicCtoD/enable?dry_run=true", NULL, 200);
+    assert_true(cz_json_bool(one, "enabled", false));
+    json_decref(one);
+    one = fx_json(f, "POST", "/mappings/TopicCtoD/enable", NULL, 200);
+    assert_true(cz_json_bool(one, "enabled", false));
+    json_decref(one);
+    s = fx_json(f, "GET", "/mappings", NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(s, "disabled")), 0);
+    assert_int_equal(json_array_size(json_object_get(s, "enabled")), 1);
+    json_decref(s);
+    assert_int_equal(fx_ask(f, &(struct ask){"POST", "/mappings/TopicCtoD/disable",
+                                             .if_match = "\"1\""}, NULL),
+                     412);
+    json_decref(fx_json(f, "POST", "/mappings/TopicCtoD/disable", NULL, 200));
+    json_decref(fx_json(f, "POST", "/mappings/nobody/disable", NULL, 404));
+    assert_int_equal(changes(f, "PUT", "/mappings", STATE), 0);
     /* A list is taken directly; PUT deletes what is not in it, POST keeps it. */
     assert_int_equal(changes(f, "POST", "/mappings",
                              "[{'name':'x','source_topic_name':'X','target_topic_name':'Y'}]"),

@@ -272,7 +272,7 @@ struct cz_consume {
     int timeout_ms;
 };
 /** Some records as a JSON array of lines of a topic file (cz/file_record.h), by time.  Bounded by
- *  count, 16 MiB and the timeout; what was read until then is given. */
+ *  count, 16 MiB and the timeout; what was read until then is given.  CZ_E_LIMIT: too many at once. */
 CZ_MUST_USE enum cz_err cz_service_consume(struct cz_service *s, const struct cz_consume *q,
                                            struct cz_buf *out, struct cz_error *err);
 /** Append the families of control-plane.md section 8 that concern mappings, workers, config and

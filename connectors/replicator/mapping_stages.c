@@ -22,25 +22,51 @@ static enum cz_side_format side(enum cz_format f, bool registry)
     return CZ_SIDE_AUTO;
 }
 
+/* Compile @conf with the formats and the masks of @spec, whose secret is resolved for as long as
+ * that takes. */
+static enum cz_err compile(const struct cz_mapping_spec *spec,
+                           const struct cz_mapping_stages_env *env,
+                           struct cz_stages_conf *conf,
+                           struct cz_stages **ret,
+                           struct cz_error *err)
+{
+    struct cz_secret secret = {0};
+    if (cz_mask_needs_secret(spec->mask) && cz_secret_resolve(spec->mask_secret, &secret, err))
+        return cz_fail_prefix(err, "the secret for hash masks cannot be had");
+    conf->mask = (struct cz_mask_conf){
+        .masks = spec->mask, .secret = {secret.value, secret.len}, .team = env->team};
+    if (env->schemas)
+        conf->schemas = *env->schemas;
+    conf->key_format = side(spec->key_format, env->schemas != NULL);
+    conf->value_format = side(spec->value_format, env->schemas != NULL);
+    enum cz_err code = cz_stages_new(conf, ret, err);
+    cz_secret_done(&secret);
+    return code;
+}
+
+enum cz_err cz_mapping_masks_new(const struct cz_mapping_spec *spec,
+                                 const struct cz_mapping_stages_env *env,
+                                 struct cz_stages **ret,
+                                 struct cz_error *err)
+{
+    struct cz_stages_conf conf = {0};
+    *ret = NULL;
+    return json_array_size(spec->mask) > 0 ? compile(spec, env, &conf, ret, err) : CZ_OK;
+}
+
 enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
                                   const struct cz_mapping_stages_env *env,
                                   struct cz_stages **ret,
                                   struct cz_error *err)
 {
-    struct cz_secret secret = {0};
-    if (cz_mask_needs_secret(spec->mask) && cz_secret_resolve(spec->mask_secret, &secret, err))
-        return cz_fail_prefix(err, "the secret for hash masks cannot be had");
     CZ_CLEANUP(cz_freep) char *label = cz_strf("%s/%s", env->team, env->name);
-    static const struct cz_stages_schemas none = {0};
-    const struct cz_stages_conf conf = {
-        .schemas = env->schemas ? *env->schemas : none,
+    struct cz_stages_conf conf = {
         .filter = spec->filter,
         .sample = {.by = spec->sample_by,
                    .salt = spec->sample_salt,
                    .from = spec->sample_from,
                    .to = spec->sample_to},
         .value_map = env->value_map ? env->value_map : spec->value_map,
-        .mask = {.masks = spec->mask, .secret = {secret.value, secret.len}, .team = env->team},
         .transform = spec->transform,
         .headers = {.add = spec->headers_add,
                     .remove = spec->headers_remove,
@@ -51,11 +77,7 @@ enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
                     .source_id = env->source_id ? env->source_id : spec->source_cluster,
                     .target_id = env->target_id ? env->target_id : spec->target_cluster,
                     .generation = env->generation},
-        .key_format = side(spec->key_format, env->schemas != NULL),
-        .value_format = side(spec->value_format, env->schemas != NULL),
         .validate_full = spec->validate_full,
     };
-    enum cz_err code = cz_stages_new(&conf, ret, err);
-    cz_secret_done(&secret);
-    return code;
+    return compile(spec, env, &conf, ret, err);
 }

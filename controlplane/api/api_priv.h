@@ -94,6 +94,8 @@ HANDLER(cz__rest_workers); /* stats.c */
 HANDLER(cz__rest_stats);
 HANDLER(cz__rest_eval);  /* eval.c */
 HANDLER(cz__rest_verify); /* verify.c */
+HANDLER(cz__rest_preview); /* preview.c */
+HANDLER(cz__rest_preview_spec);
 HANDLER(cz__rest_livez); /* health.c */
 HANDLER(cz__rest_readyz);
 HANDLER(cz__rest_metrics);

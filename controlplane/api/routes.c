@@ -218,6 +218,12 @@ const struct cz_http_route cz_api_routes[] = {
      "OffsetTranslate", "OffsetsTranslated", 0, "mappings", "translateMappingOffsets",
      "Translate offsets to the target or back, by the mapping's offset map", CZ_KIND_MAPPING},
 
+    {"POST", ONE("mappings") "/preview", cz__rest_preview, BODY_MAYBE, "mapping.peek", NULL,
+     "Preview", "PreviewResult", 0, "mappings", "previewMapping",
+     "What it would do with records of its live source topic; nothing is written", CZ_KIND_MAPPING},
+    {"POST", TEAM "/preview", cz__rest_preview_spec, CZ_HTTP_BODY, "mapping.peek", NULL,
+     "Preview", "PreviewResult", 0, "mappings", "previewSpec",
+     "The same for a spec that is not saved", 1},
     {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
      "Verify", "VerifyReport", 0, "mappings", "verifyMapping",
      "Compare what it should have copied with what is on its target", CZ_KIND_MAPPING},

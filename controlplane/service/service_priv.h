@@ -47,6 +47,7 @@ struct cz_service {
     bool verifying;             /* one runs; under `lock` */
     atomic_bool verify_stop;    /* none may run any more */
     struct cz_map watched; /* uid → outcome of the last look (verify_watch.c); under `lock` */
+    _Atomic int previews; /* under way */
 
     struct cz_mutex due_lock; /* overrides with an end (override.c) */
     struct cz_map due;        /* team "/" name → int64_t wall ms */

@@ -79,6 +79,12 @@ def test_a_transform_makes_the_new_value(stack, topics):
     wait_totals(stack, topic, out=3, error=1)
 
 
+def assert_proven(stack, name):
+    """Proof of copy, by the mapping's own stages."""
+    report = stack.rest.post(mapping_path(name, "verify"), {"since": "all"}).json
+    assert report["equal"], report
+
+
 def secret_file(folder, text="a secret of more than 16 bytes"):
     path = folder / "mask.secret"
     path.write_text(text + "\n")
@@ -111,6 +117,7 @@ def test_masks_give_the_same_tokens_on_every_topic(stack, topics, tmp_path):
         (joe.encode(), None)]
     assert values(read(stack.servers.target, two, 1)) == [
         b'{"mails":["%s","%s"],"card":"***","born":null,"n":1.50}' % (joe.encode(), ann.encode())]
+    assert_proven(stack, one)
 
 
 def test_a_masked_mapping_leaks_nothing_by_its_errors(stack, topics, tmp_path):
@@ -161,6 +168,7 @@ def test_headers_added_removed_renamed(stack, topics):
         found = read(stack.servers.target, target, 2)
         assert [(r.value, r.headers) for r in found] == [(b"not json", want), (b"v2", want[4:])]
     assert [r.headers for r in read(stack.servers.target, topic, 2)] == [sent, []]
+    assert_proven(stack, plain)
 
 
 def test_provenance_tells_where_from_and_nothing_loops(stack, topics):

@@ -21,5 +21,10 @@ CZ_MUST_USE enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec
                                               const struct cz_mapping_stages_env *env,
                                               struct cz_stages **ret,
                                               struct cz_error *err);
+/** The masks alone, to show a record that may not be seen unmasked; *ret NULL: there are none. */
+CZ_MUST_USE enum cz_err cz_mapping_masks_new(const struct cz_mapping_spec *spec,
+                                             const struct cz_mapping_stages_env *env,
+                                             struct cz_stages **ret,
+                                             struct cz_error *err);
 
 #endif

@@ -298,6 +298,27 @@ CZ_MUST_USE enum cz_err cz_service_verify(struct cz_service *s, const char *team
 void cz_service_verify_due(struct cz_service *s);
 /** Let go of what is being read, and read no more: before the service is freed. @thread any */
 void cz_service_verify_stop(struct cz_service *s);
+/** What a mapping would do with records of its live source topic, by the worker's own stages.
+ *  Nothing is written, no group is joined; bounded in records, bytes and time. */
+#define CZ_MAX_PREVIEW 200
+struct cz_preview {
+    const char *topic;    /* one of the mapping's sources; NULL: the first */
+    int limit;            /* records, 1 to CZ_MAX_PREVIEW */
+    int32_t partition;    /* -1: all */
+    int64_t offset;       /* of the partition, from here on; -1: none */
+    int64_t timestamp_ms; /* from here on; -1: none; neither: the last ones */
+};
+/** @name the saved mapping; NULL: none  @spec instead of the saved one; NULL: that one
+ *  @param ret {"topic","read","complete","passed","changed","dropped","errors","masks":bool,
+ *   "records":[{"partition","offset","timestamp","verdict":"passed|changed|dropped|error",
+ *    "reason","why":[…] (dropped), "stage","message" (error), "input":{"key","value","headers"},
+ *    "output":{…,"partition"}, "changes":[{"op","pointer","from","to"}]}],
+ *   "unmasked":[{"path","types","records"}], "unmasked_truncated"}
+ *  Of a mapping that masks the input is shown masked, and no operand of its filter.
+ *  CZ_E_CONFLICT: there is nothing to read; CZ_E_UNAVAILABLE: too many previews at once. */
+CZ_MUST_USE enum cz_err cz_service_preview(struct cz_service *s, const char *team, const char *name,
+                                           const json_t *spec, const struct cz_preview *what,
+                                           json_t **ret, struct cz_report *rep, struct cz_error *err);
 /** JMESPath over any JSON: @document → {"result":…}; bounded. An expression that does not compile
  *  is a problem at /expression with its position. */
 CZ_MUST_USE enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,

@@ -185,7 +185,7 @@ static const struct cz_cfg_key headers_table[] = {
      .parse = cz__check_header_names,
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
      .doc = "Headers of the record that are left off, by name; * stands for any text, ? for any "
-            "character."},
+            "character. A dead letter has them neither."},
     {.name = "rename",
      .type = CZ_CFG_JSON,
      .offset = SUB(headers, rename),

@@ -237,10 +237,46 @@ static enum sent send_record(struct cz_lane *l,
 
 /* ---- on_error ------------------------------------------------------------------------------ */
 
-#define HEADER(k, v, n) {{(k), sizeof(k) - 1}, {(v), (n)}}
+/* What a dead letter tells, by Kafka Connect's names, after the record's own headers. */
+struct letter {
+    char partition[16], offset[24];
+    struct cz_header *headers; /* owned */
+    size_t len;
+    bool own; /* they are all; else those of the message come before */
+};
 
-/* To the dead-letter topic, with Kafka Connect's names for what happened.  What a mapping masks must
- * not get there by way of its errors: of such a record only the place in the source is told. */
+static void tell(struct letter *w, const char *name, const char *text)
+{
+    w->headers[w->len++] = (struct cz_header){{name, strlen(name)}, {text, strlen(text)}};
+}
+
+/* What a mapping masks or takes out must not get to the target by way of its errors: of a masked record
+ * only the place in the source is told, and removed headers are left off. */
+static void write_letter(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r,
+                         const char *stage, const struct cz_error *why, struct letter *w)
+{
+    enum { MOST = 8 };
+    const struct cz_stages *stages = c->task->settings.stages;
+    bool masks = cz_stages_masks(stages);
+    const struct cz_header *kept = NULL;
+    size_t n = 0;
+    *w = (struct letter){.own = masks || cz_stages_kept_headers(stages, l->ctx, r, &kept, &n)};
+    (void)snprintf(w->partition, sizeof w->partition, "%d", r->partition);
+    (void)snprintf(w->offset, sizeof w->offset, "%lld", (long long)r->offset);
+    w->headers = cz_alloc_array(n + MOST, sizeof *w->headers);
+    for (; w->len < n; w->len++)
+        w->headers[w->len] = kept[w->len];
+    tell(w, "__connect.errors.topic", r->topic);
+    tell(w, "__connect.errors.partition", w->partition);
+    tell(w, "__connect.errors.offset", w->offset);
+    tell(w, "__connect.errors.connector.name", c->task->label);
+    tell(w, "__connect.errors.stage", stage);
+    tell(w, "__connect.errors.class.name", cz_err_slug(why->code));
+    tell(w, "__connect.errors.exception.message", why->text);
+    if (masks)
+        tell(w, "citizenk.errors.withheld", "mask");
+}
+
 static enum sent send_dead_letter(struct cz_lane *l,
                                   struct lane_cursor *c,
                                   const struct cz_record *r,
@@ -250,21 +286,9 @@ static enum sent send_dead_letter(struct cz_lane *l,
                                   struct cz_error *err)
 {
     struct cz_task *t = c->task;
-    char partition[16], offset[24];
-    int np = snprintf(partition, sizeof partition, "%d", r->partition);
-    int no = snprintf(offset, sizeof offset, "%lld", (long long)r->offset);
-    const char *name = cz_err_slug(why->code);
     bool masks = cz_stages_masks(t->settings.stages);
-    const struct cz_header headers[] = {
-        HEADER("__connect.errors.topic", r->topic, strlen(r->topic)),
-        HEADER("__connect.errors.partition", partition, (size_t)np),
-        HEADER("__connect.errors.offset", offset, (size_t)no),
-        HEADER("__connect.errors.connector.name", t->label, strlen(t->label)),
-        HEADER("__connect.errors.stage", stage, strlen(stage)),
-        HEADER("__connect.errors.class.name", name, strlen(name)),
-        HEADER("__connect.errors.exception.message", why->text, strlen(why->text)),
-        HEADER("citizenk.errors.withheld", "mask", 4), /* last: sent only when it is so */
-    };
+    struct letter letter;
+    write_letter(l, c, r, stage, why, &letter);
     struct cz_inflight *e = again ? again : push(l, c, r, r->key.len + r->value.len);
     e->dead_letter = true;
     const struct cz_send out = {
@@ -273,13 +297,16 @@ static enum sent send_dead_letter(struct cz_lane *l,
         .key = masks ? (struct cz_slice){0} : r->key,
         .value = masks ? (struct cz_slice){0} : r->value,
         .copy = true,
-        .msg = masks ? NULL : r->msg,
-        .headers = headers,
-        .headers_len = sizeof headers / sizeof *headers - !masks,
+        .msg = r->msg,
+        .own_headers = letter.own,
+        .headers = letter.headers,
+        .headers_len = letter.len,
         .opaque = e,
     };
     atomic_store_explicit(&e->state, CZ_INFLIGHT_PENDING, memory_order_relaxed);
-    if (!send(t, t->settings.dead_letter, &out, err))
+    enum cz_err code = send(t, t->settings.dead_letter, &out, err);
+    cz_free(letter.headers);
+    if (!code)
         return SENT;
     if (again) {
         e->dead_letter = false;

@@ -248,24 +248,33 @@ static void add_hop(const struct cz_headers *h, const struct cz_record *r, struc
     l->out[l->out_len++] = (struct cz_header){{CZ_PROVENANCE, sizeof CZ_PROVENANCE - 1}, {l->hop.data, l->hop.len}};
 }
 
-bool cz_headers_make(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l)
+/* Those that stay go to l->out; true: some do not. */
+static bool keep(const struct cz_headers *h, struct cz_header_list *l)
 {
     size_t most = l->in_len + h->add_len + 1;
-    bool changed = h->add_len > 0 || h->provenance;
     if (most > l->out_cap) {
         l->out = cz_realloc(l->out, most * sizeof *l->out);
         l->out_cap = most;
     }
     l->out_len = 0;
     for (size_t i = 0; i < l->in_len; i++) {
-        struct cz_header one = l->in[i];
-        if (removed(h, one.name)) {
-            changed = true;
-            continue;
-        }
-        changed |= renamed(h, &one.name);
-        l->out[l->out_len++] = one;
+        if (!removed(h, l->in[i].name))
+            l->out[l->out_len++] = l->in[i];
     }
+    return l->out_len < l->in_len;
+}
+
+void cz_headers_keep(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l)
+{
+    read_headers(r, l);
+    (void)keep(h, l);
+}
+
+bool cz_headers_make(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l)
+{
+    bool changed = keep(h, l) || h->add_len > 0 || h->provenance;
+    for (size_t i = 0; i < l->out_len; i++)
+        changed |= renamed(h, &l->out[i].name);
     for (size_t i = 0; i < h->add_len; i++)
         l->out[l->out_len++] = h->add[i];
     if (h->provenance)

@@ -390,6 +390,20 @@ void cz_stages_run(const struct cz_stages *s,
         cz_avro_stage_close(s->avro, c->avro, r, &seen, ret, err);
 }
 
+bool cz_stages_kept_headers(const struct cz_stages *s,
+                            struct cz_stage_ctx *c,
+                            const struct cz_record *r,
+                            const struct cz_header **ret,
+                            size_t *ret_len)
+{
+    if (!s->headers)
+        return false;
+    cz_headers_keep(s->headers, r, &c->headers);
+    *ret = c->headers.out;
+    *ret_len = c->headers.out_len;
+    return true;
+}
+
 json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r)
 {
     json_t *why = NULL;

@@ -244,8 +244,8 @@ check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error 
         check_registries(c, spec);
         check_topics(c, spec);
     }
-    if (code == CZ_OK && spec && !c->problems)
-        run_tests(c, spec);
+    if (code == CZ_OK && spec && !c->problems && !cz__wants_any(&c->a->wants))
+        run_tests(c, spec); /* else the attempt is made again, when all is known */
     if (code || c->problems) {
         cz_mapping_spec_free(spec);
         spec = NULL;

@@ -171,6 +171,19 @@ def test_headers_added_removed_renamed(stack, topics):
     assert_proven(stack, plain)
 
 
+def test_removed_headers_are_not_on_dead_letters(stack, topics):
+    topic, dead = topics("headers-dead", partitions=1), topics("headers-dead-letters", partitions=1)
+    stack.put_mapping(topic, spec(topic, on_error={"dead_letter": dead}, value_format="json",
+                                  headers={"remove": ["auth*"], "add": {"x": "y"}}))
+    send(stack.servers.source, topic, [
+        {"key": b"k", "value": b"no json", "headers": [("a", b"1"), ("auth", b"secret"), ("a", b"2")]}])
+    letter = read(stack.servers.target, dead, 1)[0]
+    assert (letter.key, letter.value) == (b"k", b"no json")
+    assert letter.headers[:2] == [("a", b"1"), ("a", b"2")]
+    assert {name for name, _ in letter.headers[2:]} >= {"__connect.errors.offset", "__connect.errors.stage"}
+    assert not {"auth", "x"} & {name for name, _ in letter.headers}
+
+
 def test_provenance_tells_where_from_and_nothing_loops(stack, topics):
     """Two clusters both ways through one topic name: each record crosses once, and it is counted."""
     topic = topics("both-ways", partitions=2)

@@ -52,6 +52,9 @@ bool cz_headers_loop(const struct cz_headers *h,
                      struct cz_eval *e,
                      const struct cz_record *r,
                      struct cz_header_list *l);
+/** The record's own headers without those that are to be removed, in l->out: for where a record goes
+ *  that is not copied. */
+void cz_headers_keep(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l);
 /** After cz_headers_loop(): what is to be sent is in l->out; false: just what the record has. */
 bool cz_headers_make(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l);
 

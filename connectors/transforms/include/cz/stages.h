@@ -95,6 +95,13 @@ void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_result *ret,
                    struct cz_error *err);
 
+/** The headers of a record that goes elsewhere than to the target (a dead letter): its own without
+ *  those that the mapping removes. false: all of them. Valid until the next run of this ctx. */
+bool cz_stages_kept_headers(const struct cz_stages *s,
+                            struct cz_stage_ctx *c,
+                            const struct cz_record *r,
+                            const struct cz_header **ret,
+                            size_t *ret_len);
 /** Why the filter drops or passes the record, see cz_jmespath_explain(); NULL: there is no filter, or
  *  it fails. Ends the results of the run before. New reference. */
 json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r);

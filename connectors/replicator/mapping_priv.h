@@ -128,6 +128,7 @@ void cz__check_header_names(const json_t *v, void *field, const char *pointer, s
 void cz__check_mask(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 /* mapping_tests.c */
 void cz__check_tests(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_mask_secret(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 /** The masks against the formats of the sides that they mask. */
 void cz__check_masks_of(const struct cz_mapping_spec *s, const char *pointer, struct cz_report *rep);
 void cz__done_pairs(void *field);

@@ -8,10 +8,13 @@
 #include "cz/json_doc.h"
 #include "cz/limits.h"
 #include "cz/mask.h"
+#include "cz/secret.h"
 #include "cz/util.h"
 #include "mapping_priv.h"
 
 #define MAX_HEADERS 100
+#define MASK_VARIABLE "CITIZENK_MASK_"
+#define MASK_FILE "mask"
 #define MAX_LENGTH 1000 /* characters that truncate may leave */
 
 static enum cz_err bad(struct cz_report *rep, char *at, const char *member, const char *code, const char *text)
@@ -180,6 +183,30 @@ void cz__check_mask(const json_t *v, void *field, const char *pointer, struct cz
     }
     cz_json_paths_free(m.value);
     cz_json_paths_free(m.key);
+}
+
+/** Only secrets that are there for masks: a token is a keyed hash, by which the author of a mapping
+ *  could else guess any other secret of the processes that run it. */
+void cz__check_mask_secret(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    (void)field;
+    static const char env[] = "${env:", file[] = "${file:";
+    const char *s = json_string_value(v);
+    struct cz_error err = CZ_ERROR_INIT;
+    if (!s || cz_secret_check_ref(s, &err)) /* the row's own check says so */
+        return;
+    bool ok = strncmp(s, env, sizeof env - 1) == 0 &&
+              strncmp(s + sizeof env - 1, MASK_VARIABLE, sizeof MASK_VARIABLE - 1) == 0;
+    if (strncmp(s, file, sizeof file - 1) == 0) {
+        const char *path = s + sizeof file - 1, *key = strrchr(path, ':');
+        CZ_CLEANUP(cz_freep) char *name = cz_strndup(path, key ? (size_t)(key - path) : strlen(path));
+        const char *base = strrchr(name, '/');
+        ok = base && strncmp(base + 1, MASK_FILE, sizeof MASK_FILE - 1) == 0;
+    }
+    if (!ok)
+        (void)cz_report_add(rep, pointer, "secret",
+                            "must be a secret for masks: a variable " MASK_VARIABLE "…, or a file whose name "
+                            "begins with " MASK_FILE);
 }
 
 /* A side that is read as text has no paths; the whole of it can be masked, but not to null: that

@@ -459,9 +459,11 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .flags = CZ_CFG_SECRET,
      .offset = AT(mask_secret),
      .def = "\"${env:CITIZENK_MASK_SECRET}\"",
+     .parse = cz__check_mask_secret,
      .group = "Stages",
-     .doc = "Secret of the tokens that hash makes, at least 16 bytes, as ${env:NAME} or "
-            "${file:/path}; ${env:CITIZENK_MASK_SECRET} when absent. Whoever runs the mapping "
+     .doc = "Secret of the tokens that hash makes, at least 16 bytes: a variable "
+            "${env:CITIZENK_MASK_…}, or a file ${file:/path/mask…}, since by a hash any other "
+            "secret could be guessed; ${env:CITIZENK_MASK_SECRET} when absent. Whoever runs the mapping "
             "resolves it; without it the mapping does not run."},
     {.name = "transform_jmespath",
      .type = CZ_CFG_STRING,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* LIBS: cz_mapping */
-/** Mapping documents: whatever parses must resolve, and the resolved form must parse to itself.
- */
+/** Mapping documents: whatever parses must resolve, the resolved form must parse to itself, and its
+ *  tests must run. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 
 #include "cz/json.h"
 #include "cz/mapping_spec.h"
+#include "cz/mapping_tests.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -39,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!cz_report_ok(&rep))
             abort();
         round_trip(s, spec);
+        cz_mapping_tests_run(s, &(struct cz_mapping_stages_env){.team = "team", .name = "name"}, "/spec", &rep);
     } else if (cz_report_ok(&rep)) {
         abort(); /* refused without a reason */
     }

@@ -131,6 +131,7 @@ CASES = [
     # what the format knows and the product does not have yet
     ("spec/mask", [{"path": "value.a", "how": "hide"}], "/spec/mask/0/how", "value", "hash, redact"),
     ("spec/mask_secret", "swordfish-swordfish", "/spec/mask_secret", "secret", "${env:NAME}"),
+    ("spec/mask_secret", "${env:PGPASSWORD}", "/spec/mask_secret", "secret", "CITIZENK_MASK_"),
     ("spec/rate", {"records_per_second": 5}, "/spec/rate", "not-available", ""),
     ("spec/end", "soon", "/spec/end", "value", "now"),
     ("spec/headers", {"add": {"a": 5}}, "/spec/headers/add/a", "type", "string"),

@@ -86,7 +86,7 @@ def test_what_cannot_be_previewed(stack, servers, topics):
             ({"spec": {**good, "valid_jmespath": "value."}}, 422, "/spec/valid_jmespath"),
             ({"spec": {**good, "value_map": "gone"}}, 422, "/spec/value_map"),
             ({"spec": {**good, "source": {"cluster": "gone", "topic": topic}}}, 422, "/spec/source/cluster"),
-            ({"spec": {**good, "mask": [{"path": "value.a", "how": "hash"}], "mask_secret": "${env:NOT_SET}"}}, 422,
+            ({"spec": {**good, "mask": [{"path": "value.a", "how": "hash"}], "mask_secret": "${env:CITIZENK_MASK_NOT_SET}"}}, 422,
              "/spec/mask_secret"),
             ({"spec": {**good, "source": {"cluster": "source", "topic": "not-there"}}}, 409, None),
             ({"spec": good, "partition": 2}, 409, None)):
@@ -99,7 +99,7 @@ def test_what_cannot_be_previewed(stack, servers, topics):
 def test_a_masked_mapping_shows_nothing_unmasked(stack, servers, topics, tmp_path):
     """Not in input, output, reasons or differences; what cannot be masked is not shown at all."""
     topic = orders(topics, servers)
-    secret = tmp_path / "secret"
+    secret = tmp_path / "mask"
     secret.write_text("a secret of more than 16 bytes")
     found = preview(stack, {"spec": {**shaped(topic), "mask_secret": f"${{file:{secret}}}", "mask": [
         {"path": "value.name", "how": "hash"}, {"path": "key", "how": "hash"}, {"path": "value.type", "how": "redact"}]}})

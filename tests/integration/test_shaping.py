@@ -140,7 +140,7 @@ def test_a_masked_mapping_leaks_nothing_by_its_errors(stack, topics, tmp_path):
 def test_no_secret_no_copy(stack, topics, tmp_path):
     """A mapping whose secret cannot be had fails and says why; with it, after a restart, it runs."""
     topic = topics("mask-secret", partitions=1)
-    missing = tmp_path / "later.secret"
+    missing = tmp_path / "mask.later"
     stack.put_mapping(topic, spec(topic, mask_secret=f"${{file:{missing}}}",
                                   mask=[{"path": "value.a", "how": "hash"}]), wait=False)
     send(stack.servers.source, topic, [{"value": b'{"a":"x"}'}])

@@ -133,21 +133,21 @@ static void test_secret(void **state)
     (void)state;
     static const char text[] =
         "{\"source\":{\"cluster\":\"a\",\"topic\":\"in\"},\"target\":{\"cluster\":\"b\"},"
-        "\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}],\"mask_secret\":\"${env:CZ_TEST_SECRET}\",\"tests\":"
+        "\"mask\":[{\"path\":\"value.a\",\"how\":\"hash\"}],\"mask_secret\":\"${env:CITIZENK_MASK_TEST}\",\"tests\":"
         "[{\"name\":\"t\",\"input\":{\"value\":{\"a\":\"joe@example.com\"}},\"expect\":{\"value\":{\"a\":"
         "\"9f55dcc936b33c91a952f8bc9972c19a\"}}}]}";
     const struct cz_mapping_stages_env env = {.team = "red", .name = "m"};
     struct cz_report rep = CZ_REPORT_INIT;
     struct cz_mapping_spec *s = parse(text, &rep);
     assert_non_null(s);
-    (void)unsetenv("CZ_TEST_SECRET");
+    (void)unsetenv("CITIZENK_MASK_TEST");
     cz_mapping_tests_run(s, &env, "/spec", &rep);
     assert_int_equal(rep.len, 1);
     assert_string_equal(rep.items[0].pointer, "/spec/mask_secret");
-    assert_non_null(strstr(rep.items[0].message, "CZ_TEST_SECRET"));
+    assert_non_null(strstr(rep.items[0].message, "CITIZENK_MASK_TEST"));
     cz_report_done(&rep);
     rep = (struct cz_report)CZ_REPORT_INIT;
-    (void)setenv("CZ_TEST_SECRET", "0123456789abcdef", 1);
+    (void)setenv("CITIZENK_MASK_TEST", "0123456789abcdef", 1);
     cz_mapping_tests_run(s, &env, "/spec", &rep);
     if (rep.len > 0)
         fail_msg("%s", rep.items[0].message);

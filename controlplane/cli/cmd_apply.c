@@ -50,30 +50,6 @@ static void failed(struct run *r, int rc)
         r->rc = rc ? rc : r->rc;
 }
 
-/* ---- problems
- * --------------------------------------------------------------------------------- */
-
-static void
-say(const struct run *r, const struct item *it, const char *pointer, const char *message)
-{
-    struct cz_buf where CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(8192);
-    cz_docs_where(r->docs, it->doc, pointer, &where);
-    cz_cli_say("%s: %s: %s%s%s", cz_buf_str(&where), it->doc->label, pointer,
-               *pointer ? ": " : "", message);
-}
-
-static int
-say_problem(const struct run *r, const struct item *it, const struct cz_rest_reply *reply)
-{
-    json_t *errors = json_object_get(reply->json, "errors"), *e;
-    size_t i;
-    if (json_array_size(errors) == 0)
-        return cz_rest_problem(it->doc->label, reply);
-    json_array_foreach (errors, i, e)
-        say(r, it, cz_json_str(e, "pointer", ""), cz_json_str(e, "message", "not acceptable"));
-    return cz_rest_exit(reply->status);
-}
-
 /* ---- what names what
  * -------------------------------------------------------------------------- */
 
@@ -163,7 +139,7 @@ static int check_base(const struct run *r, const struct item *it)
                          "now; get it again, "
                          "or take \"version\" out of the file to overwrite it",
                          base, it->version);
-    say(r, it, "/version", text);
+    cz_docs_say(r->docs, it->doc, "/version", text);
     return CZ_EXIT_CONFLICT;
 }
 
@@ -188,7 +164,7 @@ static int check(const struct run *r, struct item *it)
         it->check_late = true;
         it->needs = first->doc->label;
     } else {
-        rc = say_problem(r, it, &reply);
+        rc = cz_docs_problem(r->docs, it->doc, &reply);
     }
     cz_rest_reply_done(&reply);
     return rc;
@@ -243,7 +219,7 @@ static int write_one(const struct run *r, struct item *it, int64_t wait_ms)
             rc = CZ_EXIT_WAIT;
         }
     } else {
-        rc = say_problem(r, it, &reply);
+        rc = cz_docs_problem(r->docs, it->doc, &reply);
     }
     cz_rest_reply_done(&reply);
     return rc;

@@ -168,8 +168,10 @@ static void show(struct cz_cli *cli, const json_t *answer)
 
 /* ---- the command ---------------------------------------------------------------------------- */
 
-static int send_request(struct cz_cli *cli, const char *name, const json_t *spec)
+/* @doc, of @docs: instead of a saved mapping; NULL: that of @name. */
+static int send_request(struct cz_cli *cli, const char *name, const struct cz_docs *docs, const struct cz_doc *doc)
 {
+    const json_t *spec = doc ? json_object_get(doc->body, "spec") : NULL;
     struct cz_error err = CZ_ERROR_INIT;
     struct cz_rest_reply reply = {0};
     if (cz_cli_context_open(cli, &err))
@@ -183,7 +185,7 @@ static int send_request(struct cz_cli *cli, const char *name, const json_t *spec
                                       .timeout_ms = ANSWER_MS};
     int rc = cz_rest_send(cli, &call, &reply);
     if (rc == CZ_EXIT_OK && !cz_rest_good(&reply))
-        rc = cz_rest_problem("preview", &reply);
+        rc = doc ? cz_docs_problem(docs, doc, &reply) : cz_rest_problem("preview", &reply);
     else if (rc == CZ_EXIT_OK && !cz_out_document(cli, reply.json))
         show(cli, reply.json);
     cz_rest_reply_done(&reply);
@@ -198,13 +200,13 @@ static int preview(struct cz_cli *cli)
     if (name && strncmp(name, "mapping/", 8) == 0)
         name += 8;
     if (!cz_cli_has(cli, "file"))
-        return name ? send_request(cli, name, NULL)
+        return name ? send_request(cli, name, NULL, NULL)
                     : cz_cli_usage(cli, "give the NAME of a mapping, or a file with one: -f FILE");
     int rc = cz_docs_load(cli, &docs);
     if (rc)
         return rc;
     const struct cz_doc *doc = chosen(&docs, name);
-    rc = doc ? send_request(cli, NULL, json_object_get(doc->body, "spec")) : CZ_EXIT_INVALID;
+    rc = doc ? send_request(cli, NULL, &docs, doc) : CZ_EXIT_INVALID;
     cz_docs_done(&docs);
     return rc;
 }

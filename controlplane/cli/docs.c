@@ -15,6 +15,7 @@
 #include "cz/limits.h"
 #include "cz/report.h"
 #include "cz/util.h"
+#include "rest.h"
 #include "yaml_doc.h"
 
 enum { MAX_FOLDERS = 32, MAX_PROBLEMS_SAID = 200 };
@@ -385,4 +386,23 @@ int cz_docs_load(const struct cz_cli *cli, struct cz_docs *ret)
     else
         cz_docs_done(&d);
     return rc;
+}
+
+void cz_docs_say(const struct cz_docs *d, const struct cz_doc *doc, const char *pointer, const char *message)
+{
+    struct cz_buf where CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(8192);
+    cz_docs_where(d, doc, pointer, &where);
+    cz_cli_say("%s: %s: %s%s%s", cz_buf_str(&where), doc->label, pointer, *pointer ? ": " : "",
+               message);
+}
+
+int cz_docs_problem(const struct cz_docs *d, const struct cz_doc *doc, const struct cz_rest_reply *reply)
+{
+    json_t *errors = json_object_get(reply->json, "errors"), *e;
+    size_t i;
+    if (json_array_size(errors) == 0)
+        return cz_rest_problem(doc->label, reply);
+    json_array_foreach (errors, i, e)
+        cz_docs_say(d, doc, cz_json_str(e, "pointer", ""), cz_json_str(e, "message", "not acceptable"));
+    return cz_rest_exit(reply->status);
 }

@@ -42,6 +42,11 @@ void cz_docs_where(const struct cz_docs *d,
                    const struct cz_doc *doc,
                    const char *pointer,
                    struct cz_buf *out);
+/** Say a problem of a document with its place. */
+void cz_docs_say(const struct cz_docs *d, const struct cz_doc *doc, const char *pointer, const char *message);
+/** Say what the server has against the document; returns the exit code. */
+struct cz_rest_reply;
+int cz_docs_problem(const struct cz_docs *d, const struct cz_doc *doc, const struct cz_rest_reply *reply);
 /** Read documents of a text that was made up here (tests, fuzzing). The text is copied. */
 void cz_docs_add_text(struct cz_docs *d, const char *path, const char *text, size_t len);
 /** Find doubles and sort by the kind's order; keeps the files' order within a kind. */

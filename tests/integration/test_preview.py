@@ -152,4 +152,8 @@ def test_the_command(stack, servers, topics, tmp_path):
     document.write_text(json.dumps({"api": "citizenk/v1", "kind": "mapping", "name": "new", "spec": spec(topic)}))
     done = run("-f", str(document), "-o", "json")
     assert done.returncode == 0 and json.loads(done.stdout)["passed"] == 6, done.stderr
+    document.write_text("api: citizenk/v1\nkind: mapping\nname: new\nspec:\n  source: {cluster: source, topic: x}\n"
+                        "  target: {cluster: target}\n  valid_jmespath: 'value.'\n")
+    done = run("-f", str(document))
+    assert done.returncode == 5 and f"{document}:7:" in done.stderr and "position 6" in done.stderr, done.stderr
     assert run().returncode == 64 and run("not-there").returncode == 1

@@ -463,8 +463,8 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .group = "Stages",
      .doc = "Secret of the tokens that hash makes, at least 16 bytes: a variable "
             "${env:CITIZENK_MASK_…}, or a file ${file:/path/mask…}, since by a hash any other "
-            "secret could be guessed; ${env:CITIZENK_MASK_SECRET} when absent. Whoever runs the mapping "
-            "resolves it; without it the mapping does not run."},
+            "secret could be guessed; ${env:CITIZENK_MASK_SECRET} when absent. Workers resolve it, and "
+            "control planes for tests and previews; without it the mapping does not run."},
     {.name = "transform_jmespath",
      .type = CZ_CFG_STRING,
      .flags = CZ_CFG_NULLABLE,

@@ -28,9 +28,12 @@ static const uint8_t power[CZ__T_COUNT] = {
     [CZ__T_LPAREN] = 60,
 };
 
-/* @n is all that stands from @begin up to the token at hand. */
+/* @n is all that stands from @begin up to the token at hand; what stood in parentheses knows its
+ * place already. */
 static void span(const struct parser *p, node n, uint32_t begin)
 {
+    if (n->pos_end > 0)
+        return;
     n->pos_begin = begin;
     n->pos_end = p->tok.pos;
 }

@@ -306,7 +306,7 @@ struct cz_preview {
     int limit;            /* records, 1 to CZ_MAX_PREVIEW */
     int32_t partition;    /* -1: all */
     int64_t offset;       /* of the partition, from here on; -1: none */
-    int64_t timestamp_ms; /* from here on; -1: none; neither: the last ones */
+    int64_t timestamp_ms; /* from here on; -1: none; neither: the last ones of each partition */
 };
 /** @name the saved mapping; NULL: none  @spec instead of the saved one; NULL: that one
  *  @param ret {"topic","read","complete","passed","changed","dropped","errors","masks":bool,

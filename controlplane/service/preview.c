@@ -5,13 +5,14 @@
 #include "preview.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "cz/mapping_stages.h"
 #include "cz/record_json.h"
 #include "cz/stages.h"
 #include "preview_fields.h"
 
-enum { MAX_AT_ONCE = 4, TIME_MS = 10000, MAX_SHOWN = 16 * 1024, MAX_HEADERS = 1000 };
+enum { MAX_AT_ONCE = 4, TIME_MS = 10000, MAX_SHOWN = 16 * 1024, MAX_HEADERS = 1000, WAIT_MS = 20 };
 
 struct previewing {
     struct cz_service *s;
@@ -19,6 +20,8 @@ struct previewing {
     struct cz_mapping_spec *spec;
     int64_t generation; /* of the saved mapping; 0: none */
     json_t *value_map;  /* of the previewed topic; NULL: none or inline */
+    struct cz_stages_schemas schemas; /* of Avro; never the copier, which writes */
+    cz_time deadline;
     struct cz_stages *stages, *masks; /* masks alone; NULL: none */
     struct cz_stage_ctx *ctx, *mask_ctx;
     struct cz__fields *fields;
@@ -55,6 +58,20 @@ static json_t *record_json(struct cz_slice key, struct cz_slice value, json_t *h
     return o;
 }
 
+/* A schema that is not known yet is waited for. */
+static void run_stages(const struct previewing *p, const struct cz_stages *s, struct cz_stage_ctx *c,
+                       const struct cz_record *r, struct cz_stage_result *ret, struct cz_error *err)
+{
+    const struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
+    for (;;) {
+        cz_stages_run(s, c, r, ret, err);
+        if (ret->verdict != CZ_VERDICT_WAIT || cz_now() >= p->deadline)
+            return;
+        cz_error_reset(err);
+        (void)nanosleep(&pause, NULL);
+    }
+}
+
 /* The record as it may be shown; NULL: not at all. */
 static json_t *shown_input(struct previewing *p, const struct cz_record *r, json_t *changes)
 {
@@ -63,7 +80,7 @@ static json_t *shown_input(struct previewing *p, const struct cz_record *r, json
     json_t *plain = record_json(r->key, r->value, own_headers(r));
     if (!p->masks)
         return plain;
-    cz_stages_run(p->masks, p->mask_ctx, r, &masked, &err);
+    run_stages(p, p->masks, p->mask_ctx, r, &masked, &err);
     json_t *shown = NULL;
     if (masked.verdict == CZ_VERDICT_PASS) {
         size_t i;
@@ -127,7 +144,7 @@ static void preview_record(struct previewing *p, struct cz_record *r)
     cz_json_set_i64(o, "offset", r->offset);
     cz__set_time(o, "timestamp", r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms);
     json_t *input = shown_input(p, r, changes);
-    cz_stages_run(p->stages, p->ctx, r, &got, &err);
+    run_stages(p, p->stages, p->ctx, r, &got, &err);
     switch (got.verdict) {
     case CZ_VERDICT_PASS:
         add_output(p, r, &got, input, changes, o);
@@ -141,10 +158,11 @@ static void preview_record(struct previewing *p, struct cz_record *r)
         if (got.drop == CZ_DROP_FILTER)
             (void)json_object_set_new(o, "why", why(p, r));
         break;
+    case CZ_VERDICT_WAIT: /* the registry did not answer in time */
     case CZ_VERDICT_ERROR:
         p->errors++;
         cz_json_set_str(o, "verdict", "error");
-        cz_json_set_str(o, "stage", got.stage);
+        cz_json_set_str(o, "stage", got.stage ? got.stage : "decode");
         cz_json_set_str(o, "message", err.text);
         break;
     }
@@ -216,10 +234,23 @@ static enum cz_err source_of(struct previewing *p, struct cz_cluster **ret, stru
     return code;
 }
 
+static enum cz_err open_registry(struct previewing *p, const struct cz_cluster *source, struct cz_error *err)
+{
+    const struct cz_registry_conf *conf = cz_cluster_registry(source);
+    if (p->spec->key_format != CZ_FORMAT_AVRO && p->spec->value_format != CZ_FORMAT_AVRO)
+        return CZ_OK;
+    if (!conf)
+        return cz_fail(err, CZ_E_CONFLICT, "cluster \"%s\" has no schema registry", p->spec->source_cluster);
+    return cz_registry_new(conf, &p->schemas.registry, err);
+}
+
 static enum cz_err compile(struct previewing *p, struct cz_report *rep, struct cz_error *err)
 {
-    const struct cz_mapping_stages_env env = {
-        .team = p->team, .name = p->name ? p->name : "", .generation = p->generation, .value_map = p->value_map};
+    const struct cz_mapping_stages_env env = {.team = p->team,
+                                              .name = p->name ? p->name : "",
+                                              .generation = p->generation,
+                                              .schemas = p->schemas.registry ? &p->schemas : NULL,
+                                              .value_map = p->value_map};
     struct cz_error why_not = CZ_ERROR_INIT;
     enum cz_err code = cz_mapping_stages_new(p->spec, &env, &p->stages, &why_not);
     if (!code)
@@ -270,11 +301,16 @@ static enum cz_err run(struct previewing *p,
     if (!code)
         code = read_value_map(p, pair->source, rep, err);
     if (!code)
-        code = compile(p, rep, err);
-    if (!code)
         code = source_of(p, &ask.cluster, rep, err);
-    if (code)
+    if (!code)
+        code = open_registry(p, ask.cluster, err);
+    if (!code)
+        code = compile(p, rep, err);
+    if (code) {
+        cz_cluster_unref(ask.cluster);
         return code;
+    }
+    p->deadline = ask.deadline;
     ask.topic = pair->source;
     ask.read_committed = p->spec->read_committed;
     code = cz__peek(p->s, &ask, &records, err);
@@ -339,6 +375,7 @@ enum cz_err cz_service_preview(struct cz_service *s,
     cz_stage_ctx_free(p.mask_ctx);
     cz_stages_unref(p.stages);
     cz_stages_unref(p.masks);
+    cz_registry_unref(p.schemas.registry);
     cz_mapping_spec_free(p.spec);
     return code;
 }

@@ -404,6 +404,20 @@ bool cz_stages_kept_headers(const struct cz_stages *s,
     return true;
 }
 
+bool cz_stages_view(const struct cz_stages *s,
+                    struct cz_stage_ctx *c,
+                    const struct cz_record *r,
+                    struct cz_record *ret)
+{
+    struct cz_record seen = *r;
+    struct cz_stage_result ignored = {0};
+    struct cz_error err = CZ_ERROR_INIT;
+    if (s->avro && !cz_avro_stage_open(s->avro, c->avro, r, &seen, &ignored, &err))
+        return false;
+    *ret = seen;
+    return true;
+}
+
 json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r)
 {
     json_t *why = NULL;

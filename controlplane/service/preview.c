@@ -23,7 +23,7 @@ struct previewing {
     struct cz_stages_schemas schemas; /* of Avro; never the copier, which writes */
     cz_time deadline;
     struct cz_stages *stages, *masks; /* masks alone; NULL: none */
-    struct cz_stage_ctx *ctx, *mask_ctx;
+    struct cz_stage_ctx *ctx, *mask_ctx, *view_ctx;
     struct cz__fields *fields;
     json_t *out, *records;
     int64_t passed, changed, dropped, errors;
@@ -49,11 +49,18 @@ static json_t *own_headers(const struct cz_record *r)
     return list;
 }
 
-static json_t *record_json(struct cz_slice key, struct cz_slice value, json_t *headers)
+/* @r with another key and value, where Avro is shown as its JSON when it can be read. */
+static json_t *record_json(const struct previewing *p, const struct cz_record *r, struct cz_slice key,
+                           struct cz_slice value, json_t *headers)
 {
     json_t *o = json_object();
-    set_bytes(o, "key", key);
-    set_bytes(o, "value", value);
+    struct cz_record shown = *r;
+    shown.key = key;
+    shown.value = value;
+    const struct cz_record as = shown;
+    (void)cz_stages_view(p->stages, p->view_ctx, &as, &shown);
+    set_bytes(o, "key", shown.key);
+    set_bytes(o, "value", shown.value);
     (void)json_object_set_new(o, "headers", headers);
     return o;
 }
@@ -77,7 +84,7 @@ static json_t *shown_input(struct previewing *p, const struct cz_record *r, json
 {
     struct cz_stage_result masked = {.key = r->key, .value = r->value};
     struct cz_error err = CZ_ERROR_INIT;
-    json_t *plain = record_json(r->key, r->value, own_headers(r));
+    json_t *plain = record_json(p, r, r->key, r->value, own_headers(r));
     if (!p->masks)
         return plain;
     run_stages(p, p->masks, p->mask_ctx, r, &masked, &err);
@@ -85,7 +92,7 @@ static json_t *shown_input(struct previewing *p, const struct cz_record *r, json
     if (masked.verdict == CZ_VERDICT_PASS) {
         size_t i;
         json_t *one, *diff;
-        shown = record_json(masked.key, masked.value, own_headers(r));
+        shown = record_json(p, r, masked.key, masked.value, own_headers(r));
         diff = cz_json_diff(plain, shown);
         json_array_foreach (diff, i, one) {
             (void)json_object_del(one, "from");
@@ -120,7 +127,7 @@ static void add_output(struct previewing *p,
 {
     json_t *headers = got->headers_changed ? cz_headers_json(got->headers, got->headers_len, MAX_SHOWN)
                                            : own_headers(r);
-    json_t *output = record_json(got->key, got->value, headers);
+    json_t *output = record_json(p, r, got->key, got->value, headers);
     json_t *diff = cz_json_diff(input, output);
     (void)json_array_extend(changes, diff);
     json_decref(diff);
@@ -138,6 +145,7 @@ static void add_output(struct previewing *p,
 static void preview_record(struct previewing *p, struct cz_record *r)
 {
     struct cz_stage_result got;
+    struct cz_record seen;
     struct cz_error err = CZ_ERROR_INIT;
     json_t *o = json_object(), *changes = json_array();
     (void)json_object_set_new(o, "partition", json_integer(r->partition));
@@ -148,7 +156,8 @@ static void preview_record(struct previewing *p, struct cz_record *r)
     switch (got.verdict) {
     case CZ_VERDICT_PASS:
         add_output(p, r, &got, input, changes, o);
-        cz__fields_add(p->fields, r);
+        if (cz_stages_view(p->stages, p->view_ctx, r, &seen))
+            cz__fields_add(p->fields, &seen);
         (void)json_object_set(o, "changes", changes);
         break;
     case CZ_VERDICT_DROP:
@@ -262,6 +271,7 @@ static enum cz_err compile(struct previewing *p, struct cz_report *rep, struct c
     }
     p->ctx = cz_stage_ctx_new();
     p->mask_ctx = cz_stage_ctx_new();
+    p->view_ctx = cz_stage_ctx_new();
     p->fields = cz__fields_new(p->spec);
     return CZ_OK;
 }
@@ -373,6 +383,7 @@ enum cz_err cz_service_preview(struct cz_service *s,
     cz__fields_free(p.fields);
     cz_stage_ctx_free(p.ctx);
     cz_stage_ctx_free(p.mask_ctx);
+    cz_stage_ctx_free(p.view_ctx);
     cz_stages_unref(p.stages);
     cz_stages_unref(p.masks);
     cz_registry_unref(p.schemas.registry);

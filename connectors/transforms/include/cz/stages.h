@@ -102,6 +102,12 @@ bool cz_stages_kept_headers(const struct cz_stages *s,
                             const struct cz_record *r,
                             const struct cz_header **ret,
                             size_t *ret_len);
+/** The record as the stages see it, Avro as its JSON; false: it cannot be read (now). Valid until the
+ *  next use of this ctx. */
+bool cz_stages_view(const struct cz_stages *s,
+                    struct cz_stage_ctx *c,
+                    const struct cz_record *r,
+                    struct cz_record *ret);
 /** Why the filter drops or passes the record, see cz_jmespath_explain(); NULL: there is no filter, or
  *  it fails. Ends the results of the run before. New reference. */
 json_t *cz_stages_explain(const struct cz_stages *s, struct cz_stage_ctx *c, const struct cz_record *r);

@@ -81,6 +81,29 @@ def test_filter_sample_and_value_map_over_avro(stack, topics, registry):
     wait_totals(stack, topic, out=16, filter=25)
 
 
+def test_masks_over_avro_exactly_once(stack, topics, fake):
+    """Masked before a transform sees it; a mask that the schema has no room for is an error, and nothing passes
+    unmasked; a registry that comes late only delays the transactions."""
+    topic = topics("avro-mask", partitions=1)
+    one = fake()
+    one.schemas[1] = SALE
+    put_cluster(stack, "avro-late", stack.servers.source, one.url)
+    masks = [{"path": "value.customer", "how": "redact"}, {"path": "value.tags", "how": "null"}]
+    stack.put_mapping(topic, spec(topic, "avro-late", value_format="avro", delivery="exactly_once", on_error="skip",
+                                  mask=masks[:1], valid_jmespath="value.id != `3`"))
+    other = topics("avro-mask-wide", partitions=1)
+    stack.put_mapping(other, {**spec(topic, "avro-late", value_format="avro", on_error="skip", mask=masks),
+                              "target": {"cluster": "target", "topic": other}})
+    send(stack.servers.source, topic, [{"value": framed(1, datum(SALE, sale(n)))} for n in range(6)])
+    stack._wait(lambda: one.url in str(stack.status(topic)["tasks"]), 20, "the status to say what is waited for",
+                lambda: stack.status(topic)["tasks"])
+    one.start()
+    found = [undatum(SALE, unframed(record.value)[1]) for record in read(stack.servers.target, topic, 5)]
+    assert found == [{**sale(n), "customer": "***"} for n in (0, 1, 2, 4, 5)]
+    wait_totals(stack, topic, out=5, filter=1, error=0)
+    wait_totals(stack, other, out=0, error=6)
+
+
 def test_a_transform_writes_avro_by_the_same_schema(stack, topics, registry):
     """Missing fields get their defaults; what does not fit is an error of the record."""
     topic = topics("avro-transform", partitions=1)

@@ -362,10 +362,10 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
     struct checking c = {.a = a, .p = p};
     struct cz_mapping_spec *spec = NULL;
     json_t *override = NULL;
-    bool concerned = false;
+    bool concerned = false, route = false;
     enum cz_err code = check_mapping(&c, &spec, err);
     if (code == CZ_OK && spec)
-        code = cz__group_concerned(a, p, &concerned, err);
+        code = cz__group_concerned(a, p, &concerned, &route, err);
     if (code == CZ_OK && spec)
         code = next_override(a, p, spec, &override, err);
     if (code == CZ_OK && spec) {
@@ -377,6 +377,8 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
     if (*ret_put && cz__noted(a, ret, p->op)) {
         if (concerned)
             cz__group_note(a, p);
+        if (route)
+            cz__route_note(a, p);
         code = publish_mapping(a, ret, spec, c.value_map, &p->origin, err);
     }
     cz_mapping_spec_free(spec);

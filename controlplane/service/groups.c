@@ -20,38 +20,57 @@ static void use_done(struct use *u)
     cz_free(u->group);
 }
 
-/** Whether this put can bring in a new overlap: a new mapping, or another route or group. */
+static bool differs(const json_t *before, const json_t *after, const char *const *members)
+{
+    for (; *members; members++) {
+        const json_t *x = json_object_get(before, *members), *y = json_object_get(after, *members);
+        if (x != y && !(x && y && json_equal(x, y)))
+            return true;
+    }
+    return false;
+}
+
+/** A new mapping, or another route or group; for cycles also one that is enabled, or loses its mark. */
 enum cz_err cz__group_concerned(struct cz__attempt *a,
                                 const struct cz__put *p,
-                                bool *ret,
+                                bool *ret_group,
+                                bool *ret_route,
                                 struct cz_error *err)
 {
-    static const char *const members[] = {"source", "topics", "consumer_group"};
+    static const char *const group[] = {"source", "topics", "consumer_group", NULL};
+    static const char *const route[] = {"source", "target", "topics", "enabled", "headers", NULL};
     struct cz_resource old = {0};
     bool found;
     enum cz_err code = cz__tx_find(a, p->team, p->kind, p->name, &old, &found, err);
     if (code)
         return code;
-    *ret = !found;
     const json_t *before = json_object_get(old.doc, "spec"),
                  *after = json_object_get(p->doc, "spec");
-    for (size_t i = 0; found && i < 3; i++) {
-        const json_t *x = json_object_get(before, members[i]),
-                     *y = json_object_get(after, members[i]);
-        *ret |= x != y && !(x && y && json_equal(x, y));
-    }
+    *ret_group = !found || differs(before, after, group);
+    *ret_route = !found || differs(before, after, route);
     cz_resource_done(&old);
     return CZ_OK;
+}
+
+static struct cz__group_use use_at(const struct cz__put *p)
+{
+    return (struct cz__group_use){.team = cz_strdup(p->team),
+                                  .name = cz_strdup(p->name),
+                                  .base = cz_strdup(p->origin.base),
+                                  .fixed = cz_strdup(p->origin.fixed),
+                                  .what = cz_strdup(p->origin.what)};
 }
 
 void cz__group_note(struct cz__attempt *a, const struct cz__put *p)
 {
     cz_grow(&a->uses, &a->uses_cap, a->uses_len, sizeof *a->uses);
-    a->uses[a->uses_len++] = (struct cz__group_use){.team = cz_strdup(p->team),
-                                                    .name = cz_strdup(p->name),
-                                                    .base = cz_strdup(p->origin.base),
-                                                    .fixed = cz_strdup(p->origin.fixed),
-                                                    .what = cz_strdup(p->origin.what)};
+    a->uses[a->uses_len++] = use_at(p);
+}
+
+void cz__route_note(struct cz__attempt *a, const struct cz__put *p)
+{
+    cz_grow(&a->routes, &a->routes_cap, a->routes_len, sizeof *a->routes);
+    a->routes[a->routes_len++] = use_at(p);
 }
 
 /** Read from the document itself: parsing every spec of the team would be far too slow. */

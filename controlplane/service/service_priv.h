@@ -129,6 +129,8 @@ struct cz__attempt {
     struct cz_map clusters; /* team "/" name → struct cz_cluster *, as of this transaction */
     struct cz__group_use *uses; /* consumer groups to compare before the end */
     size_t uses_len, uses_cap;
+    struct cz__group_use *routes; /* mappings whose records may come back to them, the same way */
+    size_t routes_len, routes_cap;
     int64_t stale_version; /* > 0: If-Match failed against this one */
     struct cz_resource result;
     bool have_result, created;
@@ -255,12 +257,17 @@ enum cz_err cz__republish_mapping(struct cz__attempt *a,
 bool cz__uses_value_map(const json_t *spec, const char *name);
 enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct cz_error *err);
 /* groups.c */
+/** Whether this put can bring in another mapping's group, or a cycle. */
 enum cz_err cz__group_concerned(struct cz__attempt *a,
                                 const struct cz__put *p,
-                                bool *ret,
+                                bool *ret_group,
+                                bool *ret_route,
                                 struct cz_error *err);
 void cz__group_note(struct cz__attempt *a, const struct cz__put *p);
+void cz__route_note(struct cz__attempt *a, const struct cz__put *p);
 enum cz_err cz__groups_check(struct cz__attempt *a, struct cz_error *err);
+/* cycles.c */
+enum cz_err cz__cycles_check(struct cz__attempt *a, struct cz_error *err);
 /* clusters of the team as of this transaction; *ret NULL: there is none (borrowed) */
 enum cz_err cz__tx_cluster(struct cz__attempt *a,
                            const char *team,

@@ -14,18 +14,18 @@ static void unref_cluster(void *p)
     cz_cluster_unref(p);
 }
 
-static void free_uses(struct cz__attempt *a)
+static void free_uses(struct cz__group_use **list, size_t *len, size_t *cap)
 {
-    for (size_t i = 0; i < a->uses_len; i++) {
-        struct cz__group_use *u = &a->uses[i];
+    for (size_t i = 0; i < *len; i++) {
+        struct cz__group_use *u = &(*list)[i];
         cz_free(u->team);
         cz_free(u->name);
         cz_free(u->base);
         cz_free(u->fixed);
         cz_free(u->what);
     }
-    cz_freep(&a->uses);
-    a->uses_len = a->uses_cap = 0;
+    cz_freep(list);
+    *len = *cap = 0;
 }
 
 /** Forget what the attempt did; the wants stay. */
@@ -38,7 +38,8 @@ static void attempt_reset(struct cz__attempt *a)
     a->warnings = a->changes = a->skipped = NULL;
     cz_map_done(&a->clusters);
     cz_map_init(&a->clusters, unref_cluster);
-    free_uses(a);
+    free_uses(&a->uses, &a->uses_len, &a->uses_cap);
+    free_uses(&a->routes, &a->routes_len, &a->routes_cap);
     cz_resource_done(&a->result);
     a->result = (struct cz_resource){0};
     a->have_result = a->created = false;
@@ -63,6 +64,8 @@ static enum cz_err attempt(struct cz_tx *tx, void *arg, struct cz_error *err)
     enum cz_err code = r->job->body(a, r->job->arg, err);
     if (code == CZ_OK)
         code = cz__groups_check(a, err);
+    if (code == CZ_OK)
+        code = cz__cycles_check(a, err);
     if (code == CZ_OK && (!cz_report_ok(&a->rep) || cz__wants_any(&a->wants)))
         code = cz_fail(err, CZ_E_INVALID, "the document cannot be accepted");
     return code;

@@ -108,6 +108,15 @@ static bool group_matches(const struct cz_list_filter *f, const json_t *doc)
     return !f->consumer_group || cz_streq(json_string_value(group), f->consumer_group);
 }
 
+static bool source_matches(const struct cz_list_filter *f, const json_t *doc)
+{
+    const json_t *source = json_object_get(json_object_get(doc, "spec"), "source");
+    const char *topic = json_string_value(json_object_get(source, "topic"));
+    return !f->source_cluster ||
+           (cz_streq(json_string_value(json_object_get(source, "cluster")), f->source_cluster) &&
+            (!f->source_topic || !topic || strcmp(topic, f->source_topic) == 0));
+}
+
 static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
 {
     if (r->deleted_seq || (f->team && strcmp(f->team, r->team) != 0))
@@ -116,7 +125,7 @@ static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
         return false;
     if (f->managed_by && !cz_streq(f->managed_by, r->managed_by))
         return false;
-    if (!group_matches(f, r->doc))
+    if (!group_matches(f, r->doc) || !source_matches(f, r->doc))
         return false;
     if (f->name_contains && !strcasestr(r->name, f->name_contains))
         return false;

@@ -171,7 +171,7 @@ bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_recor
 enum cz_err pg_row_bad(const PGresult *res, struct cz_error *err);
 
 /* Filters as parameters, shared by the store's and the transaction's list. */
-enum { PG_LIST_PARAMS = 11 };
+enum { PG_LIST_PARAMS = 13 };
 struct pg_list_params {
     const char *values[PG_LIST_PARAMS];
     struct pg_num limit;

@@ -150,6 +150,8 @@ void pg_list_params(const struct cz_list_filter *f, struct pg_list_params *ret)
     v[8] = f->after_name;
     v[9] = pg_limit(&ret->limit, f->limit);
     v[10] = f->consumer_group;
+    v[11] = f->source_cluster;
+    v[12] = f->source_topic;
 }
 
 void pg_rows_resources(const PGresult *res, struct cz_resource_list *ret, int64_t *ret_seq)

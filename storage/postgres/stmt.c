@@ -74,7 +74,7 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
              " WHERE r.uid = $1"),
     /* One statement is one snapshot: the list and its seq belong together. */
     PLAIN(PG_LIST,
-          11,
+          13,
           "SELECT e.n, x.* FROM epoch e LEFT JOIN LATERAL (SELECT " RESOURCE
           " FROM resource r JOIN team t ON t.id = r.team_id"
           " WHERE r.deleted_seq IS NULL AND t.deleted_seq IS NULL"
@@ -86,6 +86,8 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
           "  THEN jsonb_exists(r.labels, $5) ELSE r.labels ->> $5 = $6 END)"
           " AND ($7::text IS NULL OR r.managed_by = $7)"
           " AND ($11::text IS NULL OR r.doc #>> '{spec,consumer_group}' = $11)"
+          " AND ($12::text IS NULL OR (r.doc #>> '{spec,source,cluster}' = $12"
+          "  AND ($13::text IS NULL OR coalesce(r.doc #>> '{spec,source,topic}', $13) = $13)))"
           " AND ($9::text IS NULL OR (t.name, r.name) > ($8::text, $9))"
           " ORDER BY t.name, r.kind, r.name LIMIT $10::bigint)"
           " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),

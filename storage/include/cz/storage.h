@@ -140,6 +140,8 @@ struct cz_list_filter {
     const char *label_key, *label_value; /* NULL: any */
     const char *managed_by; /* exact; NULL: any */
     const char *consumer_group; /* doc.spec.consumer_group, exact; NULL: any */
+    const char *source_cluster; /* doc.spec.source.cluster, exact; NULL: any */
+    const char *source_topic;   /* with it: doc.spec.source.topic, or none there (a list, a pattern) */
     const char *after_team, *after_name; /* keyset cursor: (team, name) greater than; NULL: from the start */
     int limit;          /* 0: no limit */
 };

@@ -154,6 +154,40 @@ static void test_switching_on_is_numbered(void **state)
             "/spec/target_service_consumer_group", "value");
 }
 
+#define ROUTE(from, a, to, b, extra)                                                           \
+    "{'spec':{'source':{'cluster':'" from "','topic':'" a "'},"                                \
+    "'target':{'cluster':'" to "','topic':'" b "'}" extra "}}"
+#define MARKED ",'headers':{'provenance':true}"
+
+static void test_records_do_not_go_round(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_CLUSTER, "alias", CLUSTER("h:1"))); /* the source under another name */
+    must(f, put(f, CZ_KIND_MAPPING, "ab", ROUTE("source", "a", "target", "b", "")));
+    must(f, put(f, CZ_KIND_MAPPING, "bc", ROUTE("target", "b", "source", "c", "")));
+    problem(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", "")), "/spec/target", "cycle");
+    assert_non_null(strstr(f->rep.items[0].message, "\"ca\" → \"ab\" → \"bc\" → \"ca\""));
+    assert_null(get(f, CZ_KIND_MAPPING, "ca"));
+    /* One that does not run closes no circle; enabling it would. */
+    must(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", ",'enabled':false")));
+    problem(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", "")), "/spec/target", "cycle");
+    /* By several pairs of one mapping, and by another name of a cluster, as well. */
+    problem(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("alias", "c", "alias", "a", "")), "/spec/target", "cycle");
+    problem(f, put(f, CZ_KIND_MAPPING, "list",
+                   "{'spec':{'source':{'cluster':'source'},'target':{'cluster':'source'},"
+                   "'topics':[{'source':'x','target':'y'},{'source':'c','target':'a'}]}}"),
+            "/spec/target", "cycle");
+    /* Provenance on all of them lets a record be recognised. */
+    must(f, put(f, CZ_KIND_MAPPING, "ab", ROUTE("source", "a", "target", "b", MARKED)));
+    must(f, put(f, CZ_KIND_MAPPING, "bc", ROUTE("target", "b", "source", "c", MARKED)));
+    problem(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", "")), "/spec/target", "cycle");
+    must(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", MARKED)));
+    problem(f, put(f, CZ_KIND_MAPPING, "bc", ROUTE("target", "b", "source", "c", "")), "/spec/target", "cycle");
+    /* Not a circle: two into one topic, and one into two. */
+    must(f, put(f, CZ_KIND_MAPPING, "xb", ROUTE("source", "x", "target", "b", "")));
+    must(f, put(f, CZ_KIND_MAPPING, "xd", ROUTE("source", "x", "target", "d", "")));
+}
+
 static void test_life(void **state)
 {
     struct fixture *f = *state;
@@ -529,6 +563,7 @@ int main(void)
         T(test_all_problems_at_once),
         T(test_bad_names),
         T(test_switching_on_is_numbered),
+        T(test_records_do_not_go_round),
         T(test_life),
         T(test_preconditions),
         T(test_created_topics_may_be_missing),

@@ -179,6 +179,29 @@ void test_list(void **state)
     check_list(s, (struct cz_list_filter){.kind = CZ_KIND_MAPPING, .team = "nobody"}, "");
 }
 
+void test_list_by_source(void **state)
+{
+    struct cz_store *s = store(state);
+    struct cz_error err = CZ_ERROR_INIT;
+    new_team(s, "sources");
+    const struct step steps[] = {
+        {.what = STEP_PUT, .name = "a", .json = "{\"spec\":{\"source\":{\"cluster\":\"c\",\"topic\":\"x\"}}}"},
+        {.what = STEP_PUT, .name = "b", .json = "{\"spec\":{\"source\":{\"cluster\":\"c\",\"topic\":\"y\"}}}"},
+        {.what = STEP_PUT, .name = "list", .json = "{\"spec\":{\"source\":{\"cluster\":\"c\"},\"topics\":[]}}"},
+        {.what = STEP_PUT, .name = "other", .json = "{\"spec\":{\"source\":{\"cluster\":\"d\",\"topic\":\"x\"}}}"},
+        {.what = STEP_END}};
+    ASSERT_OK(do_steps(s, "sources", false, steps, NULL, &err), &err);
+#define BY_SOURCE(c, t)                                                                        \
+    (struct cz_list_filter)                                                                    \
+    {                                                                                          \
+        .kind = CZ_KIND_MAPPING, .team = "sources", .source_cluster = c, .source_topic = t     \
+    }
+    check_list(s, BY_SOURCE("c", NULL), "a b list ");
+    check_list(s, BY_SOURCE("c", "x"), "a list ");
+    check_list(s, BY_SOURCE("d", "x"), "other ");
+    check_list(s, BY_SOURCE("e", "x"), "");
+}
+
 void test_list_pages(void **state)
 {
     struct cz_store *s = store(state);

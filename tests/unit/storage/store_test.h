@@ -74,6 +74,7 @@ void test_create_get_update(void **state);
 void test_documents_come_back(void **state);
 void test_list(void **state);
 void test_list_pages(void **state);
+void test_list_by_source(void **state);
 void test_delete_and_again(void **state);
 void test_teams(void **state);
 void test_errors(void **state);
@@ -107,7 +108,7 @@ void test_optimistic(void **state);
         cmocka_unit_test(test_changes), cmocka_unit_test(test_revisions),                      \
         cmocka_unit_test(test_restore), cmocka_unit_test(test_outbox),                         \
         cmocka_unit_test(test_outbox_whole_changes), cmocka_unit_test(test_config),            \
-        cmocka_unit_test(test_audit_and_check), cmocka_unit_test(test_marks),                  \
+        cmocka_unit_test(test_list_by_source), cmocka_unit_test(test_audit_and_check), cmocka_unit_test(test_marks),                  \
         cmocka_unit_test(test_leadership),                                                     \
         cmocka_unit_test(test_stale_leader), cmocka_unit_test(test_leadership_wait),           \
         cmocka_unit_test(test_outbox_fencing), cmocka_unit_test(test_wait),                    \

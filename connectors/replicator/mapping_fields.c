@@ -365,3 +365,20 @@ void cz__check_group(const json_t *v, void *field, const char *pointer, struct c
     if (control)
         (void)cz_report_add(rep, pointer, "value", "a group name has no control characters");
 }
+
+void cz__check_group_patterns(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    size_t i;
+    json_t *p;
+    (void)field;
+    json_array_foreach (v, i, p) {
+        CZ_CLEANUP(cz_freep) char *at = cz_strf("%s/%zu", pointer, i);
+        if (!json_is_string(p) || json_string_length(p) == 0)
+            (void)cz_report_add(rep, at, "type", "must be the name of a group, or a pattern of names");
+        else
+            cz__check_group(p, NULL, at, rep);
+    }
+    if (v && !json_is_array(v))
+        (void)cz_report_add(rep, pointer, "type", "must be a list of names");
+}
+

@@ -56,6 +56,10 @@ struct cz__raw {
         int offset;
     } on_change;
     bool offset_map;
+    struct {
+        json_t *groups;
+        int64_t interval_ms;
+    } group_sync;
     char *consumer_group, *service_group;
     int64_t commit_interval_ms, verify_seconds;
     int delivery, isolation, key_format, value_format, validate, partitioning, topic_policy;
@@ -121,6 +125,7 @@ void cz__check_sample_by(const json_t *v,
                          void *field,
                          const char *pointer,
                          struct cz_report *rep);
+void cz__check_group_patterns(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__check_group(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 /* mapping_shaping.c */
 void cz__check_header_texts(const json_t *v, void *field, const char *pointer, struct cz_report *rep);

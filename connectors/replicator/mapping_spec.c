@@ -180,6 +180,12 @@ static void check_offset_map(const struct check *c, const struct cz_mapping_spec
                 "partitioning same");
 }
 
+static void check_group_sync(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (json_array_size(c->raw->group_sync.groups) > 0 && !s->offset_map)
+        problem(c, "/group_sync", "value", "positions are translated by the offset map: set offset_map");
+}
+
 static void check_service_group(const struct check *c, const struct cz_mapping_spec *s)
 {
     if (s->service_group && cz_streq(s->source_cluster, s->target_cluster) &&
@@ -331,6 +337,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_delivery(&c, s);
         check_service_group(&c, s);
         check_offset_map(&c, s);
+        check_group_sync(&c, s);
         check_end(&c, s);
         cz__check_masks_of(s, pointer, &mine);
     }

@@ -202,6 +202,23 @@ static const struct cz_cfg_key headers_table[] = {
             "with it on both of two mappings that copy into each other nothing goes round."},
     {0},
 };
+static const struct cz_cfg_key group_sync_table[] = {
+    {.name = "groups",
+     .type = CZ_CFG_JSON,
+     .offset = SUB(group_sync, groups),
+     .def = "[]",
+     .parse = cz__check_group_patterns,
+     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
+     .doc = "Their names, with * and ? as in a shell."},
+    {.name = "interval_ms",
+     .type = CZ_CFG_INT,
+     .offset = SUB(group_sync, interval_ms),
+     .def = "10000",
+     .min = 1000,
+     .max = 3600000,
+     .doc = "How often they are compared, in milliseconds."},
+    {0},
+};
 static const struct cz_cfg_key producer_table[] = {
     {.name = "compression",
      .type = CZ_CFG_ENUM,
@@ -365,6 +382,12 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .group = "Offsets",
      .doc = "Keep a map of offsets on the target, so that a position of any group can be translated "
             "to the target and back, exactly, also through filters."},
+    {.name = "group_sync",
+     .type = CZ_CFG_OBJECT,
+     .offset = AT(group_sync),
+     .sub = group_sync_table,
+     .group = "Offsets",
+     .doc = "Positions of consumer groups of the source follow to the target; needs offset_map."},
     {.name = "delivery",
      .type = CZ_CFG_ENUM,
      .offset = AT(delivery),

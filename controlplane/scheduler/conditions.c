@@ -113,6 +113,20 @@ static void look_at_sync(struct cz_scheduler *s,
     }
 }
 
+static void look_at_groups(struct cz_scheduler *s,
+                           const struct cz_sched_mapping *m,
+                           struct cz_mapping_view *ret)
+{
+    char text[sizeof(ret->groups_message)] = "the leader has not compared them yet";
+    bool ok = false;
+    ret->syncs_groups = m->sync_groups != NULL;
+    if (!ret->syncs_groups)
+        return;
+    bool known = cz_group_sync_last(&s->groups, m->uid, &ok, text, sizeof(text));
+    ret->groups_synced = !known ? CZ_COND_UNKNOWN : ok ? CZ_COND_TRUE : CZ_COND_FALSE;
+    SAY(ret, groups, !known ? "Waiting" : ok ? "Synced" : "NotSynced", text);
+}
+
 static void look_at_service_group(struct cz_scheduler *s,
                                   const struct cz_sched_mapping *m,
                                   struct cz_mapping_view *ret)
@@ -239,6 +253,7 @@ bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_map
     if (known) {
         look_at_topics(s, m->mapping, &v);
         look_at_sync(s, m->mapping, &v);
+        look_at_groups(s, m->mapping, &v);
         look_at_service_group(s, m->mapping, &v);
         look_at_assignment(s, m->mapping, a ? a->assignment : NULL, &v);
     }

@@ -197,6 +197,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     enum cz_err rc = CZ_OK;
     lead_init(&L, s, epoch);
     cz_watch_lead(s->watch, true);
+    cz_group_sync_lead(&s->groups, true);
     cz_log(CZ_LOG_INFO, "scheduler", "leading instance=%s epoch=%lld", s->instance,
            (long long)epoch);
     show_leader(s, epoch, s->instance);
@@ -214,6 +215,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
             cz_error_reset(&err);
     }
     cz_watch_lead(s->watch, false);
+    cz_group_sync_lead(&s->groups, false);
     lead_done(&L);
     show_leader(s, 0, "");
     if (rc != CZ_OK)

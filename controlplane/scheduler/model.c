@@ -27,6 +27,8 @@ static void mapping_free(struct cz_sched_mapping *m)
     cz_free(m->target);
     cz_free(m->dead_letter);
     cz_free(m->service_group);
+    cz_free(m->own_group);
+    json_decref(m->sync_groups);
     cz_free(m);
 }
 
@@ -109,6 +111,11 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     if (enabled) {
         m->service_group = cz_strdup(cz_json_str(spec, "target_service_consumer_group", NULL));
         m->switched_on = cz_json_int(j, "switched_on", 0);
+        const json_t *sync = json_object_get(spec, "group_sync");
+        if (json_array_size(json_object_get(sync, "groups")) > 0)
+            m->sync_groups = json_deep_copy(json_object_get(sync, "groups"));
+        m->sync_groups_ms = (int)cz_json_int(sync, "interval_ms", 10000);
+        m->own_group = cz_strdup(cz_json_str(spec, "consumer_group", ""));
     }
     int64_t tasks = cz_json_int(spec, "tasks", 0);
     m->tasks = tasks > 0 && tasks <= CZ_MAX_TASKS ? (int)tasks : 0;

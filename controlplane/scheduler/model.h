@@ -29,6 +29,9 @@ struct cz_sched_mapping {
     bool sync;         /* and go on following the source's */
     char *dead_letter; /* only with create */
     char *service_group; /* of the target's service; only when enabled; NULL: none */
+    json_t *sync_groups; /* patterns of groups that follow to the target; only when enabled; NULL: none */
+    int sync_groups_ms;
+    char *own_group; /* "" none */
     int64_t switched_on; /* revision that switched replication on; 0: its deletion is not asked for */
 };
 struct cz_model_entry {

@@ -116,6 +116,7 @@ enum cz_err cz_scheduler_start(struct cz_scheduler *s, struct cz_error *err)
     enum cz_err rc = cz_sched_bus_kafka(s->control, s->group_id, &s->view, &s->bus, err);
     if (rc != CZ_OK)
         return rc;
+    cz_group_sync_start(&s->groups, &s->view, s->group_id);
     cz__scheduler_run(s);
     return CZ_OK;
 }
@@ -133,6 +134,7 @@ void cz_scheduler_stop(struct cz_scheduler *s)
     cz_mutex_unlock(&s->lead_lock);
     cz_thread_join(&s->leader);
     cz_thread_join(&s->keeper);
+    cz_group_sync_stop(&s->groups);
     s->bus.free(s->bus.arg);
 }
 

@@ -9,10 +9,10 @@
 #include "service_priv.h"
 
 #define MAX_MOMENTS 20000
-#define CONDITION_COUNT 6
+#define CONDITION_COUNT 7
 
 static const char *const condition_names[CONDITION_COUNT] = {
-    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted", "TopicsSynced"};
+    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted", "TopicsSynced", "GroupsSynced"};
 
 struct moment { /* last status of each condition, and since when */
     char status[CONDITION_COUNT];
@@ -290,6 +290,8 @@ json_t *cz__conditions(struct cz_service *s,
         set(&all[4], v.service_group_deleted, v.service_group_reason, v.service_group_message);
     if (viewed && v.syncs_topics)
         set(&all[5], v.topics_synced, v.synced_reason, v.synced_message);
+    if (viewed && v.syncs_groups)
+        set(&all[6], v.groups_synced, v.groups_reason, v.groups_message);
     ready(all, m, st);
     moments(s, m, all, since);
     json_t *list = json_array();

@@ -71,6 +71,10 @@ struct cz_mapping_view {
     enum cz_condition topics_synced;
     char synced_reason[32]; /* "InSync" "MorePartitions" "NotSynced" "Waiting" */
     char synced_message[256];
+    bool syncs_groups; /* else what follows is empty */
+    enum cz_condition groups_synced;
+    char groups_reason[32]; /* "Synced" "NotSynced" "Waiting" */
+    char groups_message[256];
     bool names_service_group; /* else what follows is empty */
     enum cz_condition service_group_deleted;
     char service_group_reason[32]; /* "Deleted" "GroupHasMembers" "NotDeleted" "Waiting" */

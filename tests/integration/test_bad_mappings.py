@@ -132,7 +132,7 @@ CASES = [
     ("spec/mask", [{"path": "value.a", "how": "hide"}], "/spec/mask/0/how", "value", "hash, redact"),
     ("spec/mask_secret", "swordfish-swordfish", "/spec/mask_secret", "secret", "${env:NAME}"),
     ("spec/mask_secret", "${env:PGPASSWORD}", "/spec/mask_secret", "secret", "CITIZENK_MASK_"),
-    ("spec/rate", {"records_per_second": 5}, "/spec/rate", "not-available", ""),
+    ("spec/rate", {"records_per_second": -5}, "/spec/rate/records_per_second", "range", ""),
     ("spec/end", "soon", "/spec/end", "value", "now"),
     ("spec/headers", {"add": {"a": 5}}, "/spec/headers/add/a", "type", "string"),
     ("spec/replay", {"speed": 2.0}, "/spec/replay", "not-available", ""),

@@ -118,7 +118,8 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
     client.put("/api/v1/teams/default/templates/t", {"spec": {"variables": {"A": {}}, "mappings": [
         {"name": "copy of {{A}}", "spec": stack_mapping("{{A}}")["spec"]}]}})
     client.put("/api/v1/teams/default/instances/i", {"spec": {"template": "t", "vars": {"A": topics("other")}}})
-    fill = {"team": "default", "seq": "1", "generation": "1", "other": "1"}
+    client.put(f"/value-mappings/{topic}", {"key": {"1": "2"}})
+    fill = {"team": "default", "seq": "1", "generation": "1", "other": "1", "topic": topic}
     names = {"clusters": "source", "mappings": "doc", "templates": "t", "instances": "i", "value-maps": "v"}
     checked = 0
     for path, methods in document["paths"].items():
@@ -127,6 +128,8 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
         kind = re.search(r"\{team\}/([a-z-]+)", path)
         values = {**fill, "name": names.get(kind.group(1) if kind else "", "doc")}
         target = re.sub(r"\{(\w+)\}", lambda m, v=values: v[m.group(1)], path)
+        if path == "/consume":
+            target += f"?topic={topic}"
         status, body = _get_json(client, target)
         assert status == 200, (target, body)
         schema = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -195,34 +195,6 @@ static struct assigned *find_cached(struct cz_consumer *c, const rd_kafka_messag
     return a;
 }
 
-static enum cz_ts_type ts_type(rd_kafka_timestamp_type_t t)
-{
-    switch (t) {
-    case RD_KAFKA_TIMESTAMP_CREATE_TIME:
-        return CZ_TS_CREATE;
-    case RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME:
-        return CZ_TS_APPEND;
-    case RD_KAFKA_TIMESTAMP_NOT_AVAILABLE:
-        break;
-    }
-    return CZ_TS_NONE;
-}
-
-void cz_message_record(void *msg, const char *topic, struct cz_record *r)
-{
-    rd_kafka_message_t *m = msg;
-    rd_kafka_timestamp_type_t t;
-    r->topic = topic;
-    r->partition = m->partition;
-    r->offset = m->offset;
-    r->timestamp_ms = rd_kafka_message_timestamp(m, &t);
-    r->ts_type = ts_type(t);
-    r->key = (struct cz_slice){m->key, m->key_len};
-    r->value = (struct cz_slice){m->payload, m->len};
-    r->headers = cz_message_headers;
-    r->msg = m;
-}
-
 /* Turn one librdkafka message into an event; false: nobody is interested (message released). */
 static bool to_event(struct cz_consumer *c, rd_kafka_message_t *m, struct cz_event *e)
 {
@@ -280,33 +252,10 @@ void cz_consumer_wake(struct cz_consumer *c)
     rd_kafka_queue_yield(c->queue);
 }
 
-void cz_message_release(void *msg)
-{
-    if (msg)
-        rd_kafka_message_destroy(msg);
-}
-
 int64_t cz_consumer_end(struct cz_consumer *c, const char *topic, int32_t partition)
 {
     int64_t low = -1, high = -1;
     if (rd_kafka_get_watermark_offsets(c->rk, topic, partition, &low, &high))
         return -1;
     return high >= 0 ? high : -1;
-}
-
-size_t cz_message_headers(const struct cz_record *r, struct cz_header *out, size_t max)
-{
-    rd_kafka_headers_t *h = NULL;
-    if (!r->msg || rd_kafka_message_headers(r->msg, &h) || !h)
-        return 0;
-    size_t n = 0;
-    const char *name;
-    const void *value;
-    size_t len;
-    while (!rd_kafka_header_get_all(h, n, &name, &value, &len)) {
-        if (n < max)
-            out[n] = (struct cz_header){{name, strlen(name)}, {value, len}};
-        n++;
-    }
-    return n;
 }

@@ -65,6 +65,11 @@ enum cz_err cz__kafka_fail(struct cz_error *err, rd_kafka_resp_err_t e, const ch
 enum cz_err cz__kafka_fail_take(struct cz_error *err, rd_kafka_error_t *e, const char *fmt, ...)
     CZ_PRINTF(3, 4);
 
+/** One of ours (cz_message_make), not librdkafka's? */
+bool cz__message_own(const void *msg);
+/** Its headers as librdkafka's, to be destroyed; NULL: none. */
+rd_kafka_headers_t *cz__message_own_headers(const void *msg);
+
 struct cz_producer;
 rd_kafka_t *cz__producer_handle(struct cz_producer *p);
 

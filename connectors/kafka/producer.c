@@ -246,7 +246,7 @@ enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct 
 
 static bool moves_headers(const struct cz_send *s)
 {
-    return s->headers_len == 0 && !s->shared && !s->own_headers;
+    return s->headers_len == 0 && !s->shared && !s->own_headers && !cz__message_own(s->msg);
 }
 
 /* Headers for a send: those of the source record are moved, or copied when some are added. */
@@ -258,7 +258,9 @@ static rd_kafka_headers_t *take_headers(const struct cz_send *s)
             h = NULL;
         return h;
     }
-    if (s->msg && !s->own_headers && !rd_kafka_message_headers(s->msg, &h) && h)
+    if (s->msg && !s->own_headers && cz__message_own(s->msg))
+        h = cz__message_own_headers(s->msg);
+    else if (s->msg && !s->own_headers && !rd_kafka_message_headers(s->msg, &h) && h)
         h = rd_kafka_headers_copy(h);
     if (!h && s->headers_len > 0)
         h = rd_kafka_headers_new(s->headers_len);

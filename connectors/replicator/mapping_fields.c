@@ -247,6 +247,27 @@ void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_
     }
 }
 
+/* ---- replay -------------------------------------------------------------------------------
+ */
+
+void cz__parse_shift(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz__shift *s = field;
+    const char *word = json_string_value(v);
+    s->how = cz_streq(word, "now") ? 1 : json_is_integer(v) ? 2 : 0; /* as enum cz_shift */
+    s->ms = json_integer_value(v);
+    if (!cz_streq(word, "none") && !cz_streq(word, "now") && !json_is_integer(v))
+        (void)cz_report_add(rep, pointer, "value", "must be none, now or a number of milliseconds");
+}
+
+void cz__parse_moment(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz__moment *m = field;
+    m->given = !json_is_null(v);
+    if (m->given)
+        parse_timestamp(v, &m->ms, pointer, rep);
+}
+
 /* ---- the other fields of more than one shape ----------------------------------------------
  */
 

@@ -38,6 +38,14 @@ struct cz__value_map {
     char *ref;
     json_t *map;
 };
+struct cz__shift {
+    int how; /* enum cz_shift */
+    int64_t ms;
+};
+struct cz__moment {
+    bool given;
+    int64_t ms;
+};
 struct cz__end { /* one end of a mapping */
     char *cluster, *topic, *file, *pattern;
     json_t *exclude;
@@ -77,12 +85,18 @@ struct cz__raw {
         json_t *add, *remove, *rename;
         bool provenance;
     } headers;
-    json_t *mask, *replay, *tests;
+    json_t *mask, *tests;
     struct {
         struct cz_rate_cap cap;
         int64_t burst_s;
         struct cz__windows windows;
     } rate;
+    struct {
+        double speed;
+        bool loop;
+        struct cz__shift shift;
+        struct cz__moment from, to;
+    } replay;
     struct cz__on_error on_error;
     int on_gap;
     int64_t tasks;
@@ -107,6 +121,8 @@ void cz__parse_pairs(const json_t *v, void *field, const char *pointer, struct c
 void cz__parse_windows(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_start(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_shift(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__parse_moment(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_on_error(const json_t *v,
                         void *field,
                         const char *pointer,

@@ -230,10 +230,38 @@ static void check_side(const struct check *c, const struct cz__end *e, bool targ
         problem(c, "/target/rotate", "value", "only a file can be rotated");
 }
 
+/** A file has no offsets of Kafka's, no latest, no group. */
+static void check_source_file(const struct check *c, const struct cz_mapping_spec *s)
+{
+    if (s->start != CZ_START_COMMITTED && s->start != CZ_START_EARLIEST)
+        problem(c, "/start", "value", "a file is read from its beginning; for a part of it see replay.from");
+    if (s->end != CZ_END_NONE)
+        problem(c, "/end", "value", "a file ends by itself; for a part of it see replay.to");
+    if (s->on_change == CZ_ON_CHANGE_LATEST)
+        problem(c, "/on_change/offset", "value", "a file has no latest: keep, or earliest to replay it again");
+    if (s->consumer_group && *s->consumer_group)
+        problem(c, "/consumer_group", "value", "a file has no consumer group");
+    if (s->create_topics)
+        problem(c, "/topic_policy", "value", "there is no source topic to create the target like");
+    if (s->replay_from_ms >= s->replay_to_ms)
+        problem(c, "/replay/to", "range", "must be after replay.from");
+}
+
+static void check_replay(const struct check *c, const struct cz_mapping_spec *s)
+{
+    bool usual = !(s->replay_speed < 1) && !(s->replay_speed > 1) && !s->replay_loop && s->replay_shift == 0 &&
+                 s->replay_from_ms == INT64_MIN && s->replay_to_ms == INT64_MAX;
+    if (s->source_file)
+        check_source_file(c, s);
+    else if (!usual)
+        problem(c, "/replay", "value", "only files are replayed; for a part of a topic see start and end");
+}
+
 static void check_files(const struct check *c, const struct cz_mapping_spec *s)
 {
     check_side(c, &c->raw->source, false);
     check_side(c, &c->raw->target, true);
+    check_replay(c, s);
     if (!s->source_file && !s->target_file)
         return;
     if (s->source_file && s->target_file)
@@ -265,6 +293,12 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->target_packing = raw->target.packing;
     s->rotate_bytes = raw->target.rotate.bytes;
     s->rotate_ms = raw->target.rotate.seconds * 1000;
+    s->replay_speed = raw->replay.speed;
+    s->replay_loop = raw->replay.loop;
+    s->replay_shift = raw->replay.shift.how;
+    s->replay_shift_ms = raw->replay.shift.ms;
+    s->replay_from_ms = raw->replay.from.given ? raw->replay.from.ms : INT64_MIN;
+    s->replay_to_ms = raw->replay.to.given ? raw->replay.to.ms : INT64_MAX;
     s->source_cluster = cz_strdup(raw->source.cluster);
     s->target_cluster = cz_strdup(raw->target.cluster);
     s->start = raw->start.how;
@@ -452,8 +486,9 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
     resolve_end(out, "target", s->target_cluster);
     (void)json_object_set_new(out, "topics", resolved_pairs(s));
     CZ_CLEANUP(cz_freep)
-    char *group =
-        s->consumer_group ? cz_strdup(s->consumer_group) : cz_mapping_default_group(team, name);
+    char *group = s->source_file      ? cz_strdup("")
+                  : s->consumer_group ? cz_strdup(s->consumer_group)
+                                      : cz_mapping_default_group(team, name);
     (void)json_object_set_new(out, "consumer_group", json_string(group));
     const json_t *map = s->value_map_ref ? value_map : s->value_map;
     if (map)

@@ -108,7 +108,7 @@ static void send_command(struct cz_lane *l, struct lane_command *cmd)
     l->tail = cmd;
     l->sent++;
     cz_mutex_unlock(&l->lock);
-    cz_consumer_wake(l->consumer);
+    l->source.ops->wake(l->source.self);
 }
 
 static struct lane_command *new_command(enum command_kind kind, struct cz_task *t)
@@ -190,10 +190,11 @@ static void serve_events(struct cz_lane *l, size_t n)
         struct cz_event *e = &l->events[i];
         switch (e->kind) {
         case CZ_EVENT_RECORD:
+            l->bad = e->bad ? e : NULL;
             lane__on_record(l, e->opaque, &e->record);
             break;
         case CZ_EVENT_END:
-            lane__on_end(e->opaque, e->record.offset);
+            lane__on_end(e->opaque, e->record.offset, e->last);
             break;
         case CZ_EVENT_RESET:
             on_reset(l, e->opaque);
@@ -249,7 +250,7 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
 {
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
-        int64_t end = c->reader ? cz_consumer_end(l->consumer, c->part->topic, c->part->partition)
+        int64_t end = c->reader ? l->source.ops->end(l->source.self, c->part->topic, c->part->partition)
                                 : -1;
         if (end > c->n.end) {
             c->n.end = end;
@@ -355,7 +356,7 @@ static size_t read_some(struct cz_lane *l)
     if (l->transactional && lane__txn_drive(l))
         return 0; /* what was read now could not be sent */
     int wait = l->busy || l->rewinds || removing(l) ? BUSY_MS : IDLE_MS;
-    return cz_consumer_poll(l->consumer, l->events, LANE_BATCH, wait);
+    return l->source.ops->poll(l->source.self, l->events, LANE_BATCH, wait);
 }
 
 static void *lane_main(void *arg)
@@ -390,7 +391,11 @@ enum cz_err cz_lane_new(const struct cz_lane_options *o, struct cz_lane **ret, s
         .read_committed = o->read_committed,
         .prefetch_kib = o->prefetch_kib,
     };
-    enum cz_err code = cz_consumer_new(&co, &l->consumer, err);
+    enum cz_err code = CZ_OK;
+    if (o->replay)
+        lane__source_files(o->replay, &l->source);
+    else
+        code = lane__source_kafka(&co, &l->source, err);
     if (code) {
         cz_free(l->name);
         cz_free(l);
@@ -411,10 +416,10 @@ void cz_lane_free(struct cz_lane *l)
     cz_mutex_lock(&l->lock);
     l->stop = true;
     cz_mutex_unlock(&l->lock);
-    cz_consumer_wake(l->consumer);
+    l->source.ops->wake(l->source.self);
     cz_thread_join(&l->thread);
     assert(!l->tasks);
-    cz_consumer_free(l->consumer);
+    l->source.ops->free(l->source.self);
     cz_stage_ctx_free(l->ctx);
     cz_mutex_done(&l->lock);
     cz_cond_done(&l->done_cond);

@@ -26,6 +26,8 @@ static void on_committed(void *arg, const struct cz_error *err)
 void lane__commit_collect(struct cz_task *t)
 {
     int state = atomic_load(&t->commit_state);
+    if (state == COMMIT_BUSY && t->positions)
+        state = lane__positions_state(t);
     if (state != COMMIT_OK && state != COMMIT_FAILED)
         return;
     for (size_t i = 0; i < t->len; i++) {
@@ -66,7 +68,7 @@ bool lane__commit_settled(struct cz_task *t)
     lane__commit_collect(t);
     if (atomic_load(&t->commit_state) != COMMIT_IDLE)
         return false;
-    if (!t->group || t->fenced)
+    if (!(t->group || t->positions) || t->fenced)
         return true;
     for (size_t i = 0; i < t->len; i++) {
         if (behind(&t->cursors[i]))
@@ -78,11 +80,18 @@ bool lane__commit_settled(struct cz_task *t)
 void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
 {
     lane__commit_collect(t);
-    if (!t->group || t->fenced || atomic_load(&t->commit_state) != COMMIT_IDLE)
+    if (!(t->group || t->positions) || t->fenced || atomic_load(&t->commit_state) != COMMIT_IDLE)
         return;
     cz_time time = cz_now();
     if ((!now && time < t->commit_at) || !lane__leased(l))
         return;
+    if (t->positions) {
+        if (!lane__positions_send(t, behind))
+            return;
+        t->commit_at = time + l->o.commit_interval_ms * CZ_MS;
+        atomic_store(&t->commit_state, COMMIT_BUSY);
+        return;
+    }
     struct cz_tp_list list = {0};
     bool renew = time >= t->renew_at;
     for (size_t i = 0; i < t->len; i++) {

@@ -3,10 +3,10 @@
 #ifndef CZ_LANE_PRIV_H
 #define CZ_LANE_PRIV_H
 
-#include "cz/consumer.h"
 #include "cz/lane.h"
 #include "cz/offset_map.h"
 #include "cz/thread.h"
+#include "lane_source.h"
 #include "tracker.h"
 
 enum { LANE_BATCH = 512 };
@@ -72,6 +72,10 @@ struct lane_rate {
     cz_time held_at;
     int64_t held_ms; /* before held_at */
 };
+struct lane_positions {
+    struct cz_offsets_at at;  /* strings owned */
+    struct cz_inflight *sent; /* per cursor: the position under way */
+};
 
 enum task_phase { PHASE_READING, PHASE_FAILED, PHASE_FINISHED, PHASE_REMOVING };
 
@@ -91,6 +95,7 @@ struct cz_task {
     struct lane_rate rate;
     struct cz_task_map map; /* uid owned */
     cz_time map_at;         /* next write of the offset map */
+    struct lane_positions *positions; /* NULL: the group's */
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
     cz_time waiting_since; /* 0: not waiting for a schema */
@@ -131,7 +136,8 @@ struct lane_command {
 struct cz_lane {
     struct cz_lane_options o;
     char *name;
-    struct cz_consumer *consumer;
+    struct lane_source source;
+    const struct cz_event *bad; /* the record of now could not be read: why */
     struct cz_thread thread;
     struct cz_stage_ctx *ctx;
     struct lane_reader *readers;
@@ -168,7 +174,7 @@ bool lane__takes(const struct lane_cursor *c);
 void lane__serve_rewinds(struct cz_lane *l);
 /* lane_records.c */
 void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record *rec);
-void lane__on_end(struct lane_reader *r, int64_t end);
+void lane__on_end(struct lane_reader *r, int64_t end, bool last);
 void lane__sweep(struct cz_lane *l, struct cz_task *t);
 void lane__lag(struct cz_lane *l, struct cz_task *t); /* read nothing for a while, longer each time */
 void lane__resume(struct cz_lane *l, struct cz_task *t); /* end `lagging` when it may */
@@ -204,6 +210,12 @@ void lane__map_last(const struct cz_lane *l, struct cz_task *t); /* and before i
 void lane__map_committed(struct cz_task *t);
 void lane__map_aborted(struct cz_task *t);
 bool lane__map_pending(const struct cz_task *t); /* something was not written yet */
+/* lane_positions.c */
+struct lane_positions *lane__positions_new(const struct cz_offsets_at *at, size_t n);
+void lane__positions_free(struct lane_positions *p);
+/** Of the cursors that want it; true: some are under way. */
+bool lane__positions_send(struct cz_task *t, bool (*wanted)(const struct lane_cursor *c));
+int lane__positions_state(const struct cz_task *t); /* enum commit_state of what was sent */
 /* lane_txn.c */
 struct lane_txn *lane__txn_new(const struct cz_task_txn *conf);
 void lane__txn_free(struct lane_txn *x);

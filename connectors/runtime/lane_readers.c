@@ -53,7 +53,7 @@ bool lane__takes(const struct lane_cursor *c)
 static void unassign(struct cz_lane *l, struct lane_reader *r)
 {
     struct cz_error err = CZ_ERROR_INIT;
-    if (r->assigned && cz_consumer_unassign(l->consumer, r->topic, r->partition, &err))
+    if (r->assigned && l->source.ops->unassign(l->source.self, r->topic, r->partition, &err))
         cz_log(CZ_LOG_WARN, "lane", "%s: %s", l->name, err.text);
     r->assigned = false;
 }
@@ -72,7 +72,7 @@ static void assign(struct cz_lane *l, struct lane_reader *r)
     if (from == INT64_MAX)
         return;
     struct cz_error err = CZ_ERROR_INIT;
-    if (cz_consumer_assign(l->consumer, r->topic, r->partition, from, r, &err)) {
+    if (l->source.ops->assign(l->source.self, r->topic, r->partition, from, r, &err)) {
         for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
             if (wants(c))
                 lane__fail_task(l, c->task, &err);

@@ -417,6 +417,12 @@ static void go_to(struct lane_cursor *c, int64_t offset)
     c->task->dirty = true;
 }
 
+static const char *unreadable(const struct cz_lane *l, struct cz_error *ret)
+{
+    (void)cz_fail(ret, l->bad->code, "%s", l->bad->text);
+    return "read";
+}
+
 /* The cursor takes the record, unless it has seen it or cannot now. */
 static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, struct cz_shared_msg *shared)
 {
@@ -446,6 +452,8 @@ static void take(struct cz_lane *l, struct lane_cursor *c, struct cz_record *r, 
     r->target = c->part->target ? cz_producer_topic_name(c->part->target) : NULL;
     if (c->poison_len > 0 && lane__poisoned(c, r->offset, &err))
         s = (struct cz_stage_result){.verdict = CZ_VERDICT_ERROR, .stage = "send"};
+    else if (l->bad)
+        s = (struct cz_stage_result){.verdict = CZ_VERDICT_ERROR, .stage = unreadable(l, &err)};
     else
         cz_stages_run(t->settings.stages, l->ctx, r, &s, &err);
     if (s.verdict == CZ_VERDICT_PASS)
@@ -481,9 +489,11 @@ void lane__on_record(struct cz_lane *l, struct lane_reader *r, struct cz_record 
 }
 
 /* Everything before @end was given to us; what is missing are control records. */
-void lane__on_end(struct lane_reader *r, int64_t end)
+void lane__on_end(struct lane_reader *r, int64_t end, bool last)
 {
     for (struct lane_cursor *c = r->cursors; c; c = c->next_in_reader) {
+        if (last)
+            c->stop = end;
         c->n.end = end;
         c->task->dirty = true;
         if (!c->behind && c->task->phase == PHASE_READING)

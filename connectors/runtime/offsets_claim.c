@@ -144,7 +144,8 @@ static enum cz_err take(struct scan *s, const struct cz_record *r, struct cz_err
         cz_free(read.writer);
         return CZ_OK;
     }
-    positioned(&s->rivals[n - 1], read.writer);
+    if (*read.writer) /* else nobody that could be fenced */
+        positioned(&s->rivals[n - 1], read.writer);
     cz_free(rec->writer);
     *rec = read;
     return CZ_OK;

@@ -39,6 +39,7 @@ enum cz_err cz_offset_record_send(struct cz_producer *p, const struct cz_offsets
         .key = {key, strlen(key)},
         .value = {value, strlen(value)},
         .copy = true,
+        .opaque = at->opaque,
     };
     return cz_producer_send(p, at->topic, &s, err);
 }

@@ -47,6 +47,8 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
     t->map.uid = cz_strdup(conf->map.uid);
     if (conf->txn)
         t->txn = lane__txn_new(conf->txn);
+    if (conf->positions)
+        t->positions = lane__positions_new(conf->positions, t->len);
     t->renew_at = cz_deadline_ms(3600 * 1000);
     cz_mutex_init(&t->lock);
     return t;
@@ -65,6 +67,7 @@ void cz_task_free(struct cz_task *t)
     }
     lane__txn_free(t->txn);
     cz_free(CZ_UNCONST(t->map.uid));
+    lane__positions_free(t->positions);
     cz_stages_unref(t->settings.stages);
     cz_mutex_done(&t->lock);
     cz_free(t->partitions);

@@ -217,7 +217,7 @@ void w_producers_tick(struct worker *w)
 static struct w_slots *slots_for(struct worker *w, struct cz_cluster *c, bool read_committed,
                                  const char *own_key)
 {
-    CZ_CLEANUP(cz_freep) char *key = cz_strf("%016" PRIx64 "/%d%s%s", cz_cluster_hash(c),
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%016" PRIx64 "/%d%s%s", c ? cz_cluster_hash(c) : 0,
                                              (int)read_committed, own_key ? "/" : "",
                                              own_key ? own_key : "");
     for (struct w_slots *s = w->clients.slots; s && !own_key; s = s->next) {
@@ -275,7 +275,8 @@ static void on_lane_event(void *arg, const struct cz_task_event *e)
 }
 
 enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
-                       const char *own_key, const struct cz_task_partition *parts, size_t n,
+                       const char *own_key, const struct cz_replay *replay,
+                       const struct cz_task_partition *parts, size_t n,
                        struct w_slots **ret, int *ret_index, struct cz_error *err)
 {
     struct w_slots *s = slots_for(w, c, read_committed, own_key);
@@ -284,6 +285,7 @@ enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committ
         CZ_CLEANUP(cz_freep) char *name = cz_strf("%s-%d", w->o.id, i);
         const struct cz_lane_options o = {
             .cluster = c,
+            .replay = replay,
             .name = name,
             .group_id = w->o.group_id,
             .read_committed = read_committed,

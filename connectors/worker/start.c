@@ -146,8 +146,9 @@ static enum cz_err open_target(struct worker *w, struct w_start *s, int32_t *cou
         return code;
     if (s->spec->exactly_once)
         return w_txn_producer(w, s, err);
-    return w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms, s->batch_bytes,
+    code = w_producer_get(w, s->target, s->spec->compression, (int)s->spec->linger_ms, s->batch_bytes,
                           &s->producer, err);
+    return code || !s->spec->source_file ? code : w_plain_positions(w, s, err);
 }
 
 /* @c NULL: that end is a file, which has none. */
@@ -192,7 +193,7 @@ static void run_start(struct worker *w, struct w_start *s)
     int32_t *counts = cz_alloc_array(s->spec->pairs_len + 1, sizeof *counts);
     enum cz_err code = s->target ? w_cluster_usable(w, s->target, err) : CZ_OK;
     if (!code)
-        code = w_cluster_usable(w, s->source, err);
+        code = s->source ? w_cluster_usable(w, s->source, err) : w_folder(w, err);
     if (!code)
         code = open_target(w, s, counts, err);
     if (!code && s->spec->offset_map)

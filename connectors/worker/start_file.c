@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Files as targets of a task: opened by a starter, because repairing and scanning take their time.
+/* Files of a task.  As targets: opened by a starter, because repairing and scanning take their time.
  * Exactly once: the file itself says how far it goes, as the offsets topic does for topics. */
 #include "cz/alloc.h"
 #include "worker_priv.h"
@@ -11,6 +11,19 @@ enum cz_err w_folder(struct worker *w, struct cz_error *err)
     if (w->files)
         return CZ_OK;
     return cz_fail(err, CZ_E_INVALID, "worker %s has no folder of files: start it with --file-data-path", w->o.id);
+}
+
+struct cz_replay w_replay(const struct worker *w, const struct cz_mapping_spec *spec)
+{
+    return (struct cz_replay){
+        .folder = w->files,
+        .speed = spec->replay_speed,
+        .loop = spec->replay_loop,
+        .shift = (enum cz_shift)spec->replay_shift,
+        .shift_ms = spec->replay_shift_ms,
+        .from_ms = spec->replay_from_ms,
+        .to_ms = spec->replay_to_ms,
+    };
 }
 
 enum cz_err w_sink_open(struct worker *w, struct w_start *s, struct cz_error *err)

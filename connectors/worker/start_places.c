@@ -31,6 +31,8 @@ static bool change_unanswered(const struct w_start *s, const struct cz_position 
 static bool run_again(const struct w_start *s, const struct cz_position *was)
 {
     enum cz_start start = s->spec->start;
+    if (s->spec->source_file)
+        return was->run < s->run;
     return s->restarted && s->spec->end != CZ_END_NONE && was->end >= 0 && was->run < s->run &&
            start != CZ_START_COMMITTED && start != CZ_START_LATEST;
 }
@@ -68,11 +70,15 @@ static void choose(const struct w_start *s, size_t i, bool changed)
 {
     struct w_place *p = &s->places[i];
     bool exact;
+    p->fresh = true;
+    if (s->spec->source_file) {
+        p->at = 0; /* a file has no other place to begin */
+        return;
+    }
     p->at = policy(s, &s->parts[i], changed, &exact);
     p->ask = !exact;
     p->named = exact;
     p->was.topic_id[0] = '\0';
-    p->fresh = true;
 }
 
 /* ---- asking --------------------------------------------------------------------------------- */
@@ -236,7 +242,7 @@ static enum cz_err settle(struct w_start *s, struct cz_error *err)
 
 static enum cz_err known_or_chosen(struct worker *w, struct w_start *s, struct cz_error *err)
 {
-    if (s->group || s->spec->exactly_once)
+    if (s->group || s->spec->exactly_once || s->spec->source_file)
         return committed(w, s, err);
     for (size_t i = 0; i < s->parts_len; i++) {
         struct w_place *p = &s->places[i];
@@ -252,7 +258,7 @@ static enum cz_err known_or_chosen(struct worker *w, struct w_start *s, struct c
 
 enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
 {
-    enum cz_err code = w_admin(w, s->source, &s->source_admin, err);
+    enum cz_err code = s->source ? w_admin(w, s->source, &s->source_admin, err) : CZ_OK;
     if (code)
         return code;
     s->places = cz_alloc_array(s->parts_len + 1, sizeof *s->places);
@@ -261,11 +267,16 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
         p->was = p->position = (struct cz_position)CZ_POSITION_INIT;
         p->position.kind = s->spec->exactly_once ? 'x' : 'g';
         p->position.generation = s->generation;
+        if (s->spec->source_file) { /* it ends where it ends; beside that end the run is kept */
+            p->position.run = s->run;
+            p->position.begin = 0;
+            p->position.end = INT64_MAX;
+        }
     }
     code = known_or_chosen(w, s, err);
     if (!code)
         code = resolve_begins(s, err);
-    if (!code)
+    if (!code && s->source)
         code = w_gaps(s, err);
     if (!code)
         code = resolve_ends(s, err);
@@ -273,7 +284,7 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
         code = s->sink ? w_sink_claim(s, err) : w_txn_begin(w, s, err);
     if (!code && s->group)
         code = settle(s, err);
-    if (code && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
+    if (s->source && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
         w_cluster_down(w, s->source);
     return code;
 }
@@ -282,7 +293,7 @@ void w_place_fill(const struct w_start *s, size_t i, struct cz_task_partition *o
 {
     const struct w_place *p = &s->places[i];
     out->start = p->at;
-    out->bounded = p->position.end >= 0;
+    out->bounded = p->position.end >= 0 && !s->spec->source_file;
     out->until_ms = s->until_ms;
     out->missing = p->missing;
     out->position = p->position;

@@ -15,20 +15,17 @@ static char *offsets_topic(struct worker *w)
     return cz_strf("%s.offsets", w->o.group_id);
 }
 
-enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err)
+/* The partition of the offsets topic, which is made when it is missing. */
+static enum cz_err ensure_partition(struct worker *w, struct w_start *s, const char *topic, struct cz_error *err)
 {
     /* A claim that compaction takes away is a rival that the next start does not fence: none may go
      * before every start that could need it has long ended. */
     static const char *const settings[] = {"cleanup.policy", "compact", "segment.bytes", "16777216",
                                            "min.cleanable.dirty.ratio", "0.1",
                                            "min.compaction.lag.ms", "3600000", NULL};
-    CZ_CLEANUP(cz_freep) char *topic = offsets_topic(w);
     struct cz_admin *admin = NULL;
     struct cz_topic_info *info = NULL;
     bool created;
-    s->txn.interval_ms = s->spec->commit_interval_ms;
-    s->txn.at.uid = cz_strdup(s->uid);
-    s->txn.at.writer = cz_strf("%s.%s.%d", w->o.group_id, s->uid, s->n);
     enum cz_err code = w_admin(w, s->target, &admin, err);
     if (!code)
         code = cz_admin_ensure_topic(admin, topic, PARTITIONS, settings, cz_deadline_ms(ADMIN_MS), &info,
@@ -36,6 +33,27 @@ enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error 
     if (!code)
         s->txn.at.partition = cz_offsets_partition(s->uid, info->partitions);
     cz_topic_infos_free(info, info ? 1 : 0);
+    return code;
+}
+
+enum cz_err w_plain_positions(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    CZ_CLEANUP(cz_freep) char *topic = offsets_topic(w);
+    s->txn.at.uid = cz_strdup(s->uid);
+    s->txn.at.writer = cz_strdup("");
+    enum cz_err code = ensure_partition(w, s, topic, err);
+    if (!code)
+        code = cz_producer_topic(s->producer->producer, topic, &s->txn.at.topic, err);
+    return code;
+}
+
+enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    CZ_CLEANUP(cz_freep) char *topic = offsets_topic(w);
+    s->txn.interval_ms = s->spec->commit_interval_ms;
+    s->txn.at.uid = cz_strdup(s->uid);
+    s->txn.at.writer = cz_strf("%s.%s.%d", w->o.group_id, s->uid, s->n);
+    enum cz_err code = ensure_partition(w, s, topic, err);
     if (!code)
         code = w_producer_own(w, s, s->txn.at.writer, &s->producer, err);
     if (!code)
@@ -129,13 +147,15 @@ static bool record_counts(const struct w_start *s, const struct cz_tp *tp, const
 {
     if (r->offset < 0 || (tp->offset >= 0 && cz_streq(tp->metadata, CZ_POSITION_MOVED)))
         return false;
+    if (s->spec->source_file)
+        return true; /* there is no group */
     return s->spec->exactly_once ? generation_of(tp, 'g') <= r->position.generation : generation_of(tp, 'x') >= 0;
 }
 
 enum cz_err w_txn_positions(struct worker *w, struct w_start *s, struct cz_tp_list *l,
                             struct cz_error *err)
 {
-    bool wanted = s->spec->exactly_once;
+    bool wanted = s->spec->exactly_once || s->spec->source_file;
     for (size_t i = 0; i < l->len; i++) {
         if (l->items[i].code)
             return CZ_OK; /* the caller tells of it */

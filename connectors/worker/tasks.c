@@ -65,7 +65,8 @@ static void submit_start(struct worker *w, struct w_task *t)
     s->seq = t->start_seq = ++w->start_seq;
     s->uid = cz_strdup(m->uid);
     s->n = t->n;
-    s->source = cz_cluster_ref(w_cluster(w, m, spec->source_cluster)->cluster);
+    if (spec->source_cluster)
+        s->source = cz_cluster_ref(w_cluster(w, m, spec->source_cluster)->cluster);
     if (spec->target_cluster)
         s->target = cz_cluster_ref(w_cluster(w, m, spec->target_cluster)->cluster);
     s->parts_len = t->parts_len;
@@ -139,8 +140,11 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
-    const char *own = s->txn.at.writer; /* of an exactly-once producer */
-    if (w_lane_for(w, s->source, s->spec->read_committed, own, s->out, s->out_len, &slots, &lane, err)) {
+    bool txn = s->spec->exactly_once && s->producer, file = s->spec->source_file;
+    const char *own = txn ? s->txn.at.writer : file ? s->label : NULL;
+    const struct cz_replay replay = w_replay(w, s->spec);
+    if (w_lane_for(w, s->source, s->spec->read_committed, own, file ? &replay : NULL, s->out, s->out_len, &slots,
+                   &lane, err)) {
         cz_stages_unref(settings.stages);
         return;
     }
@@ -151,8 +155,9 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         .producer = s->producer ? s->producer->producer : NULL,
         .sink = s->sink,
         .exact = s->spec->exactly_once,
-        .txn = own ? &s->txn : NULL,
         .map = s->map,
+        .txn = txn ? &s->txn : NULL,
+        .positions = file && !txn ? &s->txn.at : NULL,
         .settings = settings,
         .partitions = s->out,
         .partitions_len = s->out_len,

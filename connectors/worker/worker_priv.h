@@ -77,9 +77,9 @@ size_t w_producers_hold(struct worker *w, struct w_producer **ret, size_t max);
 void w_client_reap(struct w_producer *p);
 void w_slots_reap(struct w_slots *s); /* the same for a task's own lane */
 /** A lane for the task's partitions: the first one that reads none of them, else the last. */
-/** With @own_key: a lane of its own. */
+/** With @own_key: a lane of its own.  With @replay that lane reads files; @c is NULL then. */
 CZ_MUST_USE enum cz_err w_lane_for(struct worker *w, struct cz_cluster *c, bool read_committed,
-                                   const char *own_key, const struct cz_task_partition *parts,
+                                   const char *own_key, const struct cz_replay *replay, const struct cz_task_partition *parts,
                                    size_t n, struct w_slots **ret, int *ret_index, struct cz_error *err);
 void w_lane_leave(struct w_slots *s, int index, const struct cz_task_partition *parts, size_t n);
 
@@ -360,11 +360,14 @@ const char *w_target_of(const struct cz_mapping_spec *s, const char *source); /*
 /* start_file.c */
 CZ_MUST_USE enum cz_err w_folder(struct worker *w, struct cz_error *err); /* is there one? */
 CZ_MUST_USE enum cz_err w_sink_open(struct worker *w, struct w_start *s, struct cz_error *err);
+struct cz_replay w_replay(const struct worker *w, const struct cz_mapping_spec *spec);
 /** As w_txn_positions(), from the files. */
 void w_sink_positions(struct w_start *s, struct cz_tp_list *l);
 CZ_MUST_USE enum cz_err w_sink_claim(struct w_start *s, struct cz_error *err);
 
 /* start_txn.c: positions of exactly-once tasks, see cz/offsets_topic.h */
+/** For a file that is at least once: where its positions go, with the task's shared producer. */
+CZ_MUST_USE enum cz_err w_plain_positions(struct worker *w, struct w_start *s, struct cz_error *err);
 /** The producer of the task, fencing who had its id. */
 CZ_MUST_USE enum cz_err w_txn_producer(struct worker *w, struct w_start *s, struct cz_error *err);
 /** @l what the group has, per part: put in what the offsets topic has where that counts, as the

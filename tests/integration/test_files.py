@@ -5,12 +5,14 @@ import collections
 import gzip
 import json
 import random
+import time
 
+import confluent_kafka
 import pytest
 
 from support.procs import wait_until
 
-from .copying import mapping_path, send, wait_lag, wait_totals
+from .copying import mapping_path, read, send, wait_lag, wait_totals
 
 Line = collections.namedtuple("Line", "topic partition offset key value headers timestamp")
 
@@ -200,3 +202,140 @@ def test_what_is_not_ours_is_left_alone(servers, files, folder, topics):
 def test_names_are_checked(files, topics, name):
     answer = files.rest.call("PUT", mapping_path("bad-name"), {"spec": to_file("t", name)}, {"If-None-Match": "*"})
     assert answer.status == 422 and "/spec/target/file" in answer.text
+
+
+# ---- replay ---------------------------------------------------------------------------------
+
+
+def from_file(file, topic, **more):
+    return {"source": {"file": file}, "target": {"cluster": "target", "topic": topic}, **more}
+
+
+def record(key, value, partition, timestamp, **more):
+    return json.dumps({"key": key, "value": value, "partition": partition, "timestamp": timestamp, **more}) + "\n"
+
+
+def timed_reader(broker, topic):
+    """A consumer at the end of @topic that notes when each record comes."""
+    consumer = confluent_kafka.Consumer({
+        "bootstrap.servers": broker.bootstrap, "group.id": "timed", "enable.auto.commit": False,
+        "fetch.wait.max.ms": 5, "isolation.level": "read_uncommitted"})
+    parts = consumer.list_topics(topic, 20).topics[topic].partitions
+    consumer.assign([confluent_kafka.TopicPartition(topic, p, 0) for p in parts])
+    return consumer
+
+
+def arrivals(consumer, count, timeout=30):
+    found, deadline = [], time.monotonic() + timeout
+    while len(found) < count:
+        assert time.monotonic() < deadline, f"{len(found)} of {count}"
+        for message in consumer.consume(100, 0.002):
+            assert not message.error(), message.error()
+            found.append((time.monotonic(), message.value(), message.timestamp()[1]))
+    consumer.close()
+    return found
+
+
+def test_replay_from_file_with_the_original_gaps(servers, files, folder, topics):
+    """3 records at 0, 500 and 2000 ms: gaps within 20 ms; then the task has FINISHED."""
+    topic = topics("gaps", 1, on=[servers.target])
+    (folder / f"{topic}.json").write_text("".join(record("k", f"v{at}", 0, 1_600_000_000_000 + at) for at in (0, 500, 2000)))
+    consumer = timed_reader(servers.target, topic)
+    files.put_mapping(topic, from_file(topic, topic, producer={"linger_ms": 0}), wait=False)
+    found = arrivals(consumer, 3)
+    assert [value for _, value, _ in found] == [b"v0", b"v500", b"v2000"]
+    assert [stamp - 1_600_000_000_000 for _, _, stamp in found] == [0, 500, 2000]
+    gaps = [round((b[0] - a[0]) * 1000) for a, b in zip(found, found[1:])]
+    print("gaps", gaps)
+    assert abs(gaps[0] - 500) <= 20 and abs(gaps[1] - 1500) <= 20, gaps
+    files.wait_state(topic, "FINISHED")
+    wait_until(lambda: files.status(topic)["partitions"][0]["position"] == "3", 5, "the position")
+
+
+def test_replay_faster_moved_to_now_and_in_a_loop(servers, files, folder, topics):
+    topic = topics("loop", 1, on=[servers.target])
+    (folder / f"{topic}.json").write_text("".join(record("k", f"v{n}", 0, 1_600_000_000_000 + 1000 * n) for n in range(4)))
+    consumer = timed_reader(servers.target, topic)
+    began = time.time()
+    files.put_mapping(topic, from_file(topic, topic, replay={"speed": 20, "loop": True, "shift": "now"},
+                                       producer={"linger_ms": 0}), wait=False)
+    found = arrivals(consumer, 10)
+    assert [value for _, value, _ in found] == [b"v%d" % (n % 4) for n in range(10)]
+    assert all(began - 1 < stamp / 1000 < time.time() + 1 for _, _, stamp in found)
+    assert files.task_states(topic) == ["RUNNING"]
+    files.put_mapping(topic, from_file(topic, topic, replay={"speed": 0, "from": 1_600_000_001_000,
+                                                             "to": "2020-09-13T12:26:43Z"}), wait=False)
+    files.wait_state(topic, "FINISHED")
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
+def test_topic_to_file_to_topic_is_identical(servers, files, folder, topics, compression):
+    source, target = topics("round", 4, on=[servers.source]), topics("round-back", 4, on=[servers.target])
+    sent = [{"timestamp": 1_700_000_000_000 + i, **FORMS[i % len(FORMS)], "partition": i % 4} for i in range(400)]
+    send(servers.source, source, sent)
+    files.put_mapping(source, to_file(source, source, target={"compression": compression, "rotate": {"bytes": 9000}}))
+    wait_totals(files, source, out=400)
+    files.put_mapping(target, from_file(source, target, replay={"speed": 0}), wait=False)
+    files.wait_state(target, "FINISHED")
+    found = read(servers.target, target, 400, settle=0.5)
+    want = read(servers.source, source, 400)
+    assert found == want
+
+
+def test_kcat_lines_arrays_filters_and_bad_lines(servers, files, folder, topics):
+    topic, dead = topics("kcat", 2, on=[servers.target]), topics("kcat-dead", 1, on=[servers.target])
+    (folder / f"{topic}.json").write_text(
+        '{"topic":"x","partition":1,"offset":3,"tstype":"create","ts":1600000000000,"broker":1,'
+        '"headers":["a","1"],"key":"k","payload":"{\\"n\\":1}"}\n'
+        '{"topic":"x","partition":0,"offset":4,"tstype":"create","ts":1600000000001,"broker":1,"key":null,"payload":null}\n'
+        '{"key": "torn in the mid\n'
+        '{"key":"k","value":{"n":3},"timestamp":1600000000002}\n'
+        '{"key":"k","value":{"n":4},"timest')
+    files.put_mapping(topic, from_file(topic, topic, replay={"speed": 0}), wait=False)
+    files.wait_state(topic, "FAILED")
+    assert f"{topic}.json line 3" in str(files.status(topic)["tasks"])
+    files.put_mapping(topic, from_file(topic, topic, replay={"speed": 0}, on_error={"dead_letter": dead},
+                                       valid_jmespath="value == null || value.n != `9`"), wait=False)
+    files.wait_state(topic, "FINISHED")
+    found = {(one.partition, one.key, one.value, one.timestamp): one.headers for one in read(servers.target, topic, 3)}
+    assert found == {(1, b"k", b'{"n":1}', 1600000000000): [("a", b"1")], (0, None, None, 1600000000001): [],
+                     (0, b"k", b'{"n":3}', 1600000000002): []}
+    letters = read(servers.target, dead, 2)
+    assert [one.value for one in letters] == [b'{"key": "torn in the mid', b'{"key":"k","value":{"n":4},"timest']
+    assert b"line 3" in dict(letters[0].headers)["__connect.errors.exception.message"]
+    wait_totals(files, topic, out=3, dead_letter=2)
+    array = topics("array", 1, on=[servers.target])
+    (folder / f"{array}.json").write_text(json.dumps([{"key": "a", "value": n, "timestamp": n} for n in range(5)], indent=1))
+    files.put_mapping(array, from_file(array, array, replay={"speed": 0}), wait=False)
+    files.wait_state(array, "FINISHED")
+    assert [one.value for one in read(servers.target, array, 5)] == [b"%d" % n for n in range(5)]
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_killed_while_replaying(servers, make_stack, run_folder, topics, delivery):
+    """It goes on behind what was delivered; run again when it is asked for, and only then."""
+    stack = make_stack(workers=0)
+    folder = run_folder / f"replay-{delivery}"
+    folder.mkdir()
+    worker = stack.add_worker(extra=("--file-data-path", str(folder)))
+    topic, count = topics("kill-replay", 1, on=[servers.target]), 6000
+    (folder / f"{topic}.json").write_text("".join(record(None, n, 0, 1_600_000_000_000 + n) for n in range(count)))
+    stack.put_mapping(topic, from_file(topic, topic, delivery=delivery, replay={"speed": 1}), wait=False)
+    for part in (1500, 3500):
+        read(servers.target, topic, part, timeout=60, isolation="read_uncommitted")
+        worker.kill9()
+        worker.start()
+    stack.wait_state(topic, "FINISHED", timeout=60)
+    found = [int(one.value) for one in read(servers.target, topic, count)]
+    twice = len(found) - count
+    print(delivery, "twice", twice)
+    assert sorted(set(found)) == list(range(count))
+    assert twice == 0 if delivery == "exactly_once" else twice < 4000
+    worker.restart()
+    stack.wait_state(topic, "FINISHED")
+    assert len(read(servers.target, topic, len(found), settle=1)) == len(found)
+    if delivery == "exactly_once":
+        stack.put_mapping(topic, from_file(topic, topic, delivery=delivery, replay={"speed": 0}), wait=False)
+        stack.wait_state(topic, "FINISHED")
+        stack.rest.post(mapping_path(topic, "restart"))
+        assert len(read(servers.target, topic, 2 * count, settle=0.5)) == 2 * count

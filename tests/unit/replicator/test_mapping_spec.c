@@ -188,7 +188,13 @@ static const struct {
      "/spec/rate/windows/0/tz", "value"},
     {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"x\":1}]}", "/spec/rate/windows/0/x",
      "unknown-field"},
-    {"\"replay\":{\"loop\":true}", "/spec/replay", "not-available"},
+    {"\"replay\":{\"loop\":true}", "/spec/replay", "value"},
+    {"\"replay\":{\"speed\":2}", "/spec/replay", "value"},
+    {"\"replay\":{\"speed\":-1}", "/spec/replay/speed", "range"},
+    {"\"replay\":{\"loop\":1}", "/spec/replay/loop", "type"},
+    {"\"replay\":{\"shift\":\"later\"}", "/spec/replay/shift", "value"},
+    {"\"replay\":{\"from\":\"today\"}", "/spec/replay/from", "value"},
+    {"\"replay\":{\"until\":5}", "/spec/replay/until", "unknown-field"},
     {"\"tasks\":0", "/spec/tasks", "range"},
     {"\"tasks\":257", "/spec/tasks", "range"},
     {"\"tasks\":\"many\"", "/spec/tasks", "range"},
@@ -225,7 +231,16 @@ static void test_wrong_ends(void **state)
         "/spec/source/topic", "topic-name");
     bad("{\"source\":{\"cluster\":\"b\",\"topic\":7},\"target\":" A "}", "/spec/source/topic",
         "type");
-    bad("{\"source\":{\"file\":\"x\"},\"target\":" A "}", "/spec/source/file", "not-available");
+#define FROM_FILE(more) "{\"source\":{\"file\":\"x\"},\"target\":" A more "}"
+    bad("{\"source\":{\"file\":\".x\"},\"target\":" A "}", "/spec/source/file", "file-name");
+    bad("{\"source\":{\"file\":\"x\",\"cluster\":\"c\"},\"target\":" A "}", "/spec/source/cluster", "both");
+    bad("{\"source\":{\"file\":\"x\"},\"target\":{\"file\":\"y\"}}", "/spec/target/file", "value");
+    bad(FROM_FILE(",\"start\":\"latest\""), "/spec/start", "value");
+    bad(FROM_FILE(",\"end\":\"now\""), "/spec/end", "value");
+    bad(FROM_FILE(",\"on_change\":{\"offset\":\"latest\"}"), "/spec/on_change/offset", "value");
+    bad(FROM_FILE(",\"consumer_group\":\"g\""), "/spec/consumer_group", "value");
+    bad(FROM_FILE(",\"topic_policy\":\"create\""), "/spec/topic_policy", "value");
+    bad(FROM_FILE(",\"replay\":{\"from\":5,\"to\":5}"), "/spec/replay/to", "range");
     bad("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^x\"},\"target\":" A "}",
         "/spec/source/pattern", "not-available");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"x{{y}}\"}}",
@@ -449,6 +464,44 @@ static void test_sample(void **state)
     }
 }
 
+static void test_files(void **state)
+{
+    (void)state;
+    static const char *const specs[] = {
+        "{\"source\":{\"file\":\"f\"},\"target\":{\"cluster\":\"b\",\"topic\":\"o\"},\"replay\":{\"speed\":0.5,"
+        "\"loop\":true,\"shift\":-5,\"from\":\"1970-01-01T00:00:01Z\"}}",
+        "{\"source\":{\"cluster\":\"a\"},\"topics\":[{\"source\":\"x\"},{\"source\":\"y\",\"target\":\"z\"}],"
+        "\"target\":{\"file\":\"{{topic}}.rec\",\"compression\":\"zstd\",\"rotate\":{\"seconds\":60}}}",
+    };
+    for (size_t i = 0; i < 2; i++) {
+        struct cz_mapping_spec *s = good(specs[i]), *again = NULL;
+        struct cz_report rep = CZ_REPORT_INIT;
+        json_t *spec = json(specs[i]), *r = cz_mapping_spec_resolve(s, spec, "t", "m", NULL);
+        assert_string_equal(cz_json_str(r, "consumer_group", ""), i == 0 ? "" : "citizenk.t.m");
+        if (cz_mapping_spec_parse(r, "", &again, &rep))
+            fail_msg("%s: %s", rep.items[0].pointer, rep.items[0].message);
+        json_t *r2 = cz_mapping_spec_resolve(again, r, "t", "m", NULL);
+        assert_true(json_equal(r, r2));
+        for (int k = 0; k < 2; k++) {
+            const struct cz_mapping_spec *one = k ? again : s;
+            assert_int_equal(one->source_file, i == 0);
+            assert_int_equal(one->target_file, i == 1);
+            assert_string_equal(one->pairs[0].target, i == 0 ? "o" : "x.rec");
+            assert_true(one->replay_speed > 0.49 && one->replay_speed < 1.01);
+            assert_int_equal(one->replay_loop, i == 0);
+            assert_int_equal(one->replay_shift, i == 0 ? 2 : 0);
+            assert_int_equal(one->replay_from_ms, i == 0 ? 1000 : INT64_MIN);
+            assert_int_equal(one->rotate_ms, i == 0 ? 0 : 60000);
+            assert_int_equal(one->target_packing, i == 0 ? 0 : 2);
+        }
+        cz_mapping_spec_free(s);
+        cz_mapping_spec_free(again);
+        json_decref(spec);
+        json_decref(r);
+        json_decref(r2);
+    }
+}
+
 static void test_default_groups_differ(void **state)
 {
     (void)state;
@@ -478,6 +531,7 @@ int main(void)
         cmocka_unit_test(test_all_fields),
         cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),
         cmocka_unit_test(test_schema),       cmocka_unit_test(test_sample),
+        cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

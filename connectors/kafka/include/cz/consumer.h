@@ -48,8 +48,10 @@ struct cz_event {
     enum cz_event_kind kind;
     void *opaque;           /* of the partition; NULL: none, or no longer assigned */
     struct cz_record record; /* RECORD; record.msg must be released. END: only .offset = end */
-    enum cz_err code;       /* ERROR */
-    char text[160];         /* ERROR, RESET */
+    bool last;              /* END: nothing will come behind it. Files only */
+    bool bad;               /* RECORD: it could not be read, code and text say why. Files only */
+    enum cz_err code;       /* ERROR, bad RECORD */
+    char text[160];         /* ERROR, RESET, bad RECORD */
 };
 /** Wait up to @timeout_ms for the first event, then take what is there, at most @max.
  *  Events without a home (partition just removed) are released here and not returned. */
@@ -57,6 +59,9 @@ size_t cz_consumer_poll(struct cz_consumer *c, struct cz_event *out, size_t max,
 /** End a waiting poll. @thread any */
 void cz_consumer_wake(struct cz_consumer *c);
 void cz_message_release(void *msg); /* NULL allowed */
+/** A message made of a record from elsewhere: copies everything but the topic's name. It is held, sent
+ *  and released as a consumed one. NULL: no memory. @thread any */
+void *cz_message_make(const struct cz_record *r);
 /** The record of a message that is still held. @topic borrowed by the record. */
 void cz_message_record(void *msg, const char *topic, struct cz_record *ret);
 /** Newest known high watermark of an assigned partition, without asking the broker; -1 = not known

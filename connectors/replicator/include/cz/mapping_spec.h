@@ -37,6 +37,10 @@ struct cz_mapping_spec {
     bool source_file, target_file;         /* the names of that end in `pairs` are files */
     int target_packing;              /* enum cz_file_packing */
     int64_t rotate_bytes, rotate_ms; /* 0: never */
+    double replay_speed;             /* of a source file; see cz/replay.h */
+    bool replay_loop;
+    int replay_shift; /* enum cz_shift */
+    int64_t replay_shift_ms, replay_from_ms, replay_to_ms; /* INT64_MIN, INT64_MAX: not given */
     struct cz_topic_pair *pairs;           /* at least one */
     size_t pairs_len;
     enum cz_start start;

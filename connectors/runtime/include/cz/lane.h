@@ -30,6 +30,7 @@
 #include "cz/offsets_topic.h"
 #include "cz/position.h"
 #include "cz/producer.h"
+#include "cz/replay.h"
 #include "cz/stages.h"
 #include "cz/topic_file.h"
 
@@ -85,6 +86,8 @@ struct cz_task_conf {
     bool exact;                   /* the sink keeps positions: commits to the group say so */
     const struct cz_task_txn *txn; /* NULL: at least once */
     struct cz_task_map map;
+    const struct cz_offsets_at *positions; /* at least once, without a group: positions go to the offsets
+                                              topic, plain records of it. Strings are copied */
     struct cz_task_settings settings;     /* the reference is taken over */
     struct cz_task_partition *partitions; /* array and its topics are taken over */
     size_t partitions_len;
@@ -139,6 +142,7 @@ struct cz_task_event {
 struct cz_lane;
 struct cz_lane_options {
     struct cz_cluster *cluster;
+    const struct cz_replay *replay; /* instead: files are replayed, for a task of its own; copied */
     const char *name;     /* thread name and client.id, copied */
     const char *group_id; /* of the deployment */
     bool read_committed;

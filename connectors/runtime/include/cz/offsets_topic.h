@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Positions of exactly-once tasks: records of the compacted topic `<group id>.offsets` on the target
- *  cluster, written in the transaction whose records they count.
+ *  cluster, written in the transaction whose records they count.  Also of tasks that are at least
+ *  once and read files, which have no consumer group: written outside of transactions.
  *
  *  A position.  Key: "<mapping uid>/<source topic>/<partition>".  Value:
  *  {"v":1,"offset":<next to read>,"generation":<of the mapping>,"writer":"<transactional id>",
@@ -19,7 +20,8 @@ struct cz_offsets_at {
     struct cz_producer_topic *topic;
     int32_t partition;
     const char *uid;
-    const char *writer; /* transactional id */
+    const char *writer; /* transactional id; "": outside of transactions, owned by the lease alone */
+    void *opaque;       /* of the deliveries */
 };
 struct cz_offset_record {
     int64_t offset; /* -1: no record at all */

@@ -11,9 +11,11 @@ static const struct {
     const char *native, *flat;
 } PLACES[] = {
     {"/spec/source/topic", "/source_topic_name"},
-    {"/spec/source/file", "/source_is_file"},
+    {"/spec/source/file", "/source_topic_name"},
     {"/spec/target/topic", "/target_topic_name"},
-    {"/spec/target/file", "/target_is_file"},
+    {"/spec/target/file", "/target_topic_name"},
+    {"/spec/source/cluster", "/source_is_file"},
+    {"/spec/target/cluster", "/target_is_file"},
     {"/spec", ""},
 };
 
@@ -118,7 +120,10 @@ static json_t *end_of(const json_t *flat,
     else if (file && !create)
         (void)json_object_set_new(o, "cluster", json_null());
     set(o, "topic", file ? NULL : field(flat, name), create);
-    set(o, "file", file ? field(flat, name) : NULL, create);
+    if (file && !field(flat, name)) /* all names of that end in `topics` are files' */
+        (void)json_object_set_new(o, "file", json_string("{{topic}}"));
+    else
+        set(o, "file", file ? field(flat, name) : NULL, create);
     return o;
 }
 
@@ -150,19 +155,32 @@ static json_t *native(const json_t *flat, bool create, const json_t *current)
     return doc;
 }
 
+/* What the original did: a topic that is switched on begins at its end. A file is replayed again. */
+static void set_on_change(json_t *spec, bool file)
+{
+    (void)json_object_set_new(spec, "on_change", json_pack("{s:s}", "offset", file ? "earliest" : "latest"));
+}
+
 json_t *cz__seed_patch(const json_t *flat, const json_t *current)
 {
-    return native(flat, false, current);
+    json_t *doc = native(flat, false, current), *spec = json_object_get(doc, "spec");
+    const json_t *source = json_object_get(json_object_get(current, "spec"), "source");
+    bool file = json_is_true(field(flat, "source_is_file"));
+    if (file)
+        (void)json_object_set_new(spec, "consumer_group", json_null()); /* a file has none */
+    if (file != (field(source, "file") != NULL))
+        set_on_change(spec, file);
+    return doc;
 }
 
 json_t *cz__seed_native(const json_t *flat, const char *group)
 {
     json_t *doc = native(flat, true, NULL), *spec = json_object_get(doc, "spec");
-    /* What the original did: a topic that is switched on begins at its end, and the values of a
-     * topic are mapped by what /value-mappings says about it. */
-    (void)json_object_set_new(spec, "on_change", json_pack("{s:s}", "offset", "latest"));
+    bool file = json_is_true(field(flat, "source_is_file"));
+    /* The values of a topic are mapped by what /value-mappings says about it. */
     (void)json_object_set_new(spec, "value_map", json_string("{{topic}}"));
-    if (group)
+    set_on_change(spec, file);
+    if (group && !file)
         set_group(spec, flat, group);
     return doc;
 }
@@ -170,6 +188,8 @@ json_t *cz__seed_native(const json_t *flat, const char *group)
 static void copy(json_t *o, const char *key, const json_t *from, const char *name)
 {
     json_t *v = json_object_get(from, name);
+    if (cz_streq(json_string_value(v), "{{topic}}")) /* a list of files has no one name */
+        v = NULL;
     (void)json_object_set(o, key, v ? v : json_null());
 }
 

@@ -2,6 +2,7 @@
 /* Files of a task.  As targets: opened by a starter, because repairing and scanning take their time.
  * Exactly once: the file itself says how far it goes, as the offsets topic does for topics. */
 #include "cz/alloc.h"
+#include "cz/util.h"
 #include "worker_priv.h"
 
 enum { FLUSH_MS = 50, FLUSH_PACKED_MS = 500 };
@@ -71,7 +72,8 @@ static void put(struct cz_tp *tp, int64_t at, const char *note, int64_t generati
 }
 
 /* The file counts: what it has must not come twice.  Only a claim that is newer than what the group
- * has may lie before it: a policy chose that place, and the group was not told any more. */
+ * has may lie before it (a policy chose that place, and the group was not told any more), or what an
+ * operator moved the group to. */
 void w_sink_positions(struct w_start *s, struct cz_tp_list *l)
 {
     for (size_t i = 0; i < s->parts_len && s->spec->exactly_once; i++) {
@@ -79,7 +81,8 @@ void w_sink_positions(struct w_start *s, struct cz_tp_list *l)
         const char *claim = NULL;
         int64_t at = s->outs[i] ? cz_file_out_position(s->outs[i], tp->topic, tp->partition, &claim) : -1;
         s->places[i].fresh = true;
-        if (tp->code || at < 0)
+        bool moved = tp->offset >= 0 && cz_streq(tp->metadata, CZ_POSITION_MOVED);
+        if (tp->code || at < 0 || moved)
             continue;
         bool known = tp->offset >= 0 && generation_of(tp->metadata) >= 0;
         bool newer = !known || generation_of(claim) > generation_of(tp->metadata);

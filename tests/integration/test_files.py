@@ -331,7 +331,7 @@ def test_killed_while_replaying(servers, make_stack, run_folder, topics, deliver
         worker.kill9()
         worker.start()
     stack.wait_state(topic, "FINISHED", timeout=60)
-    found = [int(one.value) for one in read(servers.target, topic, count)]
+    found = [int(one.value) for one in read(servers.target, topic, count, timeout=90)]
     twice = len(found) - count
     print(delivery, "twice", twice)
     assert sorted(set(found)) == list(range(count))

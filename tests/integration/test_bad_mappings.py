@@ -135,7 +135,7 @@ CASES = [
     ("spec/rate", {"records_per_second": -5}, "/spec/rate/records_per_second", "range", ""),
     ("spec/end", "soon", "/spec/end", "value", "now"),
     ("spec/headers", {"add": {"a": 5}}, "/spec/headers/add/a", "type", "string"),
-    ("spec/replay", {"speed": 2.0}, "/spec/replay", "not-available", ""),
+    ("spec/replay", {"speed": 2.0}, "/spec/replay", "value", "only files are replayed"),
     ("spec/tests", [{"name": "t", "input": {}}], "/spec/tests/0/expect", "type", "passed"),
     ("spec/tests", [{"name": "t", "input": {}, "expect": {"dropped": True}}], "/spec/tests/0", "test-failed",
      'the test "t" failed: it should have been dropped, but it passed'),

@@ -9,6 +9,7 @@
 #include "cz/json.h"
 #include "cz/limits.h"
 #include "cz/time.h"
+#include "cz/topic_pattern.h"
 #include "cz/util.h"
 #include "mapping_priv.h"
 
@@ -50,6 +51,28 @@ void cz__check_topic(const json_t *v, void *field, const char *pointer, struct c
     (void)field;
     if (json_is_string(v))
         cz__topic_check(json_string_value(v), pointer, rep);
+}
+
+void cz__check_pattern(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz_topic_pattern *p = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    (void)field;
+    if (json_is_string(v) && cz_topic_pattern_new(json_string_value(v), NULL, &p, &err))
+        (void)cz_report_add(rep, pointer, "pattern", "%s", err.text);
+    cz_topic_pattern_free(p);
+}
+
+void cz__check_exclude(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz_topic_pattern *p = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    (void)field;
+    if (!json_is_array(v))
+        wrong_type(pointer, rep, "a list of regular expressions");
+    else if (cz_topic_pattern_new(".", v, &p, &err))
+        (void)cz_report_add(rep, pointer, "pattern", "%s", err.text);
+    cz_topic_pattern_free(p);
 }
 
 /** A target's topic may hold {{topic}}: only what stands around it can be checked here. */

@@ -118,6 +118,8 @@ void cz__check_target_topic(const json_t *v,
                             const char *pointer,
                             struct cz_report *rep);
 void cz__parse_pairs(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_pattern(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
+void cz__check_exclude(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_windows(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_report *rep);
 void cz__parse_start(const json_t *v, void *field, const char *pointer, struct cz_report *rep);

@@ -13,6 +13,7 @@
 #include "cz/json.h"
 #include "cz/limits.h"
 #include "cz/map.h"
+#include "cz/topic_pattern.h"
 #include "cz/util.h"
 #include "mapping_priv.h"
 
@@ -46,27 +47,11 @@ static enum cz_err problem_pair(const struct check *c,
     return cz_report_add(c->rep, at, code, "%s", text);
 }
 
-/** The source's name, or the template with every {{topic}} replaced by it. */
-static char *name_of(const char *template, const char *source)
-{
-    if (!template)
-        return cz_strdup(source);
-    struct cz_buf b = CZ_BUF_INIT(CZ_MAX_DOCUMENT);
-    const char *mark;
-    while ((mark = strstr(template, TEMPLATE_MARK))) {
-        cz_buf_add(&b, template, (size_t)(mark - template));
-        cz_buf_adds(&b, source);
-        template = mark + strlen(TEMPLATE_MARK);
-    }
-    cz_buf_adds(&b, template);
-    return cz_buf_steal(&b);
-}
-
 char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic)
 {
     if (!s->value_map_ref || !strstr(s->value_map_ref, TEMPLATE_MARK))
         return NULL;
-    return name_of(s->value_map_ref, topic);
+    return cz_topic_template(s->value_map_ref, topic);
 }
 
 /** The name of an end as written, or its template: a topic's or a file's. */
@@ -75,10 +60,23 @@ static const char *end_name(const struct cz__end *e)
     return e->file ? e->file : e->topic;
 }
 
+static void free_pairs(struct cz_mapping_spec *s)
+{
+    for (size_t i = 0; i < s->pairs_len; i++) {
+        cz_free(s->pairs[i].source);
+        cz_free(s->pairs[i].target);
+    }
+    cz_free(s->pairs);
+    s->pairs = NULL;
+    s->pairs_len = 0;
+}
+
 static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
 {
     const struct cz__raw *raw = c->raw;
     const char *target = end_name(&raw->target);
+    if (raw->source.pattern)
+        return; /* check_pattern() */
     if (raw->pairs.len == 0) {
         if (!raw->source.topic && raw->source.cluster)
             problem(c, "/source/topic", "required",
@@ -86,7 +84,7 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
         const char *source = end_name(&raw->source);
         s->pairs = cz_alloc_array(1, sizeof *s->pairs);
         s->pairs[0].source = cz_strdup(source ? source : "");
-        s->pairs[0].target = name_of(target, s->pairs[0].source);
+        s->pairs[0].target = cz_topic_template(target, s->pairs[0].source);
         s->pairs_len = 1;
         return;
     }
@@ -101,7 +99,7 @@ static void collect_pairs(const struct check *c, struct cz_mapping_spec *s)
     for (size_t i = 0; i < raw->pairs.len; i++) {
         const struct cz_topic_pair *p = &raw->pairs.items[i];
         s->pairs[i].source = cz_strdup(p->source);
-        s->pairs[i].target = name_of(p->target ? p->target : target, p->source);
+        s->pairs[i].target = cz_topic_template(p->target ? p->target : target, p->source);
     }
     s->pairs_len = raw->pairs.len;
 }
@@ -184,6 +182,50 @@ static void check_group_sync(const struct check *c, const struct cz_mapping_spec
 {
     if (json_array_size(c->raw->group_sync.groups) > 0 && !s->offset_map)
         problem(c, "/group_sync", "value", "positions are translated by the offset map: set offset_map");
+}
+
+/** The topics of a pattern are known to the scheduler only; see cz_mapping_spec_set_topics(). */
+static void check_pattern(const struct check *c, struct cz_mapping_spec *s)
+{
+    const struct cz__raw *raw = c->raw;
+    const char *why;
+    if (!raw->source.pattern) {
+        if (json_array_size(raw->source.exclude) > 0)
+            problem(c, "/source/exclude", "value", "only a pattern leaves topics out");
+        return;
+    }
+    if (raw->source.topic || raw->source.file || raw->pairs.len > 0)
+        problem(c, "/source/pattern", "both", "give either a pattern or topics, not both");
+    if (raw->target.file)
+        problem(c, "/target/file", "not-available", "files of a pattern's topics are not available yet");
+    CZ_CLEANUP(cz_freep) char *sample = cz_topic_template(raw->target.topic, "t");
+    if (strstr(sample, "{{"))
+        problem(c, "/target/topic", "topic-name", "the only variable here is {{topic}}");
+    else if (!cz__topic_name_ok(sample, &why))
+        problem(c, "/target/topic", "topic-name", why);
+    else if (cz_streq(sample, "t") && cz_streq(s->source_cluster, s->target_cluster))
+        problem(c, "/target/topic", "loop",
+                "each topic would be copied to itself: records would go round for ever");
+    if (s->start == CZ_START_OFFSETS)
+        problem(c, "/start/offsets", "value", "offsets can be given for one topic only");
+    if (s->value_map_ref && strstr(s->value_map_ref, TEMPLATE_MARK))
+        problem(c, "/value_map", "value", "with a pattern one value map serves all topics");
+    if (s->offset_map)
+        problem(c, "/offset_map", "not-available", "an offset map of a pattern's topics is not available yet");
+    s->source_pattern = cz_strdup(raw->source.pattern);
+    s->source_exclude = json_incref(raw->source.exclude);
+    s->target_template = cz_strdup(raw->target.topic);
+}
+
+void cz_mapping_spec_set_topics(struct cz_mapping_spec *s, const char *const *topics, size_t n)
+{
+    free_pairs(s);
+    s->pairs = cz_alloc_array(n + 1, sizeof *s->pairs);
+    for (size_t i = 0; i < n; i++) {
+        s->pairs[i].source = cz_strdup(topics[i]);
+        s->pairs[i].target = cz_topic_template(s->target_template, topics[i]);
+    }
+    s->pairs_len = n;
 }
 
 static void check_service_group(const struct check *c, const struct cz_mapping_spec *s)
@@ -368,6 +410,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_pairs(&c, s);
         check_rest(&c, s);
         check_files(&c, s);
+        check_pattern(&c, s);
         check_delivery(&c, s);
         check_service_group(&c, s);
         check_offset_map(&c, s);
@@ -396,11 +439,10 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
         return;
     cz_free(s->source_cluster);
     cz_free(s->target_cluster);
-    for (size_t i = 0; i < s->pairs_len; i++) {
-        cz_free(s->pairs[i].source);
-        cz_free(s->pairs[i].target);
-    }
-    cz_free(s->pairs);
+    free_pairs(s);
+    cz_free(s->source_pattern);
+    json_decref(s->source_exclude);
+    cz_free(s->target_template);
     json_decref(s->start_offsets);
     cz_free(s->consumer_group);
     cz_free(s->service_group);
@@ -470,6 +512,16 @@ static void resolve_end(json_t *out, const char *end, const char *cluster)
     (void)json_object_set_new(out, end, o);
 }
 
+static void resolve_pattern(json_t *out, const struct cz_mapping_spec *s)
+{
+    json_t *source = json_object_get(out, "source");
+    cz_json_set_str(source, "pattern", s->source_pattern);
+    if (json_array_size(s->source_exclude) > 0)
+        (void)json_object_set(source, "exclude", s->source_exclude);
+    cz_json_set_str(json_object_get(out, "target"), "topic", s->target_template);
+    (void)json_object_del(out, "topics");
+}
+
 json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
                                 const json_t *spec,
                                 const char *team,
@@ -484,7 +536,10 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s,
     (void)json_object_del(out, "tests"); /* were run when it was saved */
     resolve_end(out, "source", s->source_cluster);
     resolve_end(out, "target", s->target_cluster);
-    (void)json_object_set_new(out, "topics", resolved_pairs(s));
+    if (s->source_pattern)
+        resolve_pattern(out, s);
+    else
+        (void)json_object_set_new(out, "topics", resolved_pairs(s));
     CZ_CLEANUP(cz_freep)
     char *group = s->source_file      ? cz_strdup("")
                   : s->consumer_group ? cz_strdup(s->consumer_group)

@@ -44,16 +44,19 @@ static const struct cz_cfg_key source_table[] = {
      .doc = "Instead of a topic: <file>.json (.gz, .zst) in the worker's file_data_path is replayed, see `replay`."},
     {.name = "pattern",
      .type = CZ_CFG_STRING,
-     .flags = CZ_CFG_LATER,
      .offset = END(pattern),
-     .doc = "Regular expression: every topic whose name matches."},
+     .parse = cz__check_pattern,
+     .doc = "Instead of topics: every topic in whose name this POSIX extended regular expression is "
+            "found, also one that comes later, which is then read from its beginning. target.topic "
+            "may be a template as stage.{{topic}}. A topic is read once its target is there."},
     {.name = "exclude",
      .type = CZ_CFG_JSON,
-     .flags = CZ_CFG_LATER,
      .offset = END(exclude),
      .def = "[]",
+     .parse = cz__check_exclude,
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
-     .doc = "Expressions of topics that `pattern` shall leave out."},
+     .doc = "Expressions of topics that `pattern` leaves out. Names that begin with two underscores and "
+            "CitizenK's own topics never match."},
     {0},
 };
 #define ROTATE(member) (offsetof(struct cz__end, rotate.member) - offsetof(struct cz__end, rotate))

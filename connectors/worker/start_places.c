@@ -208,7 +208,7 @@ static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_erro
             continue;
         }
         choose(s, i, changed);
-        if (!known)
+        if (!known && !s->parts[i].from_start) /* else all of it is read in any case */
             recall_topic(s, i);
     }
     cz_tp_list_done(&list);

@@ -57,6 +57,22 @@ static int64_t *resume_positions(const struct w_task *t)
     return at;
 }
 
+/* The topics of a pattern are those that the assignment names. */
+static void set_topics(struct cz_mapping_spec *spec, const struct w_task *t)
+{
+    const char **names = cz_alloc_array(t->parts_len + 1, sizeof *names);
+    struct cz_map seen = CZ_MAP_INIT(NULL);
+    size_t n = 0;
+    for (size_t i = 0; i < t->parts_len; i++) {
+        if (!cz_map_get(&seen, t->parts[i].topic))
+            names[n++] = t->parts[i].topic;
+        cz_map_put(&seen, t->parts[i].topic, t->parts[i].topic);
+    }
+    cz_mapping_spec_set_topics(spec, names, n);
+    cz_map_done(&seen);
+    cz_free(names);
+}
+
 static void submit_start(struct worker *w, struct w_task *t)
 {
     struct w_mapping *m = t->mapping;
@@ -88,6 +104,8 @@ static void submit_start(struct worker *w, struct w_task *t)
     else if (spec->consumer_group[0])
         s->group = cz_strdup(spec->consumer_group);
     /* A copy of its own: the mapping may change while the start is under way. */
+    if (spec->source_pattern)
+        set_topics(m->spec, t);
     s->spec = m->spec;
     m->spec = NULL;
     t->phase = W_STARTING;
@@ -380,6 +398,8 @@ static void update_live(struct worker *w, struct w_task *t, char *settings_print
     struct cz_task_settings s = {0};
     struct cz_error err = CZ_ERROR_INIT;
     int64_t generation = cz_json_int(t->mapping->record, "generation", 0);
+    if (w_spec(t->mapping)->source_pattern)
+        set_topics(t->mapping->spec, t);
     if (make_settings(w, t, w_spec(t->mapping), generation, &s, &err)) {
         cz_free(settings_print);
         fail(w, t, &err);

@@ -118,7 +118,7 @@ const char *cz_assignment_hint(const struct cz_assignment *prev, int tasks, int 
 /* NULL: nothing is known of its topics yet. */
 static struct cz_assignment *shape(const struct cz_plan_item *it, int live)
 {
-    bool known = it->prev != NULL;
+    bool known = it->prev || it->pattern;
     for (size_t i = 0; i < it->topics_len && !known; i++)
         known = it->topics[i].partitions != CZ_PARTITIONS_UNKNOWN;
     if (!known)
@@ -130,7 +130,10 @@ static struct cz_assignment *shape(const struct cz_plan_item *it, int live)
     for (size_t i = 0; i < it->topics_len; i++) {
         struct cz_as_topic *t = &a->topics[i];
         t->name = cz_strdup(it->topics[i].name);
-        shape_topic(t, &it->topics[i], find_topic(it->prev, t->name, i));
+        const struct cz_as_topic *was = find_topic(it->prev, t->name, i);
+        shape_topic(t, &it->topics[i], was);
+        if (it->pattern && it->prev && !was)
+            t->from_start = 0; /* came after the mapping began */
         if (t->partitions > 0 && (int)i + t->partitions > parts)
             parts = (int)i + t->partitions;
     }

@@ -99,6 +99,7 @@ struct cz_plan_item { /* a mapping; borrowed strings */
     bool files; /* reads or writes files */
     const struct cz_plan_topic *topics;
     size_t topics_len;
+    bool pattern; /* the topics are what was found: none is an answer, too */
     const struct cz_assignment *prev; /* NULL: none */
     const double *rates;              /* bytes/s per task of prev; NULL: not measured */
     const bool *held;                 /* per task of prev: not to be placed now; NULL: none */

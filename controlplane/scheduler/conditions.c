@@ -58,6 +58,36 @@ static bool topic_problem(struct cz_scheduler *s,
     return true;
 }
 
+static void look_at_pair(struct cz_scheduler *s,
+                         const struct cz_sched_mapping *m,
+                         const struct cz_sched_pair *pair,
+                         struct cz_mapping_view *ret)
+{
+    if (!m->source_file)
+        topic_problem(s, m->source, pair->source, ret);
+    if (!m->target_file)
+        topic_problem(s, m->target, pair->target, ret);
+}
+
+static void look_at_pattern(struct cz_scheduler *s,
+                            const struct cz_sched_mapping *m,
+                            struct cz_mapping_view *ret)
+{
+    struct cz_sched_pair *pairs = NULL;
+    size_t n = 0;
+    char text[sizeof(ret->topics_message)];
+    if (!cz_watch_pairs(s->watch, m->uid, &pairs, &n)) {
+        ret->topics_exist = CZ_COND_UNKNOWN;
+        SAY(ret, topics, "Checking", "the topics of the source cluster were not listed yet");
+        return;
+    }
+    snprintf(text, sizeof(text), "%zu topics match", n);
+    SAY(ret, topics, n > 0 ? "TopicsExist" : "NoTopicMatches", text);
+    for (size_t i = 0; i < n; i++)
+        look_at_pair(s, m, &pairs[i], ret);
+    cz_watch_pairs_free(pairs, n);
+}
+
 static void look_at_topics(struct cz_scheduler *s,
                            const struct cz_sched_mapping *m,
                            struct cz_mapping_view *ret)
@@ -66,11 +96,11 @@ static void look_at_topics(struct cz_scheduler *s,
     char why[200];
     ret->topics_exist = CZ_COND_TRUE;
     SAY(ret, topics, "TopicsExist", "");
-    for (size_t i = 0; i < m->pairs_len; i++) {
-        if (!m->source_file)
-            topic_problem(s, m->source, m->pairs[i].source, ret);
-        if (!m->target_file)
-            topic_problem(s, m->target, m->pairs[i].target, ret);
+    if (m->pattern) {
+        look_at_pattern(s, m, ret);
+    } else {
+        for (size_t i = 0; i < m->pairs_len; i++)
+            look_at_pair(s, m, &m->pairs[i], ret);
     }
     if (m->dead_letter)
         topic_problem(s, m->target, m->dead_letter, ret);

@@ -20,6 +20,10 @@ static void mapping_free(struct cz_sched_mapping *m)
         cz_free(m->pairs[i].target);
     }
     cz_free(m->pairs);
+    cz_free(m->pattern);
+    cz_free(m->template);
+    cz_free(m->avoid);
+    json_decref(m->exclude);
     cz_free(m->uid);
     cz_free(m->team);
     cz_free(m->name);
@@ -100,13 +104,19 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     json_t *pair;
     json_array_foreach (json_object_get(spec, "topics"), i, pair)
         add_pair(m, cz_json_str(pair, "source", NULL), cz_json_str(pair, "target", NULL));
-    if (m->pairs_len == 0)
+    const char *pattern = cz_json_str(source, "pattern", NULL);
+    if (pattern) {
+        m->pattern = cz_strdup(pattern);
+        m->exclude = json_deep_copy(json_object_get(source, "exclude"));
+        m->template = cz_strdup(cz_json_str(target, "topic", NULL));
+    } else if (m->pairs_len == 0)
         add_pair(m, cz_json_str(source, "topic", NULL), cz_json_str(target, "topic", NULL));
     const char *policy = cz_json_str(spec, "topic_policy", "require");
     bool enabled = json_is_true(json_object_get(spec, "enabled"));
     m->sync = enabled && cz_streq(policy, "sync");
     m->create = m->sync || (enabled && cz_streq(policy, "create"));
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
+    m->avoid = dead && strcmp(m->source, m->target) == 0 ? cz_strdup(dead) : NULL;
     m->dead_letter = m->create && dead ? cz_strdup(dead) : NULL;
     if (enabled) {
         m->service_group = cz_strdup(cz_json_str(spec, "target_service_consumer_group", NULL));

@@ -24,6 +24,10 @@ struct cz_sched_mapping {
     bool source_file, target_file;
     struct cz_sched_pair *pairs;
     size_t pairs_len;
+    char *pattern;     /* instead of pairs: the watch finds them; NULL: none */
+    json_t *exclude;
+    char *template;    /* of their targets; NULL: the same name */
+    char *avoid;       /* its dead letters, which it does not read */
     int tasks;         /* 0: auto */
     bool create;       /* its topics on the target are created when missing */
     bool sync;         /* and go on following the source's */

@@ -151,6 +151,12 @@ void cz__lead_measure(struct cz_lead *L)
 /* ---- the plan -------------------------------------------------------------------------------
  */
 
+struct found { /* a mapping */
+    const struct cz_sched_mapping *mapping;
+    bool known;
+    struct cz_sched_pair *pairs; /* of its pattern, owned */
+    size_t len;
+};
 struct plan {
     struct cz_plan_item *items;
     size_t n;
@@ -159,6 +165,8 @@ struct plan {
     struct cz_worker_infos infos; /* owns the workers' names */
     struct cz_watch_topic *found; /* owns the topics' ids */
     size_t found_len;
+    struct found *mappings;
+    size_t mappings_len;
 };
 
 static int by_uid(const void *a, const void *b)
@@ -189,18 +197,47 @@ static int32_t known_partitions(const struct cz_watch_topic *t)
     return t->partitions;
 }
 
-static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_mapping *m)
+/* Of what a pattern has found: the topics whose targets are there, or might be.  The first plan
+ * waits until all is known: whatever comes later is read from its beginning. */
+static bool usable(struct cz_lead *L, struct found *f, bool first)
 {
-    struct cz_plan_topic *topics = cz_alloc_array(m->pairs_len + 1, sizeof(*topics));
-    for (size_t i = 0; i < m->pairs_len; i++) {
-        struct cz_watch_topic *t = &p->found[p->found_len++];
-        if (m->source_file) { /* one task reads it all */
-            topics[i] = (struct cz_plan_topic){.name = m->pairs[i].source, .id = "", .partitions = 1};
+    size_t kept = 0;
+    for (size_t i = 0; i < f->len; i++) {
+        struct cz_watch_topic from, to;
+        cz_watch_topic(L->s->watch, f->mapping->source, f->pairs[i].source, &from);
+        cz_watch_topic(L->s->watch, f->mapping->target, f->pairs[i].target, &to);
+        bool known = from.known && to.known;
+        if (!known && first)
+            return false;
+        if (!known || to.code == CZ_E_NOT_FOUND) {
+            cz_free(f->pairs[i].source);
+            cz_free(f->pairs[i].target);
+            f->pairs[i] = (struct cz_sched_pair){0};
             continue;
         }
-        cz_watch_topic(L->s->watch, m->source, m->pairs[i].source, t);
+        struct cz_sched_pair pair = f->pairs[i];
+        f->pairs[i] = (struct cz_sched_pair){0};
+        f->pairs[kept++] = pair;
+    }
+    f->len = kept;
+    return true;
+}
+
+static void plan_item(struct cz_lead *L, struct plan *p, const struct found *f)
+{
+    const struct cz_sched_mapping *m = f->mapping;
+    const struct cz_sched_pair *pairs = m->pattern ? f->pairs : m->pairs;
+    size_t len = m->pattern ? f->len : m->pairs_len;
+    struct cz_plan_topic *topics = cz_alloc_array(len + 1, sizeof(*topics));
+    for (size_t i = 0; i < len; i++) {
+        struct cz_watch_topic *t = &p->found[p->found_len++];
+        if (m->source_file) { /* one task reads it all */
+            topics[i] = (struct cz_plan_topic){.name = pairs[i].source, .id = "", .partitions = 1};
+            continue;
+        }
+        cz_watch_topic(L->s->watch, m->source, pairs[i].source, t);
         topics[i] = (struct cz_plan_topic){
-            .name = m->pairs[i].source, .id = t->id, .partitions = known_partitions(t)};
+            .name = pairs[i].source, .id = t->id, .partitions = known_partitions(t)};
     }
     const struct cz_model_entry *e = cz_model_get_uid(&L->led, CZ_CH_ASSIGNMENT, m->uid);
     const struct cz_lead_rates *r = cz_map_get(&L->rates, m->uid);
@@ -210,27 +247,41 @@ static void plan_item(struct cz_lead *L, struct plan *p, const struct cz_sched_m
         .tasks = m->tasks,
         .files = m->source_file || m->target_file,
         .topics = topics,
-        .topics_len = m->pairs_len,
+        .topics_len = len,
+        .pattern = m->pattern != NULL,
         .prev = prev,
         .held = cz__lead_held(L, m->uid, prev),
         .rates = prev && r && r->tasks == prev->tasks ? r->per_task : NULL};
 }
 
+/* The topics of one mapping, which stay as they are while the plan is made. false: not known yet */
+static bool find_topics(struct cz_lead *L, struct found *f)
+{
+    if (!f->mapping->pattern)
+        return true;
+    const struct cz_model_entry *e = cz_model_get_uid(&L->led, CZ_CH_ASSIGNMENT, f->mapping->uid);
+    return cz_watch_pairs(L->s->watch, f->mapping->uid, &f->pairs, &f->len) &&
+           usable(L, f, !e || !e->assignment);
+}
+
 static void plan_items(struct cz_lead *L, struct plan *p)
 {
-    size_t n = 0;
-    size_t pairs = 0;
+    size_t topics = 0;
+    p->mappings = cz_alloc_array(L->led.entries.len + 1, sizeof(*p->mappings));
     CZ_MAP_FOREACH (&L->led.entries, i, e) {
-        const struct cz_sched_mapping *m = ((struct cz_model_entry *)e->value)->mapping;
-        n += m != NULL;
-        pairs += m ? m->pairs_len : 0;
+        struct found *f = &p->mappings[p->mappings_len];
+        f->mapping = ((struct cz_model_entry *)e->value)->mapping;
+        if (!f->mapping)
+            continue;
+        p->mappings_len++; /* also of those left out: to be freed */
+        f->known = find_topics(L, f);
+        topics += f->mapping->pattern ? f->len : f->mapping->pairs_len;
     }
-    p->items = cz_alloc_array(n + 1, sizeof(*p->items));
-    p->found = cz_alloc_array(pairs + 1, sizeof(*p->found));
-    CZ_MAP_FOREACH (&L->led.entries, i, e) {
-        const struct cz_sched_mapping *m = ((struct cz_model_entry *)e->value)->mapping;
-        if (m)
-            plan_item(L, p, m);
+    p->items = cz_alloc_array(p->mappings_len + 1, sizeof(*p->items));
+    p->found = cz_alloc_array(topics + 1, sizeof(*p->found));
+    for (size_t i = 0; i < p->mappings_len; i++) {
+        if (p->mappings[i].known)
+            plan_item(L, p, &p->mappings[i]);
     }
     if (p->n > 1)
         qsort(p->items, p->n, sizeof(*p->items), by_uid);
@@ -243,6 +294,9 @@ static void plan_done(struct plan *p)
         cz_free((void *)(uintptr_t)p->items[i].held);
         cz_assignment_free(p->items[i].next);
     }
+    for (size_t i = 0; i < p->mappings_len; i++)
+        cz_watch_pairs_free(p->mappings[i].pairs, p->mappings[i].len);
+    cz_free(p->mappings);
     cz_free(p->items);
     cz_free(p->found);
     cz_free(p->workers);

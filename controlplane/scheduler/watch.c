@@ -26,6 +26,11 @@ static void user_free(void *p)
         cz_free(u->pairs[i].target);
     }
     cz_free(u->pairs);
+    cz_topic_pattern_free(u->pattern);
+    cz_free(u->pattern_text);
+    cz_free(u->template);
+    cz_free(u->avoid);
+    json_decref(u->exclude);
     cz_free(u->source);
     cz_free(u->target);
     cz_free(u->dead_letter);
@@ -133,7 +138,7 @@ static bool learn(struct source *s, const struct cz_topic_info *info)
            strcmp(old.id, t->info.id) != 0;
 }
 
-static bool answered(struct source *s, enum cz_err rc, const struct cz_error *err)
+bool cz__watch_answered(struct source *s, enum cz_err rc, const struct cz_error *err)
 {
     bool change = !s->asked || s->unreachable != (rc != CZ_OK);
     if (change && rc != CZ_OK)
@@ -156,6 +161,17 @@ static void create_soon(struct cz_watch *w)
     cz_cond_broadcast(&w->wake);
 }
 
+/* Something is different; with the lock held before and after. */
+static void tell(struct source *s)
+{
+    if (s->stop)
+        return;
+    create_soon(s->w);
+    cz_mutex_unlock(&s->w->lock);
+    s->w->o.changed(s->w->o.arg);
+    cz_mutex_lock(&s->w->lock);
+}
+
 /* Ask for @names (taken), with the lock held before and after. */
 static void look(struct source *s, char **names, size_t n)
 {
@@ -165,7 +181,7 @@ static void look(struct source *s, char **names, size_t n)
     cz_mutex_unlock(&s->w->lock);
     enum cz_err rc = ask(s, names, n, &infos, &err);
     cz_mutex_lock(&s->w->lock);
-    bool change = answered(s, rc, &err);
+    bool change = cz__watch_answered(s, rc, &err);
     for (size_t i = 0; rc == CZ_OK && i < n; i++)
         change |= learn(s, &infos[i]);
     for (size_t i = 0; i < n; i++)
@@ -173,12 +189,8 @@ static void look(struct source *s, char **names, size_t n)
     cz_free(names);
     if (rc == CZ_OK)
         cz_topic_infos_free(infos, n);
-    if (!change || s->stop)
-        return;
-    create_soon(s->w);
-    cz_mutex_unlock(&s->w->lock);
-    s->w->o.changed(s->w->o.arg);
-    cz_mutex_lock(&s->w->lock);
+    if (change)
+        tell(s);
 }
 
 static cz_time next_look(const struct source *s, cz_time began, bool any)
@@ -231,11 +243,15 @@ static void *watch_main(void *arg)
         size_t n = 0;
         cz_time began = cz_now();
         s->poke = false;
+        bool found = false;
+        bool lists = cz__watch_list(s, due, &found);
+        if (found)
+            tell(s);
         char **names = gather(s, !due, &n);
         if (n > 0)
             look(s, names, n);
-        if (due || (n > 0 && next == CZ_TIME_NEVER))
-            next = next_look(s, began, n > 0);
+        if (due || ((n > 0 || lists) && next == CZ_TIME_NEVER))
+            next = next_look(s, began, n > 0 || lists);
         else if (s->unreachable && n > 0)
             next = cz_now() + RETRY_MS * CZ_MS;
     }
@@ -362,16 +378,33 @@ void cz__watch_audit(const struct cz_watch *w, const struct cz_watch_once *of, c
 static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
 {
     if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
-        u->pairs_len != m->pairs_len || u->create != m->create || u->sync != m->sync ||
+        !cz_streq(u->pattern_text, m->pattern) || !cz_streq(u->template, m->template) ||
+        (u->exclude != m->exclude && !json_equal(u->exclude, m->exclude)) ||
+        (!m->pattern && u->pairs_len != m->pairs_len) || u->create != m->create || u->sync != m->sync ||
         !cz_streq(u->dead_letter, m->dead_letter) || !cz_streq(u->name, m->name) ||
         !cz_streq(u->service_group, m->service_group) || u->switched_on != m->switched_on)
         return false;
+    if (u->pattern_text)
+        return true; /* its pairs are not of the mapping */
     for (size_t i = 0; i < u->pairs_len; i++) {
         if (strcmp(u->pairs[i].source, m->pairs[i].source) != 0 ||
             strcmp(u->pairs[i].target, m->pairs[i].target) != 0)
             return false;
     }
     return true;
+}
+
+static void set_pattern(struct user *u, const struct cz_sched_mapping *m)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    if (!m->pattern)
+        return;
+    u->pattern_text = cz_strdup(m->pattern);
+    u->exclude = json_deep_copy(m->exclude);
+    u->template = cz_strdup(m->template);
+    u->avoid = cz_strdup(m->avoid);
+    if (cz_topic_pattern_new(m->pattern, m->exclude, &u->pattern, &err) != CZ_OK)
+        cz_log(CZ_LOG_WARN, "watch", "%s/%s: source.pattern: %s", m->team, m->name, err.text);
 }
 
 void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched_mapping *m)
@@ -398,6 +431,7 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     for (size_t i = 0; i < m->pairs_len; i++)
         u->pairs[i] = (struct cz_sched_pair){.source = cz_strdup(m->pairs[i].source),
                                              .target = cz_strdup(m->pairs[i].target)};
+    set_pattern(u, m);
     cz_map_put(&w->users, uid, u);
     poke_all(w);
 }

@@ -27,6 +27,12 @@ typedef enum cz_err (*cz_watch_topics_fn)(void *arg,
                                           cz_time deadline,
                                           struct cz_topic_info **ret,
                                           struct cz_error *err);
+typedef enum cz_err (*cz_watch_all_fn)(void *arg,
+                                       struct cz_cluster *c,
+                                       cz_time deadline,
+                                       struct cz_topic_info **ret,
+                                       size_t *ret_n,
+                                       struct cz_error *err);
 struct cz_watch_job { /* a topic to create */
     struct cz_cluster *cluster; /* where */
     const char *topic;
@@ -57,7 +63,9 @@ struct cz_watch_options {
     /* As topics: what is different on the target is made so; *ret_done says what, NULL: nothing. */
     enum cz_err (*sync)(void *arg, const struct cz_watch_job *job, cz_time deadline,
                         json_t **ret_done, struct cz_error *err);
-    void *topics_arg;          /* of these */
+    cz_watch_all_fn all_topics; /* as topics */
+    const char *group_id;      /* its topics match no pattern */
+    void *topics_arg;          /* of the tests' functions */
     void (*changed)(void *arg); /* something is known now that was not, or is different */
     /* What was done once, as the store remembers it; set_done writes the audit event too.  NULL:
      * nothing of that kind is done. */
@@ -102,6 +110,10 @@ struct cz_watch_group { /* of the target's service; see watch_groups.c */
 };
 void cz_watch_service_group(struct cz_watch *w, const char *uid, struct cz_watch_group *ret);
 
+/** The pairs that were found for a mapping with a pattern. @return false: not looked yet.
+ *  cz_watch_pairs_free() */
+bool cz_watch_pairs(struct cz_watch *w, const char *uid, struct cz_sched_pair **ret, size_t *ret_n);
+void cz_watch_pairs_free(struct cz_sched_pair *pairs, size_t n);
 /** Did the last look at the cluster succeed? @text (size n) says why not. true while unasked.
  */
 bool cz_watch_reachable(struct cz_watch *w, const char *key, char *text, size_t n);

@@ -6,6 +6,7 @@
 #define CZ_SCHED_WATCH_PRIV_H
 
 #include "cz/thread.h"
+#include "cz/topic_pattern.h"
 #include "watch.h"
 
 struct topic {
@@ -53,6 +54,11 @@ struct user { /* a mapping */
     } group;
     struct cz_sched_pair *pairs;
     size_t pairs_len;
+    /* of a pattern: then the pairs are what was found */
+    struct cz_topic_pattern *pattern; /* NULL: none */
+    char *pattern_text, *template, *avoid;
+    json_t *exclude;
+    bool listed; /* the cluster's topics were looked through */
 };
 
 struct cz_watch {
@@ -64,6 +70,12 @@ struct cz_watch {
     struct cz_map keys;  /* key → struct source, borrowed */
     struct cz_map users; /* uid → struct user */
 };
+
+/** Find the topics of patterns on @s; with @due also of those that were looked for before. The lock is
+ *  held before and after, not meanwhile. @return whether a mapping has a pattern there */
+bool cz__watch_list(struct source *s, bool due, bool *ret_change);
+/** Note whether the cluster answered. @return whether that is news */
+bool cz__watch_answered(struct source *s, enum cz_err rc, const struct cz_error *err);
 
 /** Create one missing topic that a mapping wants created on @s. The lock is held before and after,
  *  not meanwhile. @return when to look again; CZ_TIME_NEVER: with the next news. */

@@ -87,6 +87,8 @@ static enum cz_err load(struct cz_service *s,
 {
     *ret = (struct positions){.s = s};
     enum cz_err code = cz__stored_mapping(s, team, name, &ret->r, &ret->spec, err);
+    if (!code)
+        cz__set_found_topics(s, ret->r.uid, ret->spec);
     if (!code && !ret->spec->source_cluster)
         code = cz_fail(err, CZ_E_CONFLICT, "mapping '%s' reads a file: it has no offsets", name);
     if (!code)

@@ -92,6 +92,7 @@ static void add_mapping(struct cz_service *s, const struct cz_resource *r, json_
         bool runs = spec->enabled && !cz__paused(r->override);
         bool known = s->status && cz_status_stats(s->status, r->uid, &st);
         bool up = group_up(s, r->uid);
+        cz__set_found_topics(s, r->uid, spec);
         for (size_t i = 0; i < spec->pairs_len; i++) {
             struct numbers n = count_topic(&st, spec->pairs[i].source, runs);
             (void)json_array_append_new(rows, row_json(r->name, &spec->pairs[i], doc, up, &n));

@@ -341,6 +341,7 @@ struct cz__subject { /* of a status: the few facts of a resource that it needs *
 };
 void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__state *ret);
 void cz__state_done(struct cz__state *st);
+void cz__set_found_topics(struct cz_service *s, const char *uid, struct cz_mapping_spec *spec);
 bool cz__is_finished(struct cz_service *s, const struct cz_resource *r);
 json_t *cz__conditions(struct cz_service *s,
                        const struct cz__subject *m,

@@ -222,6 +222,23 @@ enum cz_err cz_service_status(struct cz_service *s,
     return CZ_OK;
 }
 
+/** The topics of a pattern, as far as workers have read them. */
+void cz__set_found_topics(struct cz_service *s, const char *uid, struct cz_mapping_spec *spec)
+{
+    struct cz_mapping_stats st = {0};
+    if (!spec->source_pattern || !s->status || !cz_status_stats(s->status, uid, &st))
+        return;
+    const char **names = cz_alloc_array(st.len + 1, sizeof *names);
+    size_t n = 0;
+    for (size_t i = 0; i < st.len; i++) { /* sorted */
+        if (n == 0 || !cz_streq(names[n - 1], st.partitions[i].topic))
+            names[n++] = st.partitions[i].topic;
+    }
+    cz_mapping_spec_set_topics(spec, names, n);
+    cz_free(names);
+    cz_mapping_stats_done(&st);
+}
+
 /* ---- workers -------------------------------------------------------------------------------
  */
 

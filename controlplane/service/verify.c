@@ -84,6 +84,10 @@ static enum cz_err resolve(struct cz_service *s, struct subject *u, struct cz_er
         full = cz_mapping_spec_resolve(written, doc, u->mapping.team, u->mapping.name, map);
         code = parse_spec(full, &u->spec, err);
     }
+    if (!code)
+        cz__set_found_topics(s, u->mapping.uid, u->spec);
+    if (!code && u->spec->pairs_len == 0)
+        code = cz_fail(err, CZ_E_CONFLICT, "mapping '%s' has read no topic yet", u->mapping.name);
     json_decref(full);
     json_decref(map);
     cz_mapping_spec_free(written);

@@ -139,7 +139,7 @@ CASES = [
     ("spec/tests", [{"name": "t", "input": {}}], "/spec/tests/0/expect", "type", "passed"),
     ("spec/tests", [{"name": "t", "input": {}, "expect": {"dropped": True}}], "/spec/tests/0", "test-failed",
      'the test "t" failed: it should have been dropped, but it passed'),
-    ("spec/source/pattern", "^o", "/spec/source/pattern", "not-available", ""),
+    ("spec/source/pattern", "^o", "/spec/source/pattern", "both", "not both"),
     ("spec/source/file", "orders", "/spec/source/cluster", "both", "not both"),
     ("spec/target/file", "orders", "/spec/target/cluster", "both", "not both"),
     ("spec/commit_interval_ms", 9, "/spec/commit_interval_ms", "range", ""),

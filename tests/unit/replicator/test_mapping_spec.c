@@ -241,8 +241,19 @@ static void test_wrong_ends(void **state)
     bad(FROM_FILE(",\"consumer_group\":\"g\""), "/spec/consumer_group", "value");
     bad(FROM_FILE(",\"topic_policy\":\"create\""), "/spec/topic_policy", "value");
     bad(FROM_FILE(",\"replay\":{\"from\":5,\"to\":5}"), "/spec/replay/to", "range");
-    bad("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^x\"},\"target\":" A "}",
-        "/spec/source/pattern", "not-available");
+#define PATTERN(source, target)                                                                \
+    "{\"source\":{\"cluster\":\"b\"," source "},\"target\":{\"cluster\":" target "}"
+    bad(PATTERN("\"pattern\":\"(\"", "\"a\"") "}", "/spec/source/pattern", "pattern");
+    bad(PATTERN("\"pattern\":\"x\",\"exclude\":[\"[\"]", "\"a\"") "}", "/spec/source/exclude", "pattern");
+    bad(PATTERN("\"topic\":\"x\",\"exclude\":[\"y\"]", "\"a\"") "}", "/spec/source/exclude", "value");
+    bad(PATTERN("\"pattern\":\"x\",\"topic\":\"y\"", "\"a\"") "}", "/spec/source/pattern", "both");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"topics\":[{\"source\":\"y\"}]}", "/spec/source/pattern", "both");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"{{t}}\"") "}", "/spec/target/topic", "topic-name");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"a b\"") "}", "/spec/target/topic", "topic-name");
+    bad(PATTERN("\"pattern\":\"x\"", "\"b\"") "}", "/spec/target/topic", "loop");
+    bad(PATTERN("\"pattern\":\"x\"", "\"b\",\"topic\":\"{{topic}}\"") "}", "/spec/target/topic", "loop");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"start\":{\"offsets\":{\"0\":\"1\"}}}", "/spec/start/offsets", "value");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"value_map\":\"m-{{topic}}\"}", "/spec/value_map", "value");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"x{{y}}\"}}",
         "/spec/target/topic", "topic-name");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"topic\":\"..\"}}",
@@ -304,6 +315,35 @@ static void test_defaults(void **state)
     assert_string_equal(s->compression, "lz4");
     assert_int_equal(s->linger_ms, 5);
     cz_mapping_spec_free(s);
+}
+
+static void test_pattern(void **state)
+{
+    (void)state;
+    const char *text = PATTERN("\"pattern\":\"^o\",\"exclude\":[\"x$\"]", "\"b\",\"topic\":\"to.{{topic}}\"") "}";
+    struct cz_mapping_spec *s = good(text), *again = NULL;
+    struct cz_report rep = CZ_REPORT_INIT;
+    assert_int_equal(s->pairs_len, 0);
+    json_t *spec = json(text);
+    json_t *full = cz_mapping_spec_resolve(s, spec, "t", "n", NULL);
+    assert_int_equal(cz_mapping_spec_parse(full, "", &again, &rep), CZ_OK);
+    json_t *same = cz_mapping_spec_resolve(again, full, "t", "n", NULL);
+    assert_true(json_equal(full, same));
+    assert_string_equal(again->source_pattern, "^o");
+    assert_int_equal(json_array_size(again->source_exclude), 1);
+    static const char *const found[] = {"o1", "o2"};
+    for (int i = 0; i < 2; i++) {
+        cz_mapping_spec_set_topics(again, found, 2);
+        assert_int_equal(again->pairs_len, 2);
+        assert_string_equal(again->pairs[1].source, "o2");
+        assert_string_equal(again->pairs[1].target, "to.o2");
+    }
+    json_decref(spec);
+    json_decref(full);
+    json_decref(same);
+    cz_report_done(&rep);
+    cz_mapping_spec_free(s);
+    cz_mapping_spec_free(again);
 }
 
 static void test_ends(void **state)
@@ -526,7 +566,8 @@ int main(void)
     cz_json_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_wrong_fields), cmocka_unit_test(test_wrong_ends),
-        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_defaults),     cmocka_unit_test(test_pattern),
+        cmocka_unit_test(test_ends),
         cmocka_unit_test(test_rate),
         cmocka_unit_test(test_all_fields),
         cmocka_unit_test(test_resolve),      cmocka_unit_test(test_default_groups_differ),

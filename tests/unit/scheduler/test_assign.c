@@ -277,6 +277,38 @@ static void test_missing_and_recreated(void **state)
     fleet_done(&f);
 }
 
+/* A pattern's topics: none is an answer; one that comes is read from its beginning; one that goes
+ * leaves the others where they are. */
+static void test_pattern(void **state)
+{
+    (void)state;
+    struct cz_plan_topic topics[2] = {{.name = "a", .id = "A", .partitions = 2},
+                                      {.name = "b", .id = "B", .partitions = 2}};
+    struct cz_place_worker w = {.id = "w", .eligible = true, .keeps = true};
+    struct cz_plan_result res;
+    struct cz_plan_item it = {.uid = "u", .topics = topics, .pattern = true};
+    cz_assign_plan(&it, 1, &w, 1, 0, false, &res);
+    struct cz_assignment *none = it.next;
+    assert_non_null(none);
+    assert_int_equal(none->tasks, 0);
+    it = (struct cz_plan_item){.uid = "u", .topics = topics, .topics_len = 1, .pattern = true, .prev = none};
+    cz_assign_plan(&it, 1, &w, 1, 0, false, &res);
+    struct cz_assignment *one = it.next;
+    assert_int_equal(one->topics[0].from_start, 0);
+    it = (struct cz_plan_item){.uid = "u", .topics = topics, .topics_len = 2, .pattern = true, .prev = one};
+    cz_assign_plan(&it, 1, &w, 1, 0, false, &res);
+    struct cz_assignment *two = it.next;
+    assert_int_equal(two->topics[1].from_start, 0);
+    assert_int_equal(cz_assignment_partitions(two), 4);
+    it = (struct cz_plan_item){.uid = "u", .topics = topics, .topics_len = 2, .pattern = true};
+    cz_assign_plan(&it, 1, &w, 1, 0, false, &res);
+    assert_int_equal(it.next->topics[0].from_start, -1); /* there from the beginning */
+    cz_assignment_free(it.next);
+    cz_assignment_free(none);
+    cz_assignment_free(one);
+    cz_assignment_free(two);
+}
+
 static void test_unknown_waits(void **state)
 {
     (void)state;
@@ -613,6 +645,7 @@ int main(void)
         cmocka_unit_test(test_auto_tasks),
         cmocka_unit_test(test_new_partitions),
         cmocka_unit_test(test_missing_and_recreated),
+        cmocka_unit_test(test_pattern),
         cmocka_unit_test(test_unknown_waits),
         cmocka_unit_test(test_pairs_are_spread),
         cmocka_unit_test(test_no_worker_and_capacity),

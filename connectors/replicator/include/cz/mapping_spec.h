@@ -41,8 +41,10 @@ struct cz_mapping_spec {
     bool replay_loop;
     int replay_shift; /* enum cz_shift */
     int64_t replay_shift_ms, replay_from_ms, replay_to_ms; /* INT64_MIN, INT64_MAX: not given */
-    struct cz_topic_pair *pairs;           /* at least one */
+    struct cz_topic_pair *pairs;           /* at least one; of a pattern: see set_topics */
     size_t pairs_len;
+    char *source_pattern, *target_template; /* NULL: none; see cz/topic_pattern.h */
+    json_t *source_exclude;
     enum cz_start start;
     int64_t start_ms;      /* CZ_START_TIMESTAMP */
     json_t *start_offsets; /* CZ_START_OFFSETS: {"0":"42"}, per partition of every pair; else NULL */
@@ -89,6 +91,8 @@ struct cz_mapping_spec {
 CZ_MUST_USE enum cz_err cz_mapping_spec_parse(const json_t *spec, const char *pointer,
                                               struct cz_mapping_spec **ret, struct cz_report *rep);
 void cz_mapping_spec_free(struct cz_mapping_spec *s);
+/** Of a spec with a pattern: make the pairs of these source topics. */
+void cz_mapping_spec_set_topics(struct cz_mapping_spec *s, const char *const *topics, size_t n);
 
 /** value_map "x.{{topic}}": each source topic has a map of its own, named by it, or none.
  *  NULL when the reference is no such one. cz_free. */

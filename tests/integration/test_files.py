@@ -335,7 +335,8 @@ def test_killed_while_replaying(servers, make_stack, run_folder, topics, deliver
     twice = len(found) - count
     print(delivery, "twice", twice)
     assert sorted(set(found)) == list(range(count))
-    assert twice == 0 if delivery == "exactly_once" else twice < 4000
+    # at least once: the positions of the last second are not told when it is killed
+    assert twice == 0 if delivery == "exactly_once" else twice < count
     worker.restart()
     stack.wait_state(topic, "FINISHED")
     assert len(read(servers.target, topic, len(found), settle=1)) == len(found)

@@ -259,7 +259,8 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
         c->n.position = c->tracker.position;
         c->n.committed = c->committed;
     }
-    if (!t->dirty && !t->rate.held)
+    bool held = t->phase == PHASE_READING && lane__rate_holds(t);
+    if (!t->dirty && !held && !t->snap_held)
         return;
     t->dirty = false;
     CZ_LOCKED(&t->lock);
@@ -270,7 +271,7 @@ static void snapshot(struct cz_lane *l, struct cz_task *t)
         t->snap[i].committed = c->committed;
     }
     t->snap_delay = t->txn ? t->txn->delay : t->delay;
-    t->snap_held = t->rate.held && t->phase == PHASE_READING;
+    t->snap_held = held;
     t->snap_held_ms = lane__rate_held_ms(t);
     t->snap_version = ++t->version;
 }

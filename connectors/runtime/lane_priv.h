@@ -69,7 +69,7 @@ struct lane_rate {
     struct cz_rate_cap cap; /* of now */
     cz_time filled_at, look_at;
     bool held; /* lagging, for that */
-    cz_time held_at;
+    cz_time held_at, resumed_at;
     int64_t held_ms; /* before held_at */
 };
 struct lane_positions {
@@ -187,6 +187,8 @@ bool lane__rate_resumes(struct cz_task *t); /* may one that is held go on? */
 void lane__rate_resumed(struct cz_task *t);
 void lane__rate_changed(struct cz_task *t); /* its settings are others now */
 int64_t lane__rate_held_ms(const struct cz_task *t);
+/** Is it the rate that sets the pace?  Held now, or a moment ago: in between it takes what it may. */
+bool lane__rate_holds(const struct cz_task *t);
 /* lane_file.c: files as targets */
 /** Append the record as the stages left it; @e is reported by cz_inflight_written(). */
 CZ_MUST_USE enum cz_err lane__append(const struct lane_cursor *c, const struct cz_record *r,

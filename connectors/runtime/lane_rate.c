@@ -7,7 +7,7 @@
  * there again; its neighbours in the lane read on, and what was fetched for it is fetched again. */
 #include "lane_priv.h"
 
-enum { RESUME_MS = 500, LOOK_MS = 1000 };
+enum { RESUME_MS = 500, LOOK_MS = 1000, HELD_FOR_MS = 2000 };
 
 static double cap_of(int64_t cap, const struct cz_task_settings *s)
 {
@@ -98,12 +98,22 @@ int64_t lane__rate_held_ms(const struct cz_task *t)
     return r->held_ms + (r->held ? (cz_now() - r->held_at) / CZ_MS : 0);
 }
 
+bool lane__rate_holds(const struct cz_task *t)
+{
+    const struct lane_rate *r = &t->rate;
+    bool lately = r->resumed_at > 0 && cz_now() - r->resumed_at < HELD_FOR_MS * CZ_MS;
+    return t->settings.rate_limits && (r->held || lately);
+}
+
 void lane__rate_resumed(struct cz_task *t)
 {
     struct lane_rate *r = &t->rate;
+    if (!r->held)
+        return;
     r->held_ms = lane__rate_held_ms(t);
-    t->dirty |= r->held;
     r->held = false;
+    r->resumed_at = cz_now();
+    t->dirty = true;
 }
 
 void lane__rate_changed(struct cz_task *t)

@@ -58,7 +58,7 @@ static void show(struct cz_cli *cli, const char *name, const json_t *report)
     cz_buf_addf(&cli->out, "mapping/%s %s\n", name, cz_buf_str(&line));
     if (json_array_size(list) > 0) {
         struct cz_table t;
-        cz_table_init(&t, "WHAT,SOURCE,TARGET");
+        cz_table_init(&t, "WHAT|SOURCE|TARGET");
         json_array_foreach(list, i, one)
         {
             cz_table_add(&t, cz_json_str(one, "kind", "?"));

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cz/alloc.h"
+#include "cz/headers.h"
 #include "cz/json.h"
 #include "cz/util.h"
 #include "verify_priv.h"
@@ -57,23 +58,35 @@ static enum cz_err add_item(struct pair *p, const struct verify_item *item, stru
     return CZ_OK;
 }
 
+/* A copy's provenance tells the mapping's generation of that moment, which nobody can know again. */
+static size_t without_provenance(struct cz_header *headers, size_t n)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < n; i++) {
+        struct cz_slice name = headers[i].name;
+        if (name.len != sizeof CZ_PROVENANCE - 1 || memcmp(name.data, CZ_PROVENANCE, name.len) != 0)
+            headers[kept++] = headers[i];
+    }
+    return kept;
+}
+
 /* A record that is on the target, or should be. @s what it is there; NULL: as it is. */
 static enum cz_err count(struct pair *p, const struct cz_stage_result *s, const struct cz_record *r,
                          int32_t group, enum verify_class class, struct cz_error *err)
 {
-    struct cz_header own[MAX_HEADERS];
-    const struct cz_header *headers = own;
+    struct cz_header headers[MAX_HEADERS];
     struct cz_slice key = s ? s->key : r->key, value = s ? s->value : r->value;
     size_t n = 0;
     if (s && s->headers_changed) {
-        headers = s->headers;
-        n = s->headers_len;
+        n = s->headers_len < MAX_HEADERS ? s->headers_len : MAX_HEADERS;
+        memcpy(headers, s->headers, n * sizeof *headers);
     } else if (r->headers) {
-        n = r->headers(r, own, MAX_HEADERS);
+        n = r->headers(r, headers, MAX_HEADERS);
     }
+    n = without_provenance(headers, n < MAX_HEADERS ? n : MAX_HEADERS);
     int64_t ms = p->timestamps && r->ts_type != CZ_TS_NONE ? r->timestamp_ms : -1;
     const struct verify_item item = {
-        .hash = verify_hash(key, value, ms, headers, headers == own && n > MAX_HEADERS ? MAX_HEADERS : n),
+        .hash = verify_hash(key, value, ms, headers, n),
         .name = verify_hash(key, (struct cz_slice){0}, ms, NULL, 0),
         .group = p->by_partition ? group : -1,
         .partition = r->partition,

@@ -52,6 +52,17 @@ def test_a_faithful_copy_is_equal(servers, stack, topics):
         assert part["equal"] and 0 < int(part["expected"]) < 600
 
 
+def test_provenance_of_an_earlier_generation_is_no_difference(servers, stack, topics):
+    """It tells the generation that made the copy, which a later one cannot know."""
+    provenance = {"headers": {"provenance": True}}
+    topic = copied(servers, stack, topics, "older-provenance", **provenance)
+    stack.put_mapping(topic, spec(topic, **FILTER, **provenance, on_error="skip"))
+    send(servers.source, topic, records(900, 1200))
+    wait_totals(stack, topic, out=800, filter=400)
+    report = verify(stack, topic, since="2020-01-01T00:00:00Z")
+    assert report["equal"] and report["expected"] == "800", report
+
+
 def test_what_differs_is_named(servers, stack, topics):
     """Doubled, altered, misplaced, foreign: put on the target by hand. Dropped: by a mapping that the
     records went by before."""

@@ -325,7 +325,7 @@ def test_identities_and_schemas_change_on_the_way(stack, servers, seed):
     # Live, and gone when it is deleted.
     seed("PUT", f"/value-mappings/{topic}?wait=applied", {"key": {"1": "one"}})
     send(servers.source, topic, [{"key": b"1", "value": b"{}", "partition": 0}])
-    assert read(servers.target, topic, 7)[-1].key in (b"one", b"7")
+    assert b"one" in {r.key for r in read(servers.target, topic, 7)}
     seed("DELETE", f"/value-mappings/{topic}?wait=applied")
     send(servers.source, topic, [{"key": b"1", "value": b"{}", "partition": 0}])
     assert {b"one", b"1"} <= {r.key for r in read(servers.target, topic, 8)}

@@ -114,8 +114,7 @@ static void put_off(struct cz__flights *f, const struct flight *by)
         if (one->state != OPEN || one->at >= by->at)
             continue;
         one->at = by->at;
-        if (!one->error.code)
-            one->error = by->error;
+        one->error = by->error; /* what is wrong now, not what was when it was asked last */
     }
 }
 

@@ -22,18 +22,8 @@ static enum cz_err cluster_of(struct cz_service *s,
                               struct cz_cluster **ret,
                               struct cz_error *err)
 {
-    struct cz_resource r = {0};
-    struct cz_report rep = CZ_REPORT_INIT;
     enum cz_err code = cz__name_possible(team, CZ_KIND_CLUSTER, name, err);
-    if (code == CZ_OK)
-        code = cz_store_get(s->store, team, CZ_KIND_CLUSTER, name, &r, err);
-    if (code)
-        return code;
-    if (cz_cluster_parse(json_object_get(r.doc, "spec"), "/spec", ret, &rep) != CZ_OK)
-        code = cz_report_error(&rep, err);
-    cz_report_done(&rep);
-    cz_resource_done(&r);
-    return code;
+    return code ? code : cz__stored_cluster(s, team, name, ret, err);
 }
 
 /* ---- topics -------------------------------------------------------------------------------- */

@@ -48,11 +48,6 @@ CZ_MUST_USE enum cz_err cz__stored_mapping(struct cz_service *s,
                                            struct cz_resource *ret,
                                            struct cz_mapping_spec **ret_spec,
                                            struct cz_error *err);
-CZ_MUST_USE enum cz_err cz__stored_cluster(struct cz_service *s,
-                                           const char *team,
-                                           const char *name,
-                                           struct cz_cluster **ret,
-                                           struct cz_error *err);
 /** The mapping's own group; NULL: none. cz_free */
 char *cz__group_of(const struct cz_mapping_spec *spec, const char *team, const char *name);
 

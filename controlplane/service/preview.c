@@ -226,21 +226,14 @@ static enum cz_err read_value_map(struct previewing *p, const char *topic, struc
 
 static enum cz_err source_of(struct previewing *p, struct cz_cluster **ret, struct cz_report *rep, struct cz_error *err)
 {
-    struct cz_resource r = {0};
-    struct cz_report mine = CZ_REPORT_INIT;
     const char *name = p->spec->source_cluster;
-    enum cz_err code = cz_store_get(p->s->store, p->team, CZ_KIND_CLUSTER, name, &r, err);
-    if (code == CZ_E_NOT_FOUND) {
-        cz_error_reset(err);
-        (void)cz_report_add(rep, "/spec/source/cluster", "not-found", "there is no cluster \"%s\" in team \"%s\"",
-                            name, p->team);
-        return cz_report_error(rep, err);
-    }
-    if (code == CZ_OK && cz_cluster_parse(json_object_get(r.doc, "spec"), "", ret, &mine))
-        code = cz_fail(err, CZ_E_CONFLICT, "the stored cluster \"%s\" is not valid any more", name);
-    cz_report_done(&mine);
-    cz_resource_done(&r);
-    return code;
+    enum cz_err code = cz__stored_cluster(p->s, p->team, name, ret, err);
+    if (code != CZ_E_NOT_FOUND)
+        return code;
+    cz_error_reset(err);
+    (void)cz_report_add(rep, "/spec/source/cluster", "not-found", "there is no cluster \"%s\" in team \"%s\"", name,
+                        p->team);
+    return cz_report_error(rep, err);
 }
 
 static enum cz_err open_registry(struct previewing *p, const struct cz_cluster *source, struct cz_error *err)

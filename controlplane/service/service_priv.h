@@ -155,6 +155,12 @@ enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_err
  *  sent to the database, which would refuse them as an error of ours. */
 enum cz_err cz__name_possible(const char *team, enum cz_kind kind, const char *name,
                               struct cz_error *err);
+/** A cluster as it is stored, to talk to; cz_cluster_unref it. */
+CZ_MUST_USE enum cz_err cz__stored_cluster(struct cz_service *s,
+                                           const char *team,
+                                           const char *name,
+                                           struct cz_cluster **ret,
+                                           struct cz_error *err);
 /** *ret_found false instead of CZ_E_NOT_FOUND. */
 enum cz_err cz__tx_find(struct cz__attempt *a,
                         const char *team,

@@ -97,16 +97,8 @@ static enum cz_err resolve(struct cz_service *s, struct subject *u, struct cz_er
 static enum cz_err cluster(struct cz_service *s, const struct subject *u, const char *name,
                            struct cz_cluster **ret, struct cz_admin **ret_admin, struct cz_error *err)
 {
-    struct cz_resource r = {0};
-    struct cz_report rep = CZ_REPORT_INIT;
-    enum cz_err code = cz_store_get(s->store, u->mapping.team, CZ_KIND_CLUSTER, name, &r, err);
-    if (!code && cz_cluster_parse(json_object_get(r.doc, "spec"), "/spec", ret, &rep))
-        code = cz_report_error(&rep, err);
-    if (!code)
-        code = cz_admin_new(*ret, "citizenk-verify", ret_admin, err);
-    cz_report_done(&rep);
-    cz_resource_done(&r);
-    return code;
+    enum cz_err code = cz__stored_cluster(s, u->mapping.team, name, ret, err);
+    return code ? code : cz_admin_new(*ret, "citizenk-verify", ret_admin, err);
 }
 
 static enum cz_err stages(struct subject *u, struct cz_error *err)

@@ -184,11 +184,28 @@ static void check_group_sync(const struct check *c, const struct cz_mapping_spec
         problem(c, "/group_sync", "value", "positions are translated by the offset map: set offset_map");
 }
 
+static void check_pattern_target(const struct check *c, const struct cz_mapping_spec *s)
+{
+    const struct cz__raw *raw = c->raw;
+    const char *at = raw->target.file ? "/target/file" : "/target/topic", *why;
+    struct cz_error err = CZ_ERROR_INIT;
+    CZ_CLEANUP(cz_freep) char *sample = cz_topic_template(end_name(&raw->target), "t");
+    if (strstr(sample, "{{"))
+        problem(c, at, raw->target.file ? "file-name" : "topic-name", "the only variable here is {{topic}}");
+    else if (raw->target.file && !strstr(raw->target.file, TEMPLATE_MARK))
+        problem(c, at, "file-name", "each topic has a file of its own: the name must contain {{topic}}");
+    else if (raw->target.file && cz_file_name_check(sample, &err))
+        problem(c, at, "file-name", err.text);
+    else if (!raw->target.file && !cz__topic_name_ok(sample, &why))
+        problem(c, at, "topic-name", why);
+    else if (cz_streq(sample, "t") && cz_streq(s->source_cluster, s->target_cluster))
+        problem(c, at, "loop", "each topic would be copied to itself: records would go round for ever");
+}
+
 /** The topics of a pattern are known to the scheduler only; see cz_mapping_spec_set_topics(). */
 static void check_pattern(const struct check *c, struct cz_mapping_spec *s)
 {
     const struct cz__raw *raw = c->raw;
-    const char *why;
     if (!raw->source.pattern) {
         if (json_array_size(raw->source.exclude) > 0)
             problem(c, "/source/exclude", "value", "only a pattern leaves topics out");
@@ -196,25 +213,14 @@ static void check_pattern(const struct check *c, struct cz_mapping_spec *s)
     }
     if (raw->source.topic || raw->source.file || raw->pairs.len > 0)
         problem(c, "/source/pattern", "both", "give either a pattern or topics, not both");
-    if (raw->target.file)
-        problem(c, "/target/file", "not-available", "files of a pattern's topics are not available yet");
-    CZ_CLEANUP(cz_freep) char *sample = cz_topic_template(raw->target.topic, "t");
-    if (strstr(sample, "{{"))
-        problem(c, "/target/topic", "topic-name", "the only variable here is {{topic}}");
-    else if (!cz__topic_name_ok(sample, &why))
-        problem(c, "/target/topic", "topic-name", why);
-    else if (cz_streq(sample, "t") && cz_streq(s->source_cluster, s->target_cluster))
-        problem(c, "/target/topic", "loop",
-                "each topic would be copied to itself: records would go round for ever");
+    check_pattern_target(c, s);
     if (s->start == CZ_START_OFFSETS)
         problem(c, "/start/offsets", "value", "offsets can be given for one topic only");
     if (s->value_map_ref && strstr(s->value_map_ref, TEMPLATE_MARK))
         problem(c, "/value_map", "value", "with a pattern one value map serves all topics");
-    if (s->offset_map)
-        problem(c, "/offset_map", "not-available", "an offset map of a pattern's topics is not available yet");
     s->source_pattern = cz_strdup(raw->source.pattern);
     s->source_exclude = json_incref(raw->source.exclude);
-    s->target_template = cz_strdup(raw->target.topic);
+    s->target_template = cz_strdup(end_name(&raw->target));
 }
 
 void cz_mapping_spec_set_topics(struct cz_mapping_spec *s, const char *const *topics, size_t n)
@@ -518,7 +524,7 @@ static void resolve_pattern(json_t *out, const struct cz_mapping_spec *s)
     cz_json_set_str(source, "pattern", s->source_pattern);
     if (json_array_size(s->source_exclude) > 0)
         (void)json_object_set(source, "exclude", s->source_exclude);
-    cz_json_set_str(json_object_get(out, "target"), "topic", s->target_template);
+    cz_json_set_str(json_object_get(out, "target"), s->target_file ? "file" : "topic", s->target_template);
     (void)json_object_del(out, "topics");
 }
 

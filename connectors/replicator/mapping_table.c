@@ -48,7 +48,7 @@ static const struct cz_cfg_key source_table[] = {
      .parse = cz__check_pattern,
      .doc = "Instead of topics: every topic in whose name this POSIX extended regular expression is "
             "found, also one that comes later, which is then read from its beginning. target.topic "
-            "may be a template as stage.{{topic}}. A topic is read once its target is there."},
+            "(or file) may be a template as stage.{{topic}}. A topic is read once its target is there."},
     {.name = "exclude",
      .type = CZ_CFG_JSON,
      .offset = END(exclude),

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cz/alloc.h"
+#include "cz/file_record.h"
 #include "scheduler_priv.h"
 
 #define WORKERS_MAX_AGE (500 * CZ_MS)
@@ -58,6 +59,18 @@ static bool topic_problem(struct cz_scheduler *s,
     return true;
 }
 
+/* Not every topic's name is one of a file; of a pattern's topics these are left out. */
+static void file_problem(const struct cz_sched_pair *pair, struct cz_mapping_view *ret)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    char text[sizeof(ret->topics_message)];
+    if (ret->topics_exist == CZ_COND_FALSE || !cz_file_name_check(pair->target, &err))
+        return;
+    ret->topics_exist = CZ_COND_FALSE;
+    snprintf(text, sizeof(text), "topic %.100s is not read: %.100s", pair->source, err.text);
+    SAY(ret, topics, "FileName", text);
+}
+
 static void look_at_pair(struct cz_scheduler *s,
                          const struct cz_sched_mapping *m,
                          const struct cz_sched_pair *pair,
@@ -67,6 +80,8 @@ static void look_at_pair(struct cz_scheduler *s,
         topic_problem(s, m->source, pair->source, ret);
     if (!m->target_file)
         topic_problem(s, m->target, pair->target, ret);
+    else if (m->pattern)
+        file_problem(pair, ret);
 }
 
 static void look_at_pattern(struct cz_scheduler *s,
@@ -113,34 +128,46 @@ static void look_at_topics(struct cz_scheduler *s,
 }
 
 /* The worst thing first: what cannot be done, what was refused, what was not done yet. */
+static void look_at_sync_of(struct cz_scheduler *s,
+                            const struct cz_sched_mapping *m,
+                            const struct cz_sched_pair *pair,
+                            struct cz_mapping_view *ret)
+{
+    char text[sizeof(ret->synced_message)];
+    struct cz_watch_topic from, to;
+    cz_watch_topic(s->watch, m->source, pair->source, &from);
+    cz_watch_topic(s->watch, m->target, pair->target, &to);
+    bool known = from.partitions > 0 && to.partitions > 0;
+    if (known && to.partitions > from.partitions) {
+        ret->topics_synced = CZ_COND_FALSE;
+        snprintf(text, sizeof(text), "topic %.100s has %d partitions, its source %d; none can be taken away",
+                 pair->target, (int)to.partitions, (int)from.partitions);
+        SAY(ret, synced, "MorePartitions", text);
+    } else if (to.unsynced[0]) {
+        ret->topics_synced = CZ_COND_FALSE;
+        SAY(ret, synced, "NotSynced", to.unsynced);
+    } else if (!known || to.partitions < from.partitions) {
+        ret->topics_synced = CZ_COND_UNKNOWN;
+        SAY(ret, synced, "Waiting", "the leader has not compared all topics yet");
+    }
+}
+
 static void look_at_sync(struct cz_scheduler *s,
                          const struct cz_sched_mapping *m,
                          struct cz_mapping_view *ret)
 {
-    char text[sizeof(ret->synced_message)];
+    struct cz_sched_pair *found = NULL;
+    size_t n = m->pairs_len;
     ret->syncs_topics = m->sync;
     if (!m->sync)
         return;
     ret->topics_synced = CZ_COND_TRUE;
     SAY(ret, synced, "InSync", "");
-    for (size_t i = 0; i < m->pairs_len && ret->topics_synced != CZ_COND_FALSE; i++) {
-        struct cz_watch_topic from, to;
-        cz_watch_topic(s->watch, m->source, m->pairs[i].source, &from);
-        cz_watch_topic(s->watch, m->target, m->pairs[i].target, &to);
-        bool known = from.partitions > 0 && to.partitions > 0;
-        if (known && to.partitions > from.partitions) {
-            ret->topics_synced = CZ_COND_FALSE;
-            snprintf(text, sizeof(text), "topic %.100s has %d partitions, its source %d; none can be taken away",
-                     m->pairs[i].target, (int)to.partitions, (int)from.partitions);
-            SAY(ret, synced, "MorePartitions", text);
-        } else if (to.unsynced[0]) {
-            ret->topics_synced = CZ_COND_FALSE;
-            SAY(ret, synced, "NotSynced", to.unsynced);
-        } else if (!known || to.partitions < from.partitions) {
-            ret->topics_synced = CZ_COND_UNKNOWN;
-            SAY(ret, synced, "Waiting", "the leader has not compared all topics yet");
-        }
-    }
+    if (m->pattern)
+        (void)cz_watch_pairs(s->watch, m->uid, &found, &n);
+    for (size_t i = 0; i < n && ret->topics_synced != CZ_COND_FALSE; i++)
+        look_at_sync_of(s, m, m->pattern ? &found[i] : &m->pairs[i], ret);
+    cz_watch_pairs_free(found, m->pattern ? n : 0);
 }
 
 static void look_at_groups(struct cz_scheduler *s,

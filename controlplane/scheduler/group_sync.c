@@ -76,10 +76,28 @@ static int32_t partition_in(const char *key, char **ret_topic)
     return slash && cz_parse_i64(slash + 1, &n) ? (int32_t)n : -1;
 }
 
-/* The group's positions on both sides, one for each partition of the maps that can be translated. */
-static enum cz_err ask(struct job *j, const char *group, struct cz_tp_list *from, struct cz_tp_list *to,
+struct place { /* of the target; several partitions of the source may come together there */
+    const struct cz_offset_map *map;
+    int64_t at, has; /* where the group shall be, and is; -1: nowhere */
+};
+
+static struct place *place_of(struct cz_map *places, const struct cz_offset_map *m)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%d", m->target_topic, (int)m->target_partition);
+    struct place *p = cz_map_get(places, key);
+    if (!p) {
+        p = cz_alloc(sizeof(*p));
+        *p = (struct place){.map = m, .at = -1, .has = -1};
+        cz_map_put(places, key, p);
+    }
+    return p;
+}
+
+/* The group's positions on both sides, of the partitions that can be translated. */
+static enum cz_err ask(struct job *j, const char *group, struct cz_tp_list *from, struct cz_map *places,
                        struct cz_error *err)
 {
+    CZ_CLEANUP(cz_tp_list_done) struct cz_tp_list to = {0};
     CZ_MAP_FOREACH (&j->maps, i, e) {
         const struct cz_offset_map *m = e->value;
         CZ_CLEANUP(cz_freep) char *topic = NULL;
@@ -87,24 +105,45 @@ static enum cz_err ask(struct job *j, const char *group, struct cz_tp_list *from
         if (partition < 0 || m->target_partition < 0 || !m->target_topic)
             continue;
         cz_tp_list_add(from, topic, partition, -1);
-        cz_tp_list_add(to, m->target_topic, m->target_partition, -1);
+        (void)place_of(places, m);
+    }
+    CZ_MAP_FOREACH (places, i, e) {
+        const struct cz_offset_map *m = ((const struct place *)e->value)->map;
+        cz_tp_list_add(&to, m->target_topic, m->target_partition, -1);
     }
     enum cz_err rc = cz_admin_group_offsets(j->from, group, from, j->deadline, err);
-    return rc ? rc : cz_admin_group_offsets(j->to, group, to, j->deadline, err);
+    if (rc == CZ_OK)
+        rc = cz_admin_group_offsets(j->to, group, &to, j->deadline, err);
+    size_t n = 0;
+    CZ_MAP_FOREACH (places, i, e)
+        ((struct place *)e->value)->has = to.items[n++].offset;
+    return rc;
+}
+
+/* Exact, or a little before; of several that come together the first, so that nothing is missed. */
+static void translate(const struct job *j, const struct cz_tp *from, struct cz_map *places)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%d", from->topic, (int)from->partition);
+    const struct cz_offset_map *m = cz_map_get(&j->maps, key);
+    int64_t at = -1;
+    if (from->offset >= 0)
+        (void)cz_offset_map_forward(m, from->offset, &at);
+    struct place *p = place_of(places, m);
+    if (at >= 0 && (p->at < 0 || at < p->at))
+        p->at = at;
 }
 
 static enum cz_err sync_group(struct job *j, const char *group, struct cz_error *err)
 {
-    CZ_CLEANUP(cz_tp_list_done) struct cz_tp_list from = {0}, to = {0}, commit = {0};
-    enum cz_err rc = ask(j, group, &from, &to, err);
-    for (size_t i = 0; rc == CZ_OK && i < from.len; i++) {
-        CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%d", from.items[i].topic, (int)from.items[i].partition);
-        const struct cz_offset_map *m = cz_map_get(&j->maps, key);
-        int64_t at = -1;
-        if (from.items[i].offset >= 0)
-            (void)cz_offset_map_forward(m, from.items[i].offset, &at); /* exact, or a little before */
-        if (at > to.items[i].offset)
-            cz_tp_list_add(&commit, to.items[i].topic, to.items[i].partition, at)->metadata =
+    CZ_CLEANUP(cz_tp_list_done) struct cz_tp_list from = {0}, commit = {0};
+    CZ_CLEANUP(cz_map_done) struct cz_map places = CZ_MAP_INIT(cz_free);
+    enum cz_err rc = ask(j, group, &from, &places, err);
+    for (size_t i = 0; rc == CZ_OK && i < from.len; i++)
+        translate(j, &from.items[i], &places);
+    CZ_MAP_FOREACH (&places, i, e) {
+        const struct place *p = e->value;
+        if (p->at > p->has)
+            cz_tp_list_add(&commit, p->map->target_topic, p->map->target_partition, p->at)->metadata =
                 cz_strdup("citizenk");
     }
     if (rc == CZ_OK && commit.len > 0)

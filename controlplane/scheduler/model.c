@@ -108,7 +108,7 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     if (pattern) {
         m->pattern = cz_strdup(pattern);
         m->exclude = json_deep_copy(json_object_get(source, "exclude"));
-        m->template = cz_strdup(cz_json_str(target, "topic", NULL));
+        m->template = cz_strdup(cz_json_str(target, m->target_file ? "file" : "topic", NULL));
     } else if (m->pairs_len == 0)
         add_pair(m, cz_json_str(source, "topic", NULL), cz_json_str(target, "topic", NULL));
     const char *policy = cz_json_str(spec, "topic_policy", "require");

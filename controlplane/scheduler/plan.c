@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "cz/alloc.h"
+#include "cz/file_record.h"
 #include "cz/log.h"
 #include "scheduler_priv.h"
 
@@ -197,6 +198,18 @@ static int32_t known_partitions(const struct cz_watch_topic *t)
     return t->partitions;
 }
 
+/* A file is made by who writes it; a name that is none is told by the conditions. */
+static void look_at_target(struct cz_lead *L, const struct cz_sched_mapping *m, const char *target,
+                           struct cz_watch_topic *ret)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    if (m->target_file)
+        *ret = (struct cz_watch_topic){.known = true,
+                                       .code = cz_file_name_check(target, &err) ? CZ_E_NOT_FOUND : CZ_OK};
+    else
+        cz_watch_topic(L->s->watch, m->target, target, ret);
+}
+
 /* Of what a pattern has found: the topics whose targets are there, or might be.  The first plan
  * waits until all is known: whatever comes later is read from its beginning. */
 static bool usable(struct cz_lead *L, struct found *f, bool first)
@@ -205,7 +218,7 @@ static bool usable(struct cz_lead *L, struct found *f, bool first)
     for (size_t i = 0; i < f->len; i++) {
         struct cz_watch_topic from, to;
         cz_watch_topic(L->s->watch, f->mapping->source, f->pairs[i].source, &from);
-        cz_watch_topic(L->s->watch, f->mapping->target, f->pairs[i].target, &to);
+        look_at_target(L, f->mapping, f->pairs[i].target, &to);
         bool known = from.known && to.known;
         if (!known && first)
             return false;

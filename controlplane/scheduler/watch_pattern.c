@@ -24,7 +24,7 @@ static int by_name(const void *a, const void *b)
 /* Topics of the deployment itself: what is copied out of them makes more of it. */
 static bool is_own(const struct cz_watch *w, const char *name)
 {
-    static const char *const ends[] = {".config", ".status", ".offsets"};
+    static const char *const ends[] = {".config", ".status", ".offsets", ".offset-map"};
     size_t n = w->o.group_id ? strlen(w->o.group_id) : 0;
     if (n == 0 || strncmp(name, w->o.group_id, n) != 0)
         return false;

@@ -76,6 +76,26 @@ FORMS = [{"key": b"k", "value": b"v", "headers": [("h", b"1"), ("h", None), ("x"
          {"key": b'"q"', "value": b'"q"'}, {"key": b" 1", "value": b"{broken"}, {"value": "žluť \u2028".encode()}]
 
 
+def test_topics_of_a_pattern_to_files(servers, files, folder, topics):
+    """Each topic has its file, also one that comes later; a name that is none of a file is told."""
+    prefix = topics("many")
+    for end in ("a", "b"):
+        servers.create_topic(servers.source, f"{prefix}.{end}", 2)
+        send(servers.source, f"{prefix}.{end}", [{"value": b"%s %d" % (end.encode(), i)} for i in range(20)])
+    servers.create_topic(servers.source, f".{prefix}.hidden", 1)
+    files.put_mapping(prefix, {"source": {"cluster": "source", "pattern": f"{prefix}\\."}, "start": "earliest",
+                               "target": {"file": "{{topic}}"}, "delivery": "exactly_once"})
+    servers.create_topic(servers.source, f"{prefix}.c", 1)
+    send(servers.source, f"{prefix}.c", [{"value": b"c %d" % i} for i in range(20)])
+    for end in ("a", "b", "c"):
+        wait_until(lambda: len(lines(folder, f"{prefix}.{end}")) >= 20, 15, f"the file of {end}")
+        assert sorted(line.value for line in lines(folder, f"{prefix}.{end}")) == \
+            sorted(b"%s %d" % (end.encode(), i) for i in range(20))
+    told = next(c for c in files.status(prefix)["conditions"] if c["type"] == "TopicsExist")
+    assert told["reason"] == "FileName" and f".{prefix}.hidden" in told["message"]
+    files.wait_state(prefix, "RUNNING")
+
+
 def test_topic_to_file(servers, files, folder, topics):
     topic = topics("to-file")
     sent = [{"timestamp": 1_700_000_000_000 + i, **FORMS[i % len(FORMS)], "partition": i % 4} for i in range(900)]

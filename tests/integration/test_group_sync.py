@@ -62,3 +62,34 @@ def test_groups_follow_to_the_target(stack, servers, topics):
     assert group_offsets(servers, servers.target, group, topic) == {0: own} and done
     service.close()
     is_at(290)
+
+
+def test_all_topics_of_a_pattern_follow(stack, servers):
+    """Two topics that are there and one that comes later; their offsets differ on the target."""
+    prefix, group = unique_name("groups"), unique_name("svc")
+
+    def begin(topic, older):
+        for broker in (servers.source, servers.target):
+            servers.create_topic(broker, topic, 1)
+        send(servers.target, topic, [{"value": b"older"}] * older)
+        send(servers.source, topic, [{"value": b"%d" % i} for i in range(100)])
+
+    def is_at(topic, offset):
+        wait_until(lambda: group_offsets(servers, servers.target, group, topic) == {0: offset}, 20, f"{topic} to follow")
+
+    begin(f"{prefix}.a", 3)
+    begin(f"{prefix}.b", 0)
+    stack.put_mapping(prefix, {
+        "source": {"cluster": "source", "pattern": f"^{prefix}\\."}, "target": {"cluster": "target"}, "start": "earliest",
+        "offset_map": True, "group_sync": {"groups": ["svc*"], "interval_ms": 1000}})
+    commit(servers.source, group, f"{prefix}.a", 50)
+    commit(servers.source, group, f"{prefix}.b", 70)
+    is_at(f"{prefix}.a", 53)
+    is_at(f"{prefix}.b", 70)
+    begin(f"{prefix}.c", 7)
+    commit(servers.source, group, f"{prefix}.c", 10)
+    is_at(f"{prefix}.c", 17)
+    answer = stack.rest.call("POST", mapping_path(prefix, "offsets", "translate"),
+                             {"offsets": {f"{prefix}.a": {"0": 20}, f"{prefix}.c": {"0": 30}}}).json["partitions"]
+    assert [(p["to_topic"], p["to_offset"], p["exact"]) for p in answer] == \
+        [(f"{prefix}.a", "23", True), (f"{prefix}.c", "37", True)]

@@ -251,6 +251,10 @@ static void test_wrong_ends(void **state)
     bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"{{t}}\"") "}", "/spec/target/topic", "topic-name");
     bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"a b\"") "}", "/spec/target/topic", "topic-name");
     bad(PATTERN("\"pattern\":\"x\"", "\"b\"") "}", "/spec/target/topic", "loop");
+#define PATTERN_FILE(file) "{\"source\":{\"cluster\":\"b\",\"pattern\":\"x\"},\"target\":{\"file\":\"" file "\"}}"
+    bad(PATTERN_FILE("all"), "/spec/target/file", "file-name");
+    bad(PATTERN_FILE("{{t}}"), "/spec/target/file", "file-name");
+    bad(PATTERN_FILE(".{{topic}}"), "/spec/target/file", "file-name");
     bad(PATTERN("\"pattern\":\"x\"", "\"b\",\"topic\":\"{{topic}}\"") "}", "/spec/target/topic", "loop");
     bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"start\":{\"offsets\":{\"0\":\"1\"}}}", "/spec/start/offsets", "value");
     bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"value_map\":\"m-{{topic}}\"}", "/spec/value_map", "value");
@@ -317,10 +321,8 @@ static void test_defaults(void **state)
     cz_mapping_spec_free(s);
 }
 
-static void test_pattern(void **state)
+static void pattern_of(const char *text)
 {
-    (void)state;
-    const char *text = PATTERN("\"pattern\":\"^o\",\"exclude\":[\"x$\"]", "\"b\",\"topic\":\"to.{{topic}}\"") "}";
     struct cz_mapping_spec *s = good(text), *again = NULL;
     struct cz_report rep = CZ_REPORT_INIT;
     assert_int_equal(s->pairs_len, 0);
@@ -344,6 +346,15 @@ static void test_pattern(void **state)
     cz_report_done(&rep);
     cz_mapping_spec_free(s);
     cz_mapping_spec_free(again);
+}
+
+static void test_pattern(void **state)
+{
+    (void)state;
+    pattern_of(PATTERN("\"pattern\":\"^o\",\"exclude\":[\"x$\"]", "\"b\",\"topic\":\"to.{{topic}}\"")
+               ",\"offset_map\":true,\"group_sync\":{\"groups\":[\"svc*\"]}}");
+    pattern_of("{\"source\":{\"cluster\":\"b\",\"pattern\":\"^o\",\"exclude\":[\"x$\"]},"
+               "\"target\":{\"file\":\"to.{{topic}}\",\"compression\":\"gzip\"}}");
 }
 
 static void test_ends(void **state)

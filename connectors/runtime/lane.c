@@ -284,15 +284,16 @@ static bool removed(struct cz_lane *l, struct cz_task *t)
     bool late = cz_now() >= t->remove_deadline;
     if (t->txn && !lane__txn_over(t, late))
         return false;
+    bool mapped = late;
     if (t->inflight_records == 0 && !late) {
-        lane__map_last(l, t);
+        mapped = lane__map_last(l, t);
         lane__commit(l, t, true);
     }
     /* In flight at a dead target: the entries belong to the producer, so keep the task until its
      * deliveries come (the herder purges a producer that is in the way). */
-    if (t->inflight_records > 0)
+    if (t->inflight_records > 0 || lane__map_busy(t))
         return false;
-    return lane__commit_settled(t) || (late && atomic_load(&t->commit_state) != COMMIT_BUSY);
+    return (mapped && lane__commit_settled(t)) || (late && atomic_load(&t->commit_state) != COMMIT_BUSY);
 }
 
 /* A cursor at its end reads no more; a task whose cursors all are there, with everything

@@ -57,10 +57,20 @@ static int64_t position(const struct lane_cursor *c)
     return c->task->txn ? c->stable.position : c->tracker.position;
 }
 
+static int64_t known(const struct lane_cursor *c)
+{
+    return c->committed >= 0 ? c->committed : c->part->start;
+}
+
 static bool behind(const struct lane_cursor *c)
 {
-    int64_t known = c->committed >= 0 ? c->committed : c->part->start;
-    return position(c) > known;
+    return position(c) > known(c);
+}
+
+static int64_t to_commit(const struct lane_cursor *c)
+{
+    int64_t at = c->task->txn ? c->stable.position : lane__map_reaches(c);
+    return at > known(c) ? at : known(c);
 }
 
 bool lane__commit_settled(struct cz_task *t)
@@ -85,6 +95,8 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
     cz_time time = cz_now();
     if ((!now && time < t->commit_at) || !lane__leased(l))
         return;
+    if (!lane__map_round(t))
+        return; /* the map first: what is committed is not copied again */
     if (t->positions) {
         if (!lane__positions_send(t, behind))
             return;
@@ -96,9 +108,9 @@ void lane__commit(struct cz_lane *l, struct cz_task *t, bool now)
     bool renew = time >= t->renew_at;
     for (size_t i = 0; i < t->len; i++) {
         struct lane_cursor *c = &t->cursors[i];
-        if (!behind(c) && !renew)
+        if (to_commit(c) == known(c) && !renew)
             continue;
-        c->committing = position(c);
+        c->committing = to_commit(c);
         struct cz_tp *tp = cz_tp_list_add(&list, c->part->topic, c->part->partition, c->committing);
         const struct cz_position at = lane__position(c);
         tp->metadata = cz_position_text(&at);

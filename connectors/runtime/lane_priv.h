@@ -40,6 +40,10 @@ struct lane_cursor {
     struct lane_poison *poison;          /* refused by the target: not to be sent again */
     size_t poison_len;
     struct cz_map_block block; /* of the offset map, when one is kept */
+    /* at least once: its record under way; as far as it was acknowledged; where the round is through */
+    struct cz_inflight map_sent;
+    bool map_sending;
+    int64_t mapped, map_want;
 };
 struct lane_poison {
     int64_t offset;
@@ -94,7 +98,8 @@ struct cz_task {
     struct lane_txn *txn; /* NULL: at least once */
     struct lane_rate rate;
     struct cz_task_map map; /* uid owned */
-    cz_time map_at;         /* next write of the offset map */
+    cz_time map_at;         /* next round of the offset map */
+    cz_time map_until, map_again; /* the one under way: given up, tried again; 0: none is */
     struct lane_positions *positions; /* NULL: the group's */
     enum task_phase phase;
     bool lagging; /* the budget is used up: not reading */
@@ -207,8 +212,15 @@ void lane__commit_collect(struct cz_task *t);
 /* lane_map.c */
 /** Write what is new in the map; with a transaction: into it. CZ_OK also when the queue is full. */
 CZ_MUST_USE enum cz_err lane__map_write(struct cz_task *t, struct cz_error *err);
-void lane__map_tick(struct cz_task *t); /* at least once: write now and then */
-void lane__map_last(const struct cz_lane *l, struct cz_task *t); /* and before it goes */
+/* At least once */
+/** Bring all that is done into the map, step by step. @return it is there, or was given up */
+bool lane__map_round(struct cz_task *t);
+void lane__map_tick(struct cz_task *t); /* a round now and then */
+bool lane__map_last(const struct cz_lane *l, struct cz_task *t); /* and before it goes; @return as above */
+bool lane__map_busy(struct cz_task *t); /* a record of it is under way */
+/** The position that may be committed: the task's, as far as the map (if any) says where it is. */
+int64_t lane__map_reaches(const struct lane_cursor *c);
+/* Exactly once */
 void lane__map_committed(struct cz_task *t);
 void lane__map_aborted(struct cz_task *t);
 bool lane__map_pending(const struct cz_task *t); /* something was not written yet */

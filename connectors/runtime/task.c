@@ -30,6 +30,7 @@ struct cz_task *cz_task_new(const struct cz_task_conf *conf)
         c->committed = -1;
         cz_tracker_init(&c->tracker, p->start);
         cz_map_block_init(&c->block, p->start);
+        c->mapped = -1;
         c->n = (struct cz_partition_counters){
             .topic = p->topic,
             .partition = p->partition,

@@ -135,7 +135,7 @@ static const char *reason_of(enum cz_translation how)
     case CZ_TRANSLATED:
         return NULL;
     case CZ_MAP_HOLE:
-        return "a worker died before it could note what it copied there: records may come again";
+        return "the map could not be written when this was copied: records may come again";
     case CZ_MAP_BEFORE:
         return "older than what the map knows";
     case CZ_MAP_AHEAD:

@@ -62,6 +62,7 @@ int world_setup(void **state)
     mock_topic(w->target, "out", 2);
     mock_topic(w->target, "dead", 1);
     mock_topic(w->target, "pos", 1);
+    mock_topic(w->target, "map", 1);
     cz_mutex_init(&w->lock);
     cz_cond_init(&w->cond);
     assert_int_equal(cz_cluster_from_bootstrap(mock_bootstrap(w->source), NULL, &w->from, &err), CZ_OK);
@@ -129,7 +130,12 @@ struct cz_task *add_task(struct world *w, const struct wish *wish)
         assert_int_equal(cz_producer_topic(w->producer, "out", &parts[i].target, &err), CZ_OK);
         cz_producer_topic_expect(parts[i].target, 2);
     }
-    const struct cz_task_conf conf = {.label = "t/m/0", .group = wish->group ? wish->group : "g", .source = w->admin,
+    struct cz_task_map map = {.uid = "uid", .partition = wish->map_partition};
+    if (wish->map) {
+        assert_int_equal(cz_producer_topic(w->producer, "map", &map.topic, &err), CZ_OK);
+        cz_producer_topic_expect(map.topic, 1);
+    }
+    const struct cz_task_conf conf = {.label = "t/m/0", .map = map, .group = !wish->group ? "g" : *wish->group ? wish->group : NULL, .source = w->admin,
                                       .producer = w->producer, .txn = w->txn, .settings = world_settings(w, wish),
                                       .partitions = parts, .partitions_len = n};
     struct cz_task *t = cz_task_new(&conf);

@@ -34,6 +34,8 @@ struct wish {
     struct cz_rate rate;
     int rate_share;
     int partitions;
+    bool map; /* an offset map is kept on "map" */
+    int32_t map_partition;
 };
 int world_setup(void **state);
 int world_teardown(void **state);

@@ -178,6 +178,13 @@ static void recall_topic(struct w_start *s, size_t i)
     memcpy(s->places[i].was.topic_id, id, sizeof part->topic_id);
 }
 
+/* Which cluster it was that did not answer. */
+static enum cz_err of_target(struct w_start *s, enum cz_err code)
+{
+    s->target_failed = code != CZ_OK;
+    return code;
+}
+
 static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_error *err)
 {
     struct cz_tp_list list = {0};
@@ -189,7 +196,7 @@ static enum cz_err committed(struct worker *w, struct w_start *s, struct cz_erro
     if (!code && s->sink)
         w_sink_positions(s, &list);
     else if (!code)
-        code = w_txn_positions(w, s, &list, err);
+        code = of_target(s, w_txn_positions(w, s, &list, err));
     for (size_t i = 0; !code && i < s->parts_len; i++) {
         const struct cz_tp *tp = &list.items[i];
         struct w_place *p = &s->places[i];
@@ -281,11 +288,12 @@ enum cz_err w_places(struct worker *w, struct w_start *s, struct cz_error *err)
     if (!code)
         code = resolve_ends(s, err);
     if (!code && s->spec->exactly_once)
-        code = s->sink ? w_sink_claim(s, err) : w_txn_begin(w, s, err);
+        code = s->sink ? w_sink_claim(s, err) : of_target(s, w_txn_begin(w, s, err));
     if (!code && s->group)
         code = settle(s, err);
-    if (s->source && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
-        w_cluster_down(w, s->source);
+    struct cz_cluster *silent = s->target_failed ? s->target : s->source;
+    if (silent && (code == CZ_E_TIMEOUT || code == CZ_E_UNAVAILABLE))
+        w_cluster_down(w, silent);
     return code;
 }
 

@@ -319,6 +319,7 @@ struct w_start {
     /* out */
     struct cz_error error;
     struct w_place *places; /* per part */
+    bool target_failed;     /* where positions were asked for it was the target, not the source */
     struct w_gap *gaps;     /* that were found */
     int64_t until_ms;       /* the time at which the copy ends, when that is still to come */
     struct cz_task_partition *out;

@@ -107,6 +107,8 @@ struct cz__raw {
 };
 
 extern const char *const cz__compressions[];
+/* mapping_objects.c: rows of the objects in a spec */
+extern const struct cz_cfg_key cz__source_table[], cz__target_table[], cz__on_change_table[], cz__schemas_table[], cz__sample_table[], cz__headers_table[], cz__group_sync_table[], cz__producer_table[], cz__rate_table[], cz__replay_table[];
 /** A name that Kafka accepts for a topic; says why not in @ret_why. */
 bool cz__topic_name_ok(const char *name, const char **ret_why);
 void cz__topic_check(const char *name, const char *pointer, struct cz_report *rep);

@@ -7,273 +7,15 @@
 
 #define GROUP_MAX 249
 
-static const char *const v_offset[] = {"keep", "latest", "earliest", NULL};
 static const char *const v_delivery[] = {"at_least_once", "exactly_once", NULL};
 static const char *const v_isolation[] = {"read_committed", "read_uncommitted", NULL};
 static const char *const v_format[] = {"auto", "raw", "json", "avro", NULL};
-static const char *const v_copy[] = {"none", "value", "key", "both", NULL};
-static const char *const v_subjects[] = {"topic_name", "record_name", "topic_record_name", NULL};
 static const char *const v_validate[] = {"touched", "full", NULL};
 static const char *const v_partitioning[] = {"same", "key", "round_robin", NULL};
 static const char *const v_policy[] = {"require", "create", "sync", NULL};
 static const char *const v_gap[] = {"stop", "skip", "restart", NULL};
-static const char *const v_packing[] = {"none", "gzip", "zstd", NULL};
-const char *const cz__compressions[] = {"none", "gzip", "snappy", "lz4", "zstd", NULL};
 
 #define AT(member) offsetof(struct cz__raw, member)
-#define END(member) offsetof(struct cz__end, member)
-#define SUB(s, member) (offsetof(struct cz__raw, s.member) - offsetof(struct cz__raw, s))
-
-static const struct cz_cfg_key source_table[] = {
-    {.name = "cluster",
-     .type = CZ_CFG_STRING,
-     .offset = END(cluster),
-     .min = 1,
-     .max = CZ_MAX_NAME,
-     .doc = "Name of the cluster to read from, in the mapping's team. Needed, unless `file` is given."},
-    {.name = "topic",
-     .type = CZ_CFG_STRING,
-     .offset = END(topic),
-     .parse = cz__check_topic,
-     .doc = "Topic to read. Leave it out when `topics` lists pairs."},
-    {.name = "file",
-     .type = CZ_CFG_STRING,
-     .offset = END(file),
-     .min = 1,
-     .max = CZ_MAX_NAME,
-     .doc = "Instead of a topic: <file>.json (.gz, .zst) in the worker's file_data_path is replayed, see `replay`."},
-    {.name = "pattern",
-     .type = CZ_CFG_STRING,
-     .offset = END(pattern),
-     .parse = cz__check_pattern,
-     .doc = "Instead of topics: every topic in whose name this POSIX extended regular expression is "
-            "found, also one that comes later, which is then read from its beginning. target.topic "
-            "(or file) may be a template as stage.{{topic}}. A topic is read once its target is there."},
-    {.name = "exclude",
-     .type = CZ_CFG_JSON,
-     .offset = END(exclude),
-     .def = "[]",
-     .parse = cz__check_exclude,
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
-     .doc = "Expressions of topics that `pattern` leaves out. Names that begin with two underscores and "
-            "CitizenK's own topics never match."},
-    {0},
-};
-#define ROTATE(member) (offsetof(struct cz__end, rotate.member) - offsetof(struct cz__end, rotate))
-static const struct cz_cfg_key rotate_table[] = {
-    {.name = "bytes",
-     .type = CZ_CFG_INT,
-     .offset = ROTATE(bytes),
-     .def = "0",
-     .min = 0,
-     .max = INT64_C(1) << 50,
-     .doc = "Once the file is that large; 0: never."},
-    {.name = "seconds",
-     .type = CZ_CFG_INT,
-     .offset = ROTATE(seconds),
-     .def = "0",
-     .min = 0,
-     .max = 10 * 366 * 86400,
-     .doc = "With the first record after the file was begun so long ago; 0: never."},
-    {0},
-};
-static const struct cz_cfg_key target_table[] = {
-    {.name = "cluster",
-     .type = CZ_CFG_STRING,
-     .offset = END(cluster),
-     .min = 1,
-     .max = CZ_MAX_NAME,
-     .doc = "Name of the cluster to write to, in the mapping's team. Needed, unless `file` is given."},
-    {.name = "topic",
-     .type = CZ_CFG_STRING,
-     .offset = END(topic),
-     .parse = cz__check_target_topic,
-     .doc =
-         "Topic to write; {{topic}} stands for the source's name, which is also the default."},
-    {.name = "file",
-     .type = CZ_CFG_STRING,
-     .offset = END(file),
-     .min = 1,
-     .max = CZ_MAX_NAME,
-     .doc = "Instead of a topic: <file>.json in the worker's file_data_path is appended to. {{topic}} stands "
-            "for the source's name."},
-    {.name = "compression",
-     .type = CZ_CFG_ENUM,
-     .offset = END(packing),
-     .def = "\"none\"",
-     .values = v_packing,
-     .doc = "Of the file: none, gzip (.json.gz) or zstd (.json.zst)."},
-    {.name = "rotate",
-     .type = CZ_CFG_OBJECT,
-     .offset = END(rotate),
-     .sub = rotate_table,
-     .doc = "When the file is given a number and another is begun."},
-    {0},
-};
-static const struct cz_cfg_key on_change_table[] = {
-    {.name = "offset",
-     .type = CZ_CFG_ENUM,
-     .offset = SUB(on_change, offset),
-     .def = "\"keep\"",
-     .values = v_offset,
-     .doc = "Where to go on after the spec was changed or enabled again."},
-    {0},
-};
-static const struct cz_cfg_key schemas_table[] = {
-    {.name = "copy",
-     .type = CZ_CFG_ENUM,
-     .offset = SUB(schemas, copy),
-     .def = "\"none\"",
-     .values = v_copy,
-     .doc = "Sides whose schemas are copied to the target cluster's schema_registry, with their "
-            "versions, references and compatibility; the schema ids in the records become those that "
-            "the target gave. Whatever the format is: bytes that name no schema pass as they are."},
-    {.name = "subjects",
-     .type = CZ_CFG_ENUM,
-     .offset = SUB(schemas, subjects),
-     .def = "\"topic_name\"",
-     .values = v_subjects,
-     .doc = "What schemas are filed under in both registries: topic_name (<topic>-key or "
-            "<topic>-value), record_name, or topic_record_name (<topic>-<record name>)."},
-    {0},
-};
-static const struct cz_cfg_key sample_table[] = {
-    {.name = "percent",
-     .type = CZ_CFG_DOUBLE,
-     .offset = SUB(sample, percent),
-     .def = "100",
-     .min = 0,
-     .max = 100,
-     .parse = cz__check_percent,
-     .doc = "Share of the entities that pass, with up to 4 decimals. Those of a smaller share are "
-            "among those of a larger one."},
-    {.name = "from",
-     .type = CZ_CFG_DOUBLE,
-     .offset = SUB(sample, from),
-     .def = "0",
-     .min = 0,
-     .max = 100,
-     .parse = cz__check_percent,
-     .doc = "Where the share begins: {percent: 90} and {percent: 10, from: 90} are all entities, "
-            "each once."},
-    {.name = "by",
-     .type = CZ_CFG_STRING,
-     .offset = SUB(sample, by),
-     .def = "\"key\"",
-     .min = 1,
-     .max = CZ_MAX_EXPRESSION,
-     .parse = cz__check_sample_by,
-     .doc = "The entity: key (its bytes), record (each one by itself), or a JMESPath as "
-            "value.user.id. A record without one is taken by itself."},
-    {.name = "salt",
-     .type = CZ_CFG_STRING,
-     .offset = SUB(sample, salt),
-     .def = "\"\"",
-     .max = CZ_MAX_NAME,
-     .doc = "Another salt chooses other entities; mappings with the same one agree."},
-    {0},
-};
-static const struct cz_cfg_key headers_table[] = {
-    {.name = "add",
-     .type = CZ_CFG_JSON,
-     .offset = SUB(headers, add),
-     .def = "{}",
-     .parse = cz__check_header_texts,
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":[\"string\",\"null\"]}}",
-     .doc = "{name: text}: put after the record's own headers, by name, also when they have "
-            "one of that name."},
-    {.name = "remove",
-     .type = CZ_CFG_JSON,
-     .offset = SUB(headers, remove),
-     .def = "[]",
-     .parse = cz__check_header_names,
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
-     .doc = "Headers of the record that are left off, by name; * stands for any text, ? for any "
-            "character. A dead letter has them neither."},
-    {.name = "rename",
-     .type = CZ_CFG_JSON,
-     .offset = SUB(headers, rename),
-     .def = "{}",
-     .parse = cz__check_header_texts,
-     .schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"string\"}}",
-     .doc = "{old: new} names of headers, which keep their place."},
-    {.name = "provenance",
-     .type = CZ_CFG_BOOL,
-     .offset = SUB(headers, provenance),
-     .def = "false",
-     .doc = "Add a header " CZ_PROVENANCE " that tells cluster, topic, partition, offset and "
-            "mapping, and drop records that have been on the target topic before (reason loop): "
-            "with it on both of two mappings that copy into each other nothing goes round."},
-    {0},
-};
-static const struct cz_cfg_key group_sync_table[] = {
-    {.name = "groups",
-     .type = CZ_CFG_JSON,
-     .offset = SUB(group_sync, groups),
-     .def = "[]",
-     .parse = cz__check_group_patterns,
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}",
-     .doc = "Their names, with * and ? as in a shell."},
-    {.name = "interval_ms",
-     .type = CZ_CFG_INT,
-     .offset = SUB(group_sync, interval_ms),
-     .def = "10000",
-     .min = 1000,
-     .max = 3600000,
-     .doc = "How often they are compared, in milliseconds."},
-    {0},
-};
-static const struct cz_cfg_key producer_table[] = {
-    {.name = "compression",
-     .type = CZ_CFG_ENUM,
-     .offset = SUB(producer, compression),
-     .def = "\"lz4\"",
-     .values = cz__compressions,
-     .doc = "Compression of what is written."},
-    {.name = "linger_ms",
-     .type = CZ_CFG_INT,
-     .offset = SUB(producer, linger_ms),
-     .def = "5",
-     .min = 0,
-     .max = 1000,
-     .doc = "How long a batch waits to fill, in milliseconds."},
-    {0},
-};
-
-static const struct cz_cfg_key rate_table[] = {
-    {.name = "records_per_second",
-     .type = CZ_CFG_INT,
-     .offset = SUB(rate, cap.records),
-     .def = "0",
-     .min = 0,
-     .max = CZ__MAX_RATE,
-     .doc = "Records per second; 0: no cap."},
-    {.name = "bytes_per_second",
-     .type = CZ_CFG_INT,
-     .offset = SUB(rate, cap.bytes),
-     .def = "0",
-     .min = 0,
-     .max = CZ__MAX_RATE,
-     .doc = "Bytes of keys and values per second; 0: no cap."},
-    {.name = "burst_seconds",
-     .type = CZ_CFG_INT,
-     .offset = SUB(rate, burst_s),
-     .def = "1",
-     .min = 1,
-     .max = 3600,
-     .doc = "Allowance for catching up: what was not used in so many seconds may be used later, at "
-            "full speed."},
-    {.name = "windows",
-     .type = CZ_CFG_CUSTOM,
-     .offset = SUB(rate, windows),
-     .def = "[]",
-     .parse = cz__parse_windows,
-     .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}",
-     .doc = "Other caps at certain times: {from: \"22:00\", to: \"06:00\", days: [mon, …], tz: "
-            "\"+02:00\", records_per_second, bytes_per_second}. The first that fits holds; a cap that "
-            "it does not name is none."},
-    {0},
-};
 
 #define MASK_SCHEMA                                                                            \
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"path\":"             \
@@ -303,43 +45,6 @@ static const struct cz_cfg_key rate_table[] = {
     "{\"dead_letter\":{\"type\":\"string\"}},\"required\":[\"dead_letter\"],"                  \
     "\"additionalProperties\":false}]}"
 
-static const struct cz_cfg_key replay_table[] = {
-    {.name = "speed",
-     .type = CZ_CFG_DOUBLE,
-     .offset = SUB(replay, speed),
-     .def = "1",
-     .min = 0,
-     .max = 1000000,
-     .doc = "1: with the recorded gaps, 2: twice as fast, 0.5: half as fast, 0: as fast as possible."},
-    {.name = "loop",
-     .type = CZ_CFG_BOOL,
-     .offset = SUB(replay, loop),
-     .def = "false",
-     .doc = "From the beginning again at the end, for ever."},
-    {.name = "shift",
-     .type = CZ_CFG_CUSTOM,
-     .offset = SUB(replay, shift),
-     .def = "\"none\"",
-     .parse = cz__parse_shift,
-     .schema = "{\"oneOf\":[{\"enum\":[\"none\",\"now\"]},{\"type\":\"integer\"}]}",
-     .doc = "Timestamps: none (as recorded), now (of the sending), or milliseconds to add."},
-    {.name = "from",
-     .type = CZ_CFG_CUSTOM,
-     .flags = CZ_CFG_NULLABLE,
-     .offset = SUB(replay, from),
-     .parse = cz__parse_moment,
-     .schema = "{\"type\":[\"string\",\"integer\",\"null\"]}",
-     .doc = "Only records from this time on, as recorded; null: from the first."},
-    {.name = "to",
-     .type = CZ_CFG_CUSTOM,
-     .flags = CZ_CFG_NULLABLE,
-     .offset = SUB(replay, to),
-     .parse = cz__parse_moment,
-     .schema = "{\"type\":[\"string\",\"integer\",\"null\"]}",
-     .doc = "Only records before this time; null: to the last."},
-    {0},
-};
-
 const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "enabled",
      .type = CZ_CFG_BOOL,
@@ -351,14 +56,14 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .type = CZ_CFG_OBJECT,
      .flags = CZ_CFG_REQUIRED,
      .offset = AT(source),
-     .sub = source_table,
+     .sub = cz__source_table,
      .group = "Route",
      .doc = "Where records come from."},
     {.name = "target",
      .type = CZ_CFG_OBJECT,
      .flags = CZ_CFG_REQUIRED,
      .offset = AT(target),
-     .sub = target_table,
+     .sub = cz__target_table,
      .group = "Route",
      .doc = "Where records go to."},
     {.name = "topics",
@@ -392,7 +97,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "on_change",
      .type = CZ_CFG_OBJECT,
      .offset = AT(on_change),
-     .sub = on_change_table,
+     .sub = cz__on_change_table,
      .group = "Offsets",
      .doc = "What a change of the mapping means for its position."},
     {.name = "consumer_group",
@@ -426,7 +131,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "group_sync",
      .type = CZ_CFG_OBJECT,
      .offset = AT(group_sync),
-     .sub = group_sync_table,
+     .sub = cz__group_sync_table,
      .group = "Offsets",
      .doc = "Positions of consumer groups of the source follow to the target; needs offset_map."},
     {.name = "delivery",
@@ -470,7 +175,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "schemas",
      .type = CZ_CFG_OBJECT,
      .offset = AT(schemas),
-     .sub = schemas_table,
+     .sub = cz__schemas_table,
      .group = "Stages",
      .doc = "Schemas on the way from one registry to another."},
     {.name = "validate",
@@ -493,7 +198,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "sample",
      .type = CZ_CFG_OBJECT,
      .offset = AT(sample),
-     .sub = sample_table,
+     .sub = cz__sample_table,
      .group = "Stages",
      .doc = "Pass a share of the entities: the same one is always in or always out."},
     {.name = "value_map",
@@ -542,7 +247,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "headers",
      .type = CZ_CFG_OBJECT,
      .offset = AT(headers),
-     .sub = headers_table,
+     .sub = cz__headers_table,
      .group = "Stages",
      .doc = "Headers to add, to remove and to rename; all others are kept, in order."},
     {.name = "partitioning",
@@ -583,14 +288,14 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "rate",
      .type = CZ_CFG_OBJECT,
      .offset = AT(rate),
-     .sub = rate_table,
+     .sub = cz__rate_table,
      .group = "Run",
      .doc = "Caps of what is written, shared evenly between the mapping's tasks. A change acts at "
             "once."},
     {.name = "replay",
      .type = CZ_CFG_OBJECT,
      .offset = AT(replay),
-     .sub = replay_table,
+     .sub = cz__replay_table,
      .group = "Run",
      .doc = "How a file is replayed; at its end the task is FINISHED, unless it loops."},
     {.name = "verify_seconds",
@@ -613,7 +318,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
     {.name = "producer",
      .type = CZ_CFG_OBJECT,
      .offset = AT(producer),
-     .sub = producer_table,
+     .sub = cz__producer_table,
      .group = "Delivery",
      .doc = "Settings of the writer."},
     {.name = "tests",

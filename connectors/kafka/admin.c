@@ -305,24 +305,43 @@ enum cz_err cz_admin_all_topics(struct cz_admin *a,
     return CZ_OK;
 }
 
-/* Verdict of a one-topic answer; @tolerated counts as success. */
-static enum cz_err topic_result(const rd_kafka_topic_result_t **results,
-                                size_t n,
+static const rd_kafka_topic_result_t **topic_results(rd_kafka_event_t *e, size_t *ret_n)
+{
+    switch (rd_kafka_event_type(e)) {
+    case RD_KAFKA_EVENT_CREATETOPICS_RESULT:
+        return rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(e), ret_n);
+    case RD_KAFKA_EVENT_CREATEPARTITIONS_RESULT:
+        return rd_kafka_CreatePartitions_result_topics(rd_kafka_event_CreatePartitions_result(e), ret_n);
+    default:
+        return rd_kafka_DeleteTopics_result_topics(rd_kafka_event_DeleteTopics_result(e), ret_n);
+    }
+}
+
+/* Wait for the answer about one topic, and end the call; @tolerated counts as success. */
+static enum cz_err topic_answer(struct cz__call *call,
                                 rd_kafka_resp_err_t tolerated,
                                 const char *what,
                                 const char *name,
                                 struct cz_error *err)
 {
-    if (n != 1)
-        return cz_fail(err, CZ_E_KAFKA, "%s topic %s: %zu answers", what, name, n);
-    rd_kafka_resp_err_t e = rd_kafka_topic_result_error(results[0]);
-    if (!e || e == tolerated)
-        return CZ_OK;
-    uint32_t flags;
-    enum cz_err code = cz__kafka_code(e, &flags);
-    const char *text = rd_kafka_topic_result_error_string(results[0]);
-    return cz_fail_flags(
-        err, code, flags, e, "%s topic %s: %s", what, name, text ? text : rd_kafka_err2str(e));
+    rd_kafka_event_t *event = NULL;
+    enum cz_err code = cz__call_wait(call, what, &event, err);
+    if (!code) {
+        size_t n = 0;
+        const rd_kafka_topic_result_t **r = topic_results(event, &n);
+        rd_kafka_resp_err_t e = n == 1 ? rd_kafka_topic_result_error(r[0]) : RD_KAFKA_RESP_ERR_NO_ERROR;
+        uint32_t flags;
+        if (n != 1) {
+            code = cz_fail(err, CZ_E_KAFKA, "%s %s: %zu answers", what, name, n);
+        } else if (e && e != tolerated) {
+            const char *text = rd_kafka_topic_result_error_string(r[0]);
+            code = cz__kafka_code(e, &flags);
+            cz_fail_flags(err, code, flags, e, "%s %s: %s", what, name, text ? text : rd_kafka_err2str(e));
+        }
+        rd_kafka_event_destroy(event);
+    }
+    cz__call_done(call);
+    return code;
 }
 
 static rd_kafka_NewTopic_t *new_topic(const char *name,
@@ -358,28 +377,15 @@ enum cz_err cz_admin_create_topic(struct cz_admin *a,
 {
     struct cz_error local = CZ_ERROR_INIT;
     struct cz_error *e = err ? err : &local;
+    struct cz__call call;
     rd_kafka_NewTopic_t *t = new_topic(name, partitions, replication, configs, e);
     if (!t)
         return e->code;
-    struct cz__call call;
     enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATETOPICS, deadline, e);
-    if (code) {
-        rd_kafka_NewTopic_destroy(t);
-        return code;
-    }
-    rd_kafka_CreateTopics(call.rk, &t, 1, call.options, call.queue);
+    if (!code)
+        rd_kafka_CreateTopics(call.rk, &t, 1, call.options, call.queue);
     rd_kafka_NewTopic_destroy(t);
-    rd_kafka_event_t *event = NULL;
-    code = cz__call_wait(&call, "create topic", &event, e);
-    if (!code) {
-        size_t n = 0;
-        const rd_kafka_topic_result_t **r = rd_kafka_CreateTopics_result_topics(
-            rd_kafka_event_CreateTopics_result(event), &n);
-        code = topic_result(r, n, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create", name, e);
-        rd_kafka_event_destroy(event);
-    }
-    cz__call_done(&call);
-    return code;
+    return code ? code : topic_answer(&call, RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, "create topic", name, e);
 }
 
 enum cz_err cz_admin_grow_topic(struct cz_admin *a,
@@ -389,27 +395,16 @@ enum cz_err cz_admin_grow_topic(struct cz_admin *a,
                                 struct cz_error *err)
 {
     char text[256];
+    struct cz__call call;
     rd_kafka_NewPartitions_t *p =
         rd_kafka_NewPartitions_new(topic, (size_t)partitions, text, sizeof(text));
     if (!p)
         return cz_fail(err, CZ_E_INVALID, "grow topic %s: %s", topic, text);
-    struct cz__call call;
     enum cz_err code = cz__call_init(&call, a, RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, deadline, err);
-    if (!code) {
-        rd_kafka_event_t *event = NULL;
+    if (!code)
         rd_kafka_CreatePartitions(call.rk, &p, 1, call.options, call.queue);
-        code = cz__call_wait(&call, "grow topic", &event, err);
-        if (!code) {
-            size_t n = 0;
-            const rd_kafka_topic_result_t **r = rd_kafka_CreatePartitions_result_topics(
-                rd_kafka_event_CreatePartitions_result(event), &n);
-            code = topic_result(r, n, RD_KAFKA_RESP_ERR_NO_ERROR, "grow", topic, err);
-            rd_kafka_event_destroy(event);
-        }
-        cz__call_done(&call);
-    }
     rd_kafka_NewPartitions_destroy(p);
-    return code;
+    return code ? code : topic_answer(&call, RD_KAFKA_RESP_ERR_NO_ERROR, "grow topic", topic, err);
 }
 
 enum cz_err cz_admin_delete_topic(struct cz_admin *a,
@@ -424,17 +419,7 @@ enum cz_err cz_admin_delete_topic(struct cz_admin *a,
     rd_kafka_DeleteTopic_t *t = rd_kafka_DeleteTopic_new(name);
     rd_kafka_DeleteTopics(call.rk, &t, 1, call.options, call.queue);
     rd_kafka_DeleteTopic_destroy(t);
-    rd_kafka_event_t *event = NULL;
-    code = cz__call_wait(&call, "delete topic", &event, err);
-    if (!code) {
-        size_t n = 0;
-        const rd_kafka_topic_result_t **r = rd_kafka_DeleteTopics_result_topics(
-            rd_kafka_event_DeleteTopics_result(event), &n);
-        code = topic_result(r, n, RD_KAFKA_RESP_ERR_NO_ERROR, "delete", name, err);
-        rd_kafka_event_destroy(event);
-    }
-    cz__call_done(&call);
-    return code;
+    return topic_answer(&call, RD_KAFKA_RESP_ERR_NO_ERROR, "delete topic", name, err);
 }
 
 enum cz_err cz_admin_cluster_id(struct cz_admin *a, cz_time deadline, char **ret, struct cz_error *err)

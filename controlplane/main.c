@@ -18,6 +18,7 @@
 #include "cz/api.h"
 #include "cz/cfg.h"
 #include "cz/http.h"
+#include "cz/identity.h"
 #include "cz/json.h"
 #include "cz/log.h"
 #include "cz/scheduler.h"
@@ -42,6 +43,7 @@ struct app {
     struct cz_cluster *control;
     struct cz_status_view *status;
     struct cz_service *service;
+    struct cz_identity *identity;
     struct cz_api *api;
     struct cz_scheduler *scheduler;
     struct cz_http_server *http;
@@ -217,7 +219,7 @@ static bool mapping_view(void *arg, const char *uid, struct cz_mapping_view *ret
 
 static enum cz_err start_http(struct app *a, struct cz_error *err)
 {
-    const struct cz_http_options h = {
+    struct cz_http_options h = {
         .listen = a->o.listen,
         .tls_cert = a->o.tls_cert,
         .tls_key = a->o.tls_key,
@@ -225,10 +227,8 @@ static enum cz_err start_http(struct app *a, struct cz_error *err)
         .connections_per_ip = (int)a->o.connections_per_ip,
         .open_metrics = a->o.metrics_open,
         .prefix = a->o.api_prefix && *a->o.api_prefix ? a->o.api_prefix : NULL,
-        .auth = cz_api_auth,
-        .context = a->api,
-        .routes = cz_api_routes,
     };
+    cz_api_serve(a->api, &h);
     enum cz_err rc = cz_http_server_new(&h, &a->http, err);
     if (rc != CZ_OK)
         return rc;
@@ -248,9 +248,10 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
     a->service =
         cz_service_new(&(struct cz_service_options){
             .store = a->store, .status = a->status, .group_id = a->o.group_id});
+    a->identity = cz_identity_new(&(struct cz_identity_options){
+        .store = a->store, .token = a->token, .token_len = a->token_len});
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
-                                                 .token = a->token,
-                                                 .token_len = a->token_len,
+                                                 .identity = a->identity,
                                                  .source_group = a->o.source.group_name,
                                                  .stats_every_ms = 1000 * a->o.stats_every_seconds,
                                                  .ready = ready,
@@ -327,6 +328,7 @@ static void stop(struct app *a)
     cz_scheduler_free(a->scheduler);
     cz_http_server_free(a->http);
     cz_api_free(a->api);
+    cz_identity_free(a->identity);
     cz_service_free(a->service);
     cz_status_view_free(a->status);
     cz_cluster_unref(a->control);

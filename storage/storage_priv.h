@@ -5,7 +5,56 @@
 #ifndef CZ_STORAGE_PRIV_H
 #define CZ_STORAGE_PRIV_H
 
+#include "cz/identity_store.h"
 #include "cz/storage.h"
+
+/** The same for cz/identity_store.h. */
+struct cz_identity_vt {
+    enum cz_err (*principal_new)(struct cz_store *s, const struct cz_principal_new *p,
+                                 const char *password_hash, struct cz_principal_row *ret,
+                                 struct cz_error *err);
+    enum cz_err (*principal_login)(struct cz_store *s, const struct cz_principal_new *p,
+                                   struct cz_principal_row *ret, struct cz_error *err);
+    enum cz_err (*principal_get)(struct cz_store *s, const char *id, struct cz_principal_row *ret,
+                                 struct cz_error *err);
+    enum cz_err (*principals)(struct cz_store *s, struct cz_principal_list *ret,
+                              struct cz_error *err);
+    enum cz_err (*principal_set)(struct cz_store *s, const char *id,
+                                 const struct cz_principal_change *c,
+                                 struct cz_principal_row *ret, struct cz_error *err);
+    enum cz_err (*password_get)(struct cz_store *s, const char *name, struct cz_principal_row *ret,
+                                char **ret_hash, struct cz_error *err);
+    enum cz_err (*password_set)(struct cz_store *s, const char *id, const char *hash,
+                                struct cz_error *err);
+    enum cz_err (*session_new)(struct cz_store *s, const struct cz_session_row *n,
+                               const char *hash, int64_t absolute_ms, struct cz_error *err);
+    enum cz_err (*session_get)(struct cz_store *s, const char *hash,
+                               const struct cz_session_limits *limits, const char *ip,
+                               struct cz_principal_row *ret, struct cz_session_row *ret_session,
+                               struct cz_error *err);
+    enum cz_err (*sessions)(struct cz_store *s, const char *principal_id,
+                            const struct cz_session_limits *limits, struct cz_session_list *ret,
+                            struct cz_error *err);
+    enum cz_err (*session_end)(struct cz_store *s, const char *principal_id, const char *id,
+                               struct cz_error *err);
+    enum cz_err (*sessions_end)(struct cz_store *s, const char *principal_id, const char *but,
+                                int64_t *ret, struct cz_error *err);
+    enum cz_err (*token_new)(struct cz_store *s, const struct cz_token_row *n, const char *hash,
+                             struct cz_error *err);
+    enum cz_err (*token_get)(struct cz_store *s, const char *hash, const char *ip,
+                             struct cz_principal_row *ret, struct cz_token_row *ret_token,
+                             struct cz_error *err);
+    enum cz_err (*tokens)(struct cz_store *s, const char *principal_id, struct cz_token_list *ret,
+                          struct cz_error *err);
+    enum cz_err (*token_revoke)(struct cz_store *s, const char *id, const char *principal_id,
+                                struct cz_error *err);
+    enum cz_err (*bootstrap_offer)(struct cz_store *s, const char *hash, int64_t life_ms,
+                                   bool *ret, struct cz_error *err);
+    enum cz_err (*bootstrap_use)(struct cz_store *s, const char *hash,
+                                 const struct cz_principal_new *p, const char *password_hash,
+                                 struct cz_principal_row *ret, struct cz_error *err);
+    enum cz_err (*deployment_secret)(struct cz_store *s, char **ret, struct cz_error *err);
+};
 
 /** One entry per public function of the store, same order and meaning as in cz/storage.h.
  *  @thread any, unless the header says otherwise. */
@@ -103,6 +152,7 @@ struct cz_store_vt {
     enum cz_err (*check)(struct cz_store *s, cz_time deadline, struct cz_error *err);
     void (*stats)(struct cz_store *s, struct cz_store_stats *ret);
     void (*free)(struct cz_store *s);
+    const struct cz_identity_vt *identity; /* NULL: it keeps no principals */
 };
 
 /** First member of an implementation's store. */

@@ -15,9 +15,7 @@
 
 struct cz_api {
     struct cz_service *service;
-    char token_hash[65]; /* SHA-256 of the bootstrap token, hex */
-    char cursor_key[65]; /* derived from it: the same in every instance of the deployment */
-    char *actor;
+    struct cz_identity *identity, *own_identity; /* own: NULL when it was given one */
     int64_t stats_every_ms;
     struct cz_mutex lock; /* of what follows */
     char *file_error;     /* NULL: none */
@@ -33,6 +31,9 @@ struct cz_api {
 /* common.c */
 struct cz_service *cz__api_service(const struct cz_http_request *rq);
 struct cz_caller cz__api_caller(const struct cz_http_request *rq);
+struct cz_identity *cz__api_identity(const struct cz_http_request *rq);
+/** Where it comes from, for sign-in and audit. */
+struct cz_origin cz__api_origin(const struct cz_http_request *rq);
 /** dry_run, comment, If-Match, If-None-Match. */
 enum cz_err
 cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err);
@@ -54,6 +55,8 @@ bool cz__api_i64(const json_t *v, int64_t *ret);
 void cz__api_known(const json_t *body, const char *const *names, struct cz_report *rep);
 
 /* cursor.c: opaque, signed, bound to the list and its filters */
+/** Their key must be known before any is made. CZ_E_UNAVAILABLE: not yet. */
+enum cz_err cz__cursor_ready(const struct cz_api *a, struct cz_error *err);
 char *
 cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name);
 enum cz_err cz__cursor_read(const struct cz_api *a,
@@ -88,6 +91,9 @@ HANDLER(cz__rest_restore);
 HANDLER(cz__rest_changes); /* changes.c */
 HANDLER(cz__rest_change);
 HANDLER(cz__rest_rollback);
+HANDLER(cz__rest_tokens); /* tokens.c */
+HANDLER(cz__rest_new_token);
+HANDLER(cz__rest_revoke_token);
 HANDLER(cz__rest_teams); /* teams.c */
 HANDLER(cz__rest_put_team);
 HANDLER(cz__rest_workers); /* stats.c */

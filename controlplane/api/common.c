@@ -12,24 +12,45 @@ struct cz_service *cz__api_service(const struct cz_http_request *rq)
     return a->service;
 }
 
-/* Which of our own clients asks; anything else is just "api". */
+/* Which of our own clients asks; anything else is just "api". A session is a browser's. */
 static const char *via(const struct cz_http_request *rq)
 {
+    const struct cz_principal *p = cz_http_principal(rq);
     const char *client = cz_http_header(rq, "X-CitizenK-Client");
     if (cz_streq(client, "cli"))
         return "cli";
-    return cz_streq(client, "ui") ? "ui" : "api";
+    return cz_streq(client, "ui") || (p && p->session_id) ? "ui" : "api";
 }
 
 struct cz_caller cz__api_caller(const struct cz_http_request *rq)
 {
+    const struct cz_principal *p = cz_http_principal(rq);
     return (struct cz_caller){
+        .principal = p,
         .actor = cz_http_actor(rq),
-        .actor_id = cz_http_actor(rq),
+        .actor_id = p ? p->id : NULL,
+        .token_id = p ? p->token_id : NULL,
         .via = via(rq),
         .request_id = cz_http_request_id(rq),
         .trace_id = cz_http_traceparent(rq),
         .ip = cz_http_peer(rq),
+    };
+}
+
+struct cz_identity *cz__api_identity(const struct cz_http_request *rq)
+{
+    const struct cz_api *a = cz_http_context(rq);
+    return a->identity;
+}
+
+struct cz_origin cz__api_origin(const struct cz_http_request *rq)
+{
+    return (struct cz_origin){
+        .ip = cz_http_peer(rq),
+        .agent = cz_http_header(rq, "User-Agent"),
+        .via = via(rq),
+        .request_id = cz_http_request_id(rq),
+        .trace_id = cz_http_traceparent(rq),
     };
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Cursors of list pages: "scope\nteam\nname" as hex, and an HMAC-SHA-256 over it.  The scope
  * names the list and its filters, so that a cursor can neither be made up nor used with another
- * query. The key comes from the deployment's token: every control plane instance reads every
+ * query. The key is a secret of the deployment: every control plane instance reads every
  * cursor. */
 #include <string.h>
 
@@ -56,16 +56,29 @@ static void hmac(const char key[65], const void *text, size_t n, char out[MAC_HE
     cz_buf_done(&b);
 }
 
+static enum cz_err cursor_key(const struct cz_api *a, char ret[65], struct cz_error *err)
+{
+    return cz_identity_secret(a->identity, "citizenk cursor v1", ret, err);
+}
+
+enum cz_err cz__cursor_ready(const struct cz_api *a, struct cz_error *err)
+{
+    char key[65];
+    return cursor_key(a, key, err);
+}
+
 char *
 cz__cursor_make(const struct cz_api *a, const char *scope, const char *team, const char *name)
 {
-    char hash[65], mac[MAC_HEX + 1];
+    char hash[65], key[65], mac[MAC_HEX + 1];
+    if (cursor_key(a, key, NULL) != CZ_OK)
+        return NULL;
     (void)cz_sha256_hex(scope, strlen(scope), hash);
     hash[16] = 0;
     char *text = cz_strf("%s\n%s\n%s", hash, team, name);
     size_t n = strlen(text);
     char *out = cz_alloc(2 * n + MAC_HEX + 1);
-    hmac(a->cursor_key, text, n, mac);
+    hmac(key, text, n, mac);
     to_hex((const unsigned char *)text, n, out);
     memcpy(out + 2 * n, mac, MAC_HEX + 1);
     cz_free(text);
@@ -100,11 +113,14 @@ enum cz_err cz__cursor_read(const struct cz_api *a,
 {
     size_t len = strlen(cursor);
     size_t n = len > MAC_HEX ? (len - MAC_HEX) / 2 : 0;
-    char mac[MAC_HEX + 1];
+    char key[65], mac[MAC_HEX + 1];
     bool ok = false;
+    enum cz_err rc = cursor_key(a, key, err);
+    if (rc != CZ_OK)
+        return rc;
     CZ_CLEANUP(cz_freep) char *text = cz_alloc(n + 1);
     if (n && len == 2 * n + MAC_HEX && from_hex(cursor, n, (unsigned char *)text)) {
-        hmac(a->cursor_key, text, n, mac);
+        hmac(key, text, n, mac);
         ok = cz_secret_equal(mac, MAC_HEX, cursor + 2 * n, MAC_HEX) &&
              split(text, scope, ret_team, ret_name);
     }

@@ -15,6 +15,7 @@ static const struct {
     {"seq", "Number of a change."},
     {"generation", "A generation."},
     {"other", "The generation to compare with."},
+    {"id", "Id of the object, as lists show it."},
 };
 
 static json_t *ref(const char *kind, const char *name)
@@ -107,7 +108,7 @@ add_success(json_t *all, const struct cz_http_route *r, const char *code, const 
     json_t *a = json_pack("{s:s}", "description", text);
     if (r->response)
         json_object_set_new(a, "content", json_content(r->response));
-    else
+    else if (r->status != 204)
         json_object_set_new(
             a, "content", json_pack("{s:{s:{s:s}}}", "text/plain", "schema", "type", "string"));
     json_t *headers = json_pack("{s:o}", "X-Request-Id", ref("headers", "RequestId"));
@@ -121,7 +122,9 @@ static json_t *responses(const struct cz_http_route *r)
 {
     json_t *all = json_object();
     bool write = strcmp(r->method, "GET") != 0, named = strchr(r->path, '{') != NULL;
-    add_success(all, r, "200", "Done.");
+    char code[4];
+    (void)snprintf(code, sizeof(code), "%d", r->status ? r->status : 200);
+    add_success(all, r, code, "Done.");
     if (strcmp(r->method, "PUT") == 0 && (r->flags & CZ_HTTP_IF_MATCH))
         add_success(all, r, "201", "Created.");
     if (r->flags & CZ_HTTP_CACHED)
@@ -142,7 +145,7 @@ static json_t *responses(const struct cz_http_route *r)
         json_object_set_new(all, "415", ref("responses", "Problem"));
         json_object_set_new(all, "422", ref("responses", "Problem"));
     }
-    if (r->flags & CZ_HTTP_NOAUTH)
+    if ((r->flags & CZ_HTTP_NOAUTH) && (r->flags & CZ_HTTP_QUIET))
         add_success(all, r, "503", "Not ready.");
     else
         json_object_set_new(all, "503", ref("responses", "Problem"));
@@ -193,7 +196,10 @@ static json_t *paths(const struct cz_http_route *routes)
 
 static const char COMPONENTS[] =
     "{\"securitySchemes\":{\"token\":{\"type\":\"http\",\"scheme\":\"bearer\","
-    "\"description\":\"Authorization: Bearer <token>; never in a URL.\"}},"
+    "\"description\":\"Authorization: Bearer <token>; never in a URL.\"},"
+    "\"session\":{\"type\":\"apiKey\",\"in\":\"cookie\",\"name\":\"__Host-citizenk\","
+    "\"description\":\"Of a browser. What changes something also needs Sec-Fetch-Site: same-origin "
+    "(or the own Origin) and X-CitizenK-CSRF: 1.\"}},"
     "\"parameters\":{"
     "\"IfMatch\":{\"name\":\"If-Match\",\"in\":\"header\",\"description\":"
     "\"The ETag that was read, or *. Without it an existing object is not replaced (428); "
@@ -219,13 +225,13 @@ json_t *cz_api_openapi(const struct cz_http_route *routes)
     json_t *components = json_loads(COMPONENTS, 0, NULL);
     json_object_set_new(components, "schemas", cz__api_schemas());
     return json_pack(
-        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}], s:o, s:o}", "openapi",
+        "{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}, {s:[]}], s:o, s:o}", "openapi",
         "3.1.0", "info", "title", "CitizenK", "version", cz_version, "description",
         "Mappings between Kafka topics: what is saved here the workers run. 64-bit numbers are "
         "strings; errors are "
         "problem documents; unknown fields and query parameters are refused.",
         "license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
-        "security", "token", "paths", paths(routes), "components", components);
+        "security", "token", "session", "paths", paths(routes), "components", components);
 }
 
 HANDLER(cz__rest_openapi)

@@ -76,6 +76,8 @@ HANDLER(cz__rest_list)
         .limit = (int)cz_http_query_int(rq, "limit", CZ_DEFAULT_PAGE),
     };
     enum cz_err rc = read_label(rq, &label_key, &f.label_value, err);
+    if (rc == CZ_OK)
+        rc = cz__cursor_ready(cz_http_context(rq), err);
     if (rc == CZ_OK && cursor)
         rc = cz__cursor_read(cz_http_context(rq), scope, cursor, &after_team, &after_name, err);
     if (rc != CZ_OK)

@@ -86,6 +86,13 @@ static const struct cz_http_param readyz_query[] = {
     {0},
 };
 
+static const struct cz_http_param tokens_query[] = {
+    {.name = "all",
+     .type = CZ_HTTP_BOOLEAN,
+     .doc = "Everybody's; for the platform roles admin and auditor."},
+    {0},
+};
+
 #define CLUSTER(other)                                                                         \
     {.name = "cluster", .type = CZ_HTTP_STRING, .min = 1, .max = CZ_MAX_NAME,                  \
      .doc = "A cluster of the team; " other " when absent."}
@@ -175,7 +182,7 @@ static const struct cz_http_param consume_query[] = {
 const struct cz_http_route cz_api_routes[] = {
     {"GET", "/livez", cz__rest_livez, FREE, NULL, NULL,
      NULL, "Health", 0, "health", "livez", "The process is alive", 0},
-    {"GET", "/readyz", cz__rest_readyz, FREE, NULL, readyz_query,
+    {"GET", "/readyz", cz__rest_readyz, FREE | CZ_HTTP_SHOWS_MORE, NULL, readyz_query,
      NULL, "Health", 0, "health", "readyz",
      "Database and control cluster are reachable; 503 when not, or when stopping", 0},
     {"GET", "/metrics", cz__rest_metrics, CZ_HTTP_OPEN_METRICS | CZ_HTTP_QUIET, "metrics.read", NULL,
@@ -184,6 +191,15 @@ const struct cz_http_route cz_api_routes[] = {
      NULL, "Version", 0, "health", "version", "Versions of the program", 0},
     {"GET", "/api/v1/openapi.json", cz__rest_openapi, CZ_HTTP_CACHED, "version.read", NULL,
      NULL, "OpenApi", 0, "health", "openapi", "This document", 0},
+
+    {"GET", "/api/v1/tokens", cz__rest_tokens, 0, "auth.self", tokens_query,
+     NULL, "TokenList", 0, "auth", "listToken", "One's own API tokens", 0},
+    {"POST", "/api/v1/tokens", cz__rest_new_token, CZ_HTTP_BODY | CZ_HTTP_RECENT_AUTH, "auth.self",
+     NULL,
+     "TokenDocument", "TokenMade", 201, "auth", "postToken",
+     "Make an API token; its value is shown this once", 0},
+    {"DELETE", "/api/v1/tokens/{id}", cz__rest_revoke_token, 0, "auth.self", NULL,
+     NULL, NULL, 204, "auth", "deleteToken", "Revoke a token, at once", 0},
 
     {"GET", "/api/v1/teams", cz__rest_teams, 0, "team.read", NULL,
      NULL, "TeamList", 0, "teams", "listTeam", "List", 0},

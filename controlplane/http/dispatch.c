@@ -8,42 +8,15 @@
 #include "cz/log.h"
 #include "http_priv.h"
 
-static enum cz_err authenticate(struct cz_http_request *rq, struct cz_error *err)
-{
-    const struct cz_http_options *o = &rq->server->o;
-    const char *h = cz_http_header(rq, "Authorization");
-    if (!h)
-        return cz_fail(err, CZ_E_UNAUTHENTICATED, "a bearer token is needed");
-    if (strncasecmp(h, "Bearer ", 7) != 0)
-        return cz_fail(err, CZ_E_UNAUTHENTICATED, "only Authorization: Bearer is known here");
-    h += 7;
-    while (*h == ' ')
-        h++;
-    if (!o->auth)
-        return cz_fail(err, CZ_E_UNAUTHENTICATED, "there are no tokens");
-    return o->auth(o->context, h, strlen(h), &rq->actor, err);
-}
-
-/* On free routes a good token is honoured (it may show more), a bad one does no harm. */
-static enum cz_err check_auth(struct cz_http_request *rq, struct cz_error *err)
-{
-    unsigned f = rq->route->flags;
-    bool is_free =
-        (f & CZ_HTTP_NOAUTH) || ((f & CZ_HTTP_OPEN_METRICS) && rq->server->o.open_metrics);
-    if (!is_free)
-        return authenticate(rq, err);
-    if (authenticate(rq, NULL) != CZ_OK)
-        rq->actor = NULL;
-    return CZ_OK;
-}
-
 static void warn_token_in_url(const struct cz_http_request *rq, const struct cz_report *rep)
 {
     for (size_t i = 0; i < rep->len; i++)
-        if (cz_streq(rep->items[i].code, "token-in-url"))
+        if (cz_streq(rep->items[i].code, "token-in-url")) {
             cz_log(CZ_LOG_WARN, "http",
                    "a token was sent in a URL and refused peer=%s request_id=%s",
                    rq->raw->peer ? rq->raw->peer : "-", rq->id);
+            cz__auth_refused(rq, CZ_HTTP_REFUSED_TOKEN_IN_URL);
+        }
 }
 
 static enum cz_err options(struct cz_http_response *rs, const char *allow)
@@ -69,14 +42,19 @@ run(struct cz_http_request *rq, struct cz_http_response *rs, char *allow, struct
         return options(rs, allow);
     }
     if (rc == CZ_OK)
-        rc = check_auth(rq, err);
+        rc = cz__auth_check(rq, err);
     if (rc == CZ_OK) {
         rc = cz__request_query(rq, &rs->report, err);
         warn_token_in_url(rq, &rs->report);
     }
     if (rc == CZ_OK)
         rc = cz__request_body(rq, s->o.max_body, &rs->report, err);
-    return rc == CZ_OK ? rq->route->handler(rq, rs, err) : rc;
+    if (rc != CZ_OK)
+        return rc;
+    rc = rq->route->handler(rq, rs, err);
+    if (rc == CZ_E_FORBIDDEN)
+        cz__auth_refused(rq, CZ_HTTP_REFUSED_VERB);
+    return rc;
 }
 
 static void finish(struct cz_http_request *rq, int status, cz_time start)
@@ -89,7 +67,7 @@ static void finish(struct cz_http_request *rq, int status, cz_time start)
     cz_log(quiet ? CZ_LOG_DEBUG : CZ_LOG_INFO, "http",
            "request method=%s route=%s status=%d ms=%lld actor=%s peer=%s request_id=%s",
            found ? rq->raw->method : "-", found ? rq->route->path : "none", status,
-           (long long)ms, rq->actor ? rq->actor : "-", rq->raw->peer ? rq->raw->peer : "-",
+           (long long)ms, rq->who.actor ? rq->who.actor : "-", rq->raw->peer ? rq->raw->peer : "-",
            rq->id);
 }
 
@@ -116,5 +94,6 @@ void cz_http_handle(struct cz_http_server *s,
     cz__response_out(&rs, &rq, out);
     finish(&rq, out->status, start);
     cz__response_done(&rs);
+    cz__auth_done(&rq);
     cz__request_done(&rq);
 }

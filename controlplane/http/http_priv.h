@@ -41,7 +41,8 @@ struct cz_http_request {
     struct cz__kv query[CZ_HTTP_MAX_QUERY]; /* decoded */
     size_t query_len;
     json_t *body;
-    const char *actor;
+    struct cz_http_who who; /* actor NULL: not authenticated */
+    bool cookie;            /* who is known by a cookie */
     char id[65];
     char traceparent[56];
     bool close; /* framing we do not trust: end the connection with the answer */
@@ -79,6 +80,13 @@ enum cz_err cz__request_body(struct cz_http_request *rq,
                              struct cz_error *err);
 enum cz_err cz__request_framing(struct cz_http_request *rq, struct cz_error *err);
 void cz__request_ids(struct cz_http_request *rq);
+
+/* auth.c: who asks, did its own page send it, may it */
+enum cz_err cz__auth_check(struct cz_http_request *rq, struct cz_error *err);
+/** The handler's or the authorizer's refusal, for the audit. */
+void cz__auth_refused(const struct cz_http_request *rq, enum cz_http_refusal what);
+void cz__auth_done(struct cz_http_request *rq);
+
 void cz__request_done(struct cz_http_request *rq);
 
 /* response.c */

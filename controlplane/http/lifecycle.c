@@ -13,6 +13,7 @@ enum cz_err cz_http_server_new(const struct cz_http_options *o,
     s->o.tls_cert = cz_strdup(o->tls_cert);
     s->o.tls_key = cz_strdup(o->tls_key);
     s->o.prefix = cz_strdup(o->prefix);
+    s->o.origin = cz_strdup(o->origin);
     if (s->o.max_body == 0)
         s->o.max_body = CZ_MAX_BODY;
     cz__conns_init(&s->conns, o);
@@ -44,6 +45,7 @@ void cz_http_server_free(struct cz_http_server *s)
     free_const(s->o.tls_cert);
     free_const(s->o.tls_key);
     free_const(s->o.prefix);
+    free_const(s->o.origin);
     cz_free(s);
 }
 

@@ -446,7 +446,26 @@ const char *cz_http_path(const struct cz_http_request *rq)
 
 const char *cz_http_actor(const struct cz_http_request *rq)
 {
-    return rq->actor;
+    return rq->who.actor;
+}
+
+const struct cz_principal *cz_http_principal(const struct cz_http_request *rq)
+{
+    return rq->who.principal;
+}
+
+char *cz_http_cookie(const struct cz_http_request *rq, const char *name)
+{
+    const char *p = cz_http_header(rq, "Cookie");
+    size_t n = strlen(name);
+    while (p && *p) {
+        size_t len = strcspn(p, ";");
+        if (len > n && strncmp(p, name, n) == 0 && p[n] == '=')
+            return cz_strndup(p + n + 1, len - n - 1);
+        p += len;
+        p += strspn(p, "; ");
+    }
+    return NULL;
 }
 
 const char *cz_http_request_id(const struct cz_http_request *rq)

@@ -118,8 +118,14 @@ static void on_ulfius_log(
 
 static void give(struct _u_response *response, const struct cz_http_out *out)
 {
-    for (size_t i = 0; i < out->headers_len; i++)
-        u_map_put(response->map_header, out->headers[i].name, out->headers[i].value);
+    /* A map has a key once, and an answer may set two cookies: names in another case are other
+     * keys of the map, and the same header to a client. */
+    for (size_t i = 0; i < out->headers_len; i++) {
+        const char *name = out->headers[i].name;
+        if (strcmp(name, "Set-Cookie") == 0 && u_map_has_key(response->map_header, name))
+            name = "set-cookie";
+        u_map_put(response->map_header, name, out->headers[i].value);
+    }
     ulfius_set_binary_body_response(response, (unsigned)out->status, out->body ? out->body : "",
                                     out->body_len);
     response->status = out->status;

@@ -64,6 +64,7 @@ cz__meta(const struct cz_caller *who, const char *team, const char *action, cons
         return m;
     m.actor = who->actor;
     m.actor_id = who->actor_id;
+    m.token_id = who->token_id;
     m.via = who->via;
     m.request_id = who->request_id;
     m.trace_id = who->trace_id;

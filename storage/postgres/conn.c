@@ -13,7 +13,6 @@
 
 /* Sessions are renewed now and then, so that after a failover the load spreads again. */
 enum { LIFETIME_MS = 30 * 60 * 1000 };
-_Static_assert(PG_STMT_COUNT_ <= 64, "prepared is a set of 64 bits");
 
 enum cz_err cz_pg_conn_open(struct cz_pg_target *t,
                             cz_time deadline,
@@ -179,15 +178,14 @@ collect(struct cz_pg_conn *c, cz_time deadline, PGresult **ret, struct cz_error 
 static enum cz_err
 prepare(struct cz_pg_conn *c, enum pg_stmt stmt, cz_time deadline, struct cz_error *err)
 {
-    uint64_t bit = UINT64_C(1) << stmt;
-    if (c->prepared & bit)
+    if (c->prepared[stmt])
         return CZ_OK;
-    const struct pg_stmt_text *s = &pg_stmts[stmt];
+    const struct pg_stmt_text *s = pg_stmt_text(stmt);
     if (!PQsendPrepare(c->pg, s->name, s->sql, 0, NULL))
         return cz_pg_conn_lost(c, err, NULL);
     enum cz_err rc = collect(c, deadline, NULL, err);
     if (rc == CZ_OK)
-        c->prepared |= bit;
+        c->prepared[stmt] = true;
     return rc;
 }
 
@@ -198,7 +196,7 @@ enum cz_err cz_pg_exec(struct cz_pg_conn *c,
                        PGresult **ret,
                        struct cz_error *err)
 {
-    const struct pg_stmt_text *s = &pg_stmts[stmt];
+    const struct pg_stmt_text *s = pg_stmt_text(stmt);
     assert(s->sql && (values || s->params == 0));
     if (c->fate == PG_LOST)
         return give(c, err);

@@ -106,9 +106,11 @@ static enum cz_err apply_all(struct cz_pg_conn *c, int *ret_applied, struct cz_e
 static const struct {
     const char *rights, *tables;
 } grants[] = {
-    {"SELECT", "schema_migration"},
+    {"SELECT", "schema_migration, deployment"},
     {"SELECT, INSERT", "change, revision, audit_event"},
     {"SELECT, INSERT, UPDATE", "team, resource, mark"},
+    {"SELECT, INSERT, UPDATE", "principal, local_password, api_token, bootstrap_token"},
+    {"SELECT, INSERT, UPDATE, DELETE", "session"},
     {"SELECT, UPDATE", "epoch, leader"},
     {"SELECT, INSERT, DELETE", "outbox"},
     {"SELECT, INSERT, UPDATE, DELETE", "config_record"},

@@ -48,7 +48,7 @@ struct cz_pg_conn {
     PGconn *pg;
     enum pg_fate fate;
     struct cz_error error; /* the failure behind fate */
-    uint64_t prepared;     /* bit per enum pg_stmt */
+    bool prepared[PG_STMT_COUNT_];
     cz_time born, idle_since, expires;
     struct cz_pg_conn *next; /* in the pool's idle list */
 };
@@ -235,6 +235,7 @@ enum cz_err pg__wait(struct cz_store *s,
                      struct cz_error *err);
 struct pg_listener *pg__listener_new(struct pg_store *s);
 void pg__listener_free(struct pg_listener *l);
+extern const struct cz_identity_vt pg__identity_vt;
 /** CZ_OK when the migrations that @c sees in the database are just those of this program.
  *  @param ret_done how many of ours are there */
 enum cz_err pg__schema_compare(const PGresult *applied, int *ret_done, struct cz_error *err);

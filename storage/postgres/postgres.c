@@ -54,7 +54,8 @@ static enum cz_err pg_audit(struct cz_store *s,
     CZ_CLEANUP(cz_freep) char *text = pg_json(detail, false);
     const char *values[] = {
         meta->team, meta->actor_id,   meta->actor,    meta->via, meta->action,
-        outcome,    meta->request_id, meta->trace_id, meta->ip,  text};
+        outcome,    meta->request_id, meta->trace_id, meta->ip,  text,
+        meta->token_id};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     return pg__query(pg_of(s), PG_AUDIT, values, &res, err);
 }
@@ -218,6 +219,7 @@ static const struct cz_store_vt pg_vt = {
     .lead = pg__lead,
     .check = pg_check,
     .stats = pg_stats,
+    .identity = &pg__identity_vt,
     .free = pg_free,
 };
 

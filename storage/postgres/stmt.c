@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#define MS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
+#define MS(column) PG_MS(column)
 #define LIVE_TEAM(param) "(SELECT id FROM team WHERE name = " param " AND deleted_seq IS NULL)"
 
 /* Columns in the order that rows.c reads them. */
@@ -39,7 +39,7 @@
 #define PLAIN(id, n, text) [id] = {.sql = (text), .params = (n)}
 #define SIMPLE(id, text) [id] = {.sql = (text), .simple = true}
 
-const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
+static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
     SIMPLE(PG_BEGIN_WRITE, "BEGIN; UPDATE epoch SET n = n + 1 RETURNING n"),
     SIMPLE(PG_COMMIT, "COMMIT"),
     SIMPLE(PG_ROLLBACK, "ROLLBACK"),
@@ -48,19 +48,18 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
     PLAIN(PG_FIND_TOKEN, 1, "SELECT seq FROM change WHERE token = $1"),
     PREPARED(
         PG_FINISH_WRITE,
-        15,
+        16,
         "WITH c AS (INSERT INTO change (seq, token, team_id, principal_id, actor, via,"
-        "  comment, request_id, trace_id, ip, reverts, created, updated, deleted)"
+        "  comment, request_id, trace_id, ip, reverts, created, updated, deleted, token_id)"
         " VALUES ($1::bigint, $2, " LIVE_TEAM(
             "$3") ", $4, $5, $6, $7, $8, $9, $10,"
-                  "  $11::bigint, $12::int, $13::int, $14::int)"
-                  " RETURNING seq, team_id, principal_id, actor, via, request_id, trace_id, "
-                  "ip),"
-                  " a AS (INSERT INTO audit_event (team_id, principal_id, actor, via, action,"
-                  "  outcome, seq, request_id, trace_id, ip)"
-                  " SELECT team_id, principal_id, actor, via, coalesce($15, 'change'), 'ok', "
-                  "seq,"
-                  "  request_id, trace_id, ip FROM c)"
+                  "  $11::bigint, $12::int, $13::int, $14::int, $16)"
+                  " RETURNING seq, team_id, principal_id, token_id, actor, via, request_id,"
+                  "  trace_id, ip),"
+                  " a AS (INSERT INTO audit_event (team_id, principal_id, token_id, actor, via,"
+                  "  action, outcome, seq, request_id, trace_id, ip)"
+                  " SELECT team_id, principal_id, token_id, actor, via, coalesce($15, 'change'),"
+                  "  'ok', seq, request_id, trace_id, ip FROM c)"
                   " SELECT pg_notify('citizenk_change', $1::text)"),
 
     PREPARED(PG_GET,
@@ -184,11 +183,11 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
              " INSERT INTO outbox (seq, n, key) SELECT $2::bigint, $3::int, key FROM d"),
 
     PREPARED(PG_AUDIT,
-             10,
+             11,
              "INSERT INTO audit_event (team_id, principal_id, actor, via, action, outcome,"
-             " request_id, trace_id, ip, detail) VALUES (" LIVE_TEAM(
+             " request_id, trace_id, ip, detail, token_id) VALUES (" LIVE_TEAM(
                  "$1") ", $2, $3, $4,"
-                       " coalesce($5, 'unknown'), $6, $7, $8, $9, $10::json)"),
+                       " coalesce($5, 'unknown'), $6, $7, $8, $9, $10::json, $11)"),
 
     PLAIN(PG_MARK, 2, "SELECT value FROM mark WHERE uid = $1 AND name = $2"),
     PLAIN(PG_SET_MARK,
@@ -244,3 +243,9 @@ const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_] = {
     PLAIN(
         PG_SCHEMA, 0, "SELECT version, name, checksum FROM schema_migration ORDER BY version"),
 };
+
+const struct pg_stmt_text *pg_stmt_text(enum pg_stmt stmt)
+{
+    return stmt < PG_STMT_BASE_COUNT_ ? &stmts[stmt]
+                                      : &pg_identity_stmts[stmt - PG_STMT_BASE_COUNT_];
+}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Every SQL statement of the store by its name; the text is in stmt.c. */
+/** Every SQL statement of the store by its name; the text is in stmt.c, that of principals in
+ *  stmt_identity.c. */
 #ifndef CZ_PG_STMT_H
 #define CZ_PG_STMT_H
 
@@ -40,6 +41,26 @@ enum pg_stmt {
     PG_LEAD_END,
     PG_LEAD_RENEW,
     PG_SCHEMA,
+    PG_STMT_BASE_COUNT_,
+    PG_PRINCIPAL_NEW = PG_STMT_BASE_COUNT_, /* stmt_identity.c */
+    PG_PRINCIPAL_LOGIN,
+    PG_PRINCIPAL_GET,
+    PG_PRINCIPALS,
+    PG_PRINCIPAL_SET,
+    PG_PASSWORD_GET,
+    PG_PASSWORD_SET,
+    PG_SESSION_NEW,
+    PG_SESSION_GET,
+    PG_SESSIONS,
+    PG_SESSION_END,
+    PG_SESSIONS_END,
+    PG_TOKEN_NEW,
+    PG_TOKEN_GET,
+    PG_TOKENS,
+    PG_TOKEN_REVOKE,
+    PG_BOOTSTRAP_OFFER,
+    PG_BOOTSTRAP_USE,
+    PG_DEPLOYMENT_SECRET,
     PG_STMT_COUNT_
 };
 struct pg_stmt_text {
@@ -48,6 +69,10 @@ struct pg_stmt_text {
     int params;
     bool simple; /* several statements at once, no parameters */
 };
-extern const struct pg_stmt_text pg_stmts[PG_STMT_COUNT_];
+const struct pg_stmt_text *pg_stmt_text(enum pg_stmt stmt);
+extern const struct pg_stmt_text pg_identity_stmts[PG_STMT_COUNT_ - PG_STMT_BASE_COUNT_];
+
+/* How the tables are made up: a moment as milliseconds, a statement by its kind. */
+#define PG_MS(column) "floor(extract(epoch FROM " column ") * 1000)::bigint"
 
 #endif

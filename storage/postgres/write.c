@@ -177,7 +177,8 @@ finish(const struct pg_tx *tx, const struct write_call *w, struct cz_error *err)
                             pg_num(&created, tx->base.created),
                             pg_num(&updated, tx->base.updated),
                             pg_num(&deleted, tx->base.deleted),
-                            m->action};
+                            m->action,
+                            m->token_id};
     return cz_pg_exec(tx->conn, PG_FINISH_WRITE, values, pg_deadline(), NULL, err);
 }
 

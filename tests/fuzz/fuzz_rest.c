@@ -66,8 +66,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         &(struct cz_service_options){.store = cz_store_memory_new(), .topics = topics});
     struct cz_api *api = cz_api_new(&(struct cz_api_options){
         .service = service, .token = TOKEN, .token_len = sizeof(TOKEN) - 1});
-    const struct cz_http_options o = {
-        .auth = cz_api_auth, .context = api, .routes = cz_api_routes, .max_body = 65536};
+    struct cz_http_options o = {.max_body = 65536};
+    cz_api_serve(api, &o);
     if (cz_http_server_new(&o, &server, &err) != CZ_OK)
         abort();
     cz_api_set_server(api, server);

@@ -88,6 +88,7 @@ struct cz_change_meta {
     const char *team;  /* NULL: platform-wide */
     const char *actor; /* principal's name as it is now */
     const char *actor_id;
+    const char *token_id; /* API token that it was made with; NULL: none */
     const char *via;   /* "api", "cli", "ui", "git", "system" */
     const char *comment;
     const char *request_id;

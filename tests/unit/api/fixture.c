@@ -42,8 +42,8 @@ int fx_set_up(void **state)
         &(struct cz_service_options){.store = f->store, .status = f->view, .topics = topics});
     f->api = cz_api_new(&(struct cz_api_options){
         .service = f->service, .token = TOKEN, .token_len = sizeof(TOKEN) - 1});
-    const struct cz_http_options o = {
-        .auth = cz_api_auth, .context = f->api, .routes = cz_api_routes};
+    struct cz_http_options o = {0};
+    cz_api_serve(f->api, &o);
     assert_int_equal(cz_http_server_new(&o, &f->http, &err), CZ_OK);
     cz_api_set_server(f->api, f->http);
     *state = f;

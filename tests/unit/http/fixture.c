@@ -4,10 +4,12 @@
  */
 #include "fixture.h"
 
+#include <string.h>
 #include <time.h>
 
 #include "cz/json.h"
 #include "cz/secret.h"
+#include "cz/util.h"
 
 static enum cz_err
 live(const struct cz_http_request *rq, struct cz_http_response *rs, struct cz_error *err)
@@ -146,7 +148,7 @@ static const struct cz_http_param slow_query[] = {
 
 #define DOC(i) .verb = "t.t", .tag = "t", .id = i, .summary = "s"
 const struct cz_http_route fixture_routes[] = {
-    {"GET", "/livez", live, CZ_HTTP_NOAUTH, .tag = "t", .id = "live", .summary = "s"},
+    {"GET", "/livez", live, CZ_HTTP_NOAUTH | CZ_HTTP_SHOWS_MORE, .tag = "t", .id = "live", .summary = "s"},
     {"GET", "/metrics", live, CZ_HTTP_OPEN_METRICS, DOC("metrics")},
     {"GET", "/t/{team}/m/{name}", get_thing, 0, .query = query, DOC("get")},
     {"PUT", "/t/{team}/m/{name}", put_thing, CZ_HTTP_BODY, DOC("put")},
@@ -156,6 +158,8 @@ const struct cz_http_route fixture_routes[] = {
     {"POST", "/t/{team}/m/{name}/poke", put_thing, CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL,
      DOC("poke")},
     {"GET", "/t/{team}/m/special", live, 0, DOC("special")},
+    {"POST", "/recent", live, CZ_HTTP_RECENT_AUTH, DOC("recent")},
+    {"POST", "/enter", live, CZ_HTTP_NOAUTH | CZ_HTTP_SIGN_IN, DOC("enter")},
     {"GET", "/invalid", invalid, 0, DOC("invalid")},
     {"GET", "/away", away, 0, DOC("away")},
     {"GET", "/broken", broken, 0, DOC("broken")},
@@ -166,13 +170,18 @@ const struct cz_http_route fixture_routes[] = {
     {0},
 };
 
-enum cz_err fixture_auth(
-    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err)
+enum cz_err fixture_auth(const struct cz_http_request *rq,
+                         const struct cz_http_credential *c,
+                         struct cz_http_who *ret,
+                         struct cz_error *err)
 {
-    (void)context;
-    if (!cz_secret_equal(token, len, TOKEN, sizeof(TOKEN) - 1))
+    const char *known = c->cookie ? COOKIE : TOKEN;
+    bool old = c->cookie && cz_streq(c->text, OLD_COOKIE);
+    (void)rq;
+    if (!old && !cz_secret_equal(c->text, c->len, known, strlen(known)))
         return cz_fail(err, CZ_E_UNAUTHENTICATED, "unknown token");
-    *ret_actor = "tester";
+    ret->actor = "tester";
+    ret->auth_ms = cz_wall_ms() - (old ? 24 * 3600 * 1000 : 0);
     return CZ_OK;
 }
 

@@ -17,8 +17,13 @@
 extern const struct cz_http_route fixture_routes[];
 extern atomic_int fixture_held;     /* requests that /hold keeps */
 extern atomic_bool fixture_release; /* lets them go */
-enum cz_err fixture_auth(
-    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+/** Knows TOKEN as a bearer token, COOKIE as a session of now and OLD_COOKIE as one of yesterday. */
+enum cz_err fixture_auth(const struct cz_http_request *rq,
+                         const struct cz_http_credential *c,
+                         struct cz_http_who *ret,
+                         struct cz_error *err);
+#define COOKIE "fresh"
+#define OLD_COOKIE "old"
 struct cz_http_server *fixture_server(const struct cz_http_options *with);
 
 #endif

@@ -15,6 +15,7 @@
     X(CZ_E_INVALID, 422, "invalid")             /* understood, but not acceptable */           \
     X(CZ_E_PARSE, 400, "malformed")             /* not even understood */                      \
     X(CZ_E_UNAUTHENTICATED, 401, "unauthenticated")                                            \
+    X(CZ_E_REAUTH, 401, "reauth")               /* signed in, but too long ago for this */      \
     X(CZ_E_FORBIDDEN, 403, "forbidden")                                                        \
     X(CZ_E_NOT_FOUND, 404, "not-found")                                                        \
     X(CZ_E_METHOD, 405, "method-not-allowed")                                                  \

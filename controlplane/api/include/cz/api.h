@@ -8,15 +8,16 @@
 #include <jansson.h>
 
 #include "cz/http.h"
+#include "cz/identity.h"
 #include "cz/service.h"
 
 struct cz_api;
 
 struct cz_api_options {
     struct cz_service *service; /* borrowed, outlives the api */
-    const char *token;          /* the bootstrap token; only its SHA-256 is kept */
+    struct cz_identity *identity; /* borrowed, outlives the api; NULL: one of its own, with @token */
+    const char *token;          /* of the one principal that may everything; its SHA-256 is kept */
     size_t token_len;
-    const char *actor; /* the name of who bears it; NULL: "admin" */
     /** The consumer group of mappings that are made in CitizenK Replicator's form is
      *  "<source_group>.<mapping>"; "": none; NULL: the mapping's default. */
     const char *source_group;
@@ -53,10 +54,10 @@ CZ_MUST_USE enum cz_err cz_api_import(struct cz_api *a,
                                       struct cz_report *rep,
                                       struct cz_error *err);
 
-/** For cz_http_options: routes, and auth with the api as context. */
 extern const struct cz_http_route cz_api_routes[];
-enum cz_err cz_api_auth(
-    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+/** Fill in what the server needs of the api: routes, context, who asks, what it may, the audit of
+ *  refusals. */
+void cz_api_serve(struct cz_api *a, struct cz_http_options *o);
 
 /** The OpenAPI 3.1 document of a table. New reference. */
 json_t *cz_api_openapi(const struct cz_http_route *routes);

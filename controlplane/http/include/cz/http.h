@@ -25,12 +25,13 @@
 struct cz_http_server;
 struct cz_http_request;
 struct cz_http_response;
+struct cz_principal; /* the application's: who asks */
 
 /* ---- routes -------------------------------------------------------------------------------
  */
 
 enum cz_http_flags {
-    CZ_HTTP_NOAUTH = 1 << 0,        /* free for everybody: health only */
+    CZ_HTTP_NOAUTH = 1 << 0,        /* free for everybody: health, and signing in */
     CZ_HTTP_OPEN_METRICS = 1 << 1,  /* free when the server's option open_metrics says so */
     CZ_HTTP_BODY = 1 << 2,          /* takes a JSON object as body; without the flag: no body */
     CZ_HTTP_BODY_OPTIONAL = 1 << 3, /* with CZ_HTTP_BODY: may be left out */
@@ -39,7 +40,12 @@ enum cz_http_flags {
     CZ_HTTP_CACHED = 1 << 6,        /* answers with an ETag and 304 (documentation) */
     CZ_HTTP_QUIET = 1 << 7, /* its request lines are logged at debug (probes, scrapes) */
     CZ_HTTP_BODY_LIST = 1 << 8, /* with CZ_HTTP_BODY: may be an array as well */
+    CZ_HTTP_RECENT_AUTH = 1 << 9,  /* a session must have signed in within CZ_HTTP_RECENT_MS */
+    CZ_HTTP_SHOWS_MORE = 1 << 10,  /* with NOAUTH: shows more to a good credential */
+    CZ_HTTP_SIGN_IN = 1 << 11,     /* with NOAUTH: refused when another site's page sent it */
 };
+#define CZ_HTTP_RECENT_MS (10 * 60 * 1000)
+#define CZ_HTTP_COOKIE_NAME "__Host-citizenk" /* of a session */
 enum cz_http_type { CZ_HTTP_STRING, CZ_HTTP_INTEGER, CZ_HTTP_BOOLEAN };
 
 struct cz_http_param {
@@ -86,6 +92,10 @@ const json_t *
 cz_http_body(const struct cz_http_request *rq); /* an object (or list, see BODY_LIST); NULL: none */
 const char *cz_http_path(const struct cz_http_request *rq); /* as sent, without the query */
 const char *cz_http_actor(const struct cz_http_request *rq); /* NULL: not authenticated */
+/** Who asks, as the auth function said it; NULL: not authenticated. */
+const struct cz_principal *cz_http_principal(const struct cz_http_request *rq);
+/** Value of a cookie; NULL: none. cz_free. */
+char *cz_http_cookie(const struct cz_http_request *rq, const char *name);
 const char *cz_http_request_id(const struct cz_http_request *rq);
 const char *cz_http_traceparent(const struct cz_http_request *rq); /* accepted or made */
 const char *cz_http_peer(const struct cz_http_request *rq);        /* IP address as text */
@@ -122,10 +132,26 @@ struct cz_report *cz_http_report(struct cz_http_response *rs);
 /* ---- the server -----------------------------------------------------------------------------
  */
 
-/** Who bears @token? CZ_OK: *ret_actor, a name that lives as long as the server.
- *  CZ_E_UNAUTHENTICATED: nobody; other codes are passed on. Must compare in constant time. */
-typedef enum cz_err (*cz_http_auth_fn)(
-    void *context, const char *token, size_t len, const char **ret_actor, struct cz_error *err);
+/** What a request proves itself with. */
+struct cz_http_credential {
+    bool cookie; /* of a session; else a bearer token */
+    const char *text;
+    size_t len;
+};
+/** What the pipeline must know of who asks. */
+struct cz_http_who {
+    const char *actor;              /* borrowed from the principal; for the log */
+    int64_t auth_ms;                /* last real sign-in, for RECENT_AUTH (sessions only) */
+    struct cz_principal *principal; /* owned by the request, given back by done_who */
+};
+/** Who is it? CZ_OK: *ret is filled. CZ_E_UNAUTHENTICATED: nobody; other codes are passed on.
+ *  Must compare in constant time. */
+typedef enum cz_err (*cz_http_auth_fn)(const struct cz_http_request *rq,
+                                       const struct cz_http_credential *c,
+                                       struct cz_http_who *ret,
+                                       struct cz_error *err);
+/** What the audit wants to know although no handler ran. */
+enum cz_http_refusal { CZ_HTTP_REFUSED_CSRF, CZ_HTTP_REFUSED_VERB, CZ_HTTP_REFUSED_TOKEN_IN_URL };
 
 struct cz_http_options {
     const char
@@ -140,7 +166,12 @@ struct cz_http_options {
     int idle_ms;                    /* kept alive without a request; 0: 60 s */
     size_t max_body;                /* 0: CZ_MAX_BODY */
     bool open_metrics;
-    cz_http_auth_fn auth;               /* NULL: nothing but NOAUTH routes is reachable */
+    const char *origin; /* "https://citizenk.example": how browsers see it; NULL: by Host */
+    cz_http_auth_fn auth; /* NULL: nothing but NOAUTH routes is reachable */
+    void (*done_who)(struct cz_http_who *who); /* NULL: nothing to free */
+    /** May who asks use this route (its verb, its path)? NULL: whoever is known may. */
+    enum cz_err (*authorize)(const struct cz_http_request *rq, struct cz_error *err);
+    void (*refused)(const struct cz_http_request *rq, enum cz_http_refusal what); /* NULL: none */
     void *context;                      /* for handlers and auth */
     const struct cz_http_route *routes; /* ended by {0}; must outlive the server */
 };

@@ -67,11 +67,14 @@ typedef bool (*cz_service_view_fn)(void *arg, const char *uid, struct cz_mapping
  *  before the scheduler is freed.  Without: the conditions rest on the status view alone. */
 void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, void *arg);
 
-/** Who asks. Borrowed strings; NULL = unknown. */
+struct cz_principal; /* cz/principal.h */
+/** Who asks. Borrowed; NULL = unknown. */
 struct cz_caller {
+    const struct cz_principal *principal; /* NULL: the program itself */
     const char *actor, *actor_id;
     const char *via; /* "api", "cli", "ui" */
     const char *request_id, *trace_id, *ip;
+    const char *token_id; /* API token; NULL: none */
 };
 
 /* ---- writes ------------------------------------------------------------------------------- */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/** Sign-in: API tokens, sessions, local passwords, the identity provider, the first admin.  No HTTP:
+ *  the API reads headers and sets cookies, here they are proved and made.  Nothing of it is cached:
+ *  what is revoked, ended or disabled is so with the next request, on every instance.
+ *
+ *  Every event goes to the audit log: sign-ins and failed ones, tokens made and revoked, sessions
+ *  ended, principals changed.
+ *
+ *  Codes: CZ_E_UNAUTHENTICATED (one text for all that is not known), CZ_E_LIMIT (too many tries; wait),
+ *  CZ_E_INVALID (see the report), CZ_E_CONFLICT, CZ_E_NOT_FOUND, CZ_E_FORBIDDEN, and CZ_E_UNAVAILABLE
+ *  when the database, or for a sign-in the identity provider, is away.  @thread any */
+#ifndef CZ_IDENTITY_H
+#define CZ_IDENTITY_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cz/error.h"
+#include "cz/identity_store.h"
+#include "cz/principal.h"
+#include "cz/report.h"
+
+struct cz_identity;
+
+struct cz_identity_options {
+    struct cz_store *store; /* borrowed, outlives it; NULL: the static token is all there is */
+    const char *token;      /* of --admin-token-file; only its SHA-256 is kept; NULL: none */
+    size_t token_len;
+    const char *admin_group; /* of the identity provider: its members are admins; NULL: none */
+};
+struct cz_identity *cz_identity_new(const struct cz_identity_options *o);
+void cz_identity_free(struct cz_identity *id);
+
+/** Where a request comes from; for sessions and the audit. Borrowed, NULL = unknown. */
+struct cz_origin {
+    const char *ip, *agent, *via, *request_id, *trace_id;
+};
+/** An audit event of sign-in and permission. @p NULL: nobody is known; @name then says who it was
+ *  said to be. @detail is taken, NULL: none. A database that is away is logged, not told. */
+void cz_identity_audit(struct cz_identity *id, const struct cz_principal *p, const char *name,
+                       const struct cz_origin *from, const char *action, const char *outcome,
+                       json_t *detail);
+
+/** 32 hex of a secret that all instances of the deployment share. @ret 65 bytes. */
+CZ_MUST_USE enum cz_err cz_identity_secret(struct cz_identity *id, const char *purpose, char *ret,
+                                           struct cz_error *err);
+
+/* ---- API tokens ----------------------------------------------------------------------------- */
+
+#define CZ_TOKEN_MAX_LIFE_MS ((int64_t)365 * 24 * 3600 * 1000)
+/** Who bears this? @param ret cz_principal_free */
+CZ_MUST_USE enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t len,
+                                           const char *ip, struct cz_principal **ret,
+                                           struct cz_error *err);
+/** Make a token: {"name","scopes":["read",…],"team"?,"set"?,"expires": RFC 3339 | "expires_in_days":
+ *  n, "principal"?: id of a service, by an admin}. It cannot do more than its principal can at the
+ *  time of use, and one that is made by a token no more than that one, and for no longer.
+ *  @param ret as listed, and "token": the value, which is shown this once */
+CZ_MUST_USE enum cz_err cz_identity_token_new(struct cz_identity *id, const struct cz_principal *p,
+                                              const struct cz_origin *from, const json_t *body,
+                                              json_t **ret, struct cz_report *rep,
+                                              struct cz_error *err);
+/** {"items":[{"id","name","principal","principal_id","hint","scopes","team","set","created",
+ *  "expires","used","used_ip","revoked","state":"active|expired|revoked"}]} @all: of everybody, for
+ *  admins and auditors */
+CZ_MUST_USE enum cz_err cz_identity_tokens(struct cz_identity *id, const struct cz_principal *p,
+                                           bool all, json_t **ret, struct cz_error *err);
+/** One's own; an admin anybody's. */
+CZ_MUST_USE enum cz_err cz_identity_token_revoke(struct cz_identity *id,
+                                                 const struct cz_principal *p,
+                                                 const struct cz_origin *from, const char *token_id,
+                                                 struct cz_error *err);
+
+#endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A single-node KRaft broker (broker and controller in one process) on loopback ports."""
+"""A KRaft broker (broker and controller in one process) on loopback ports: a cluster of its own, unless its
+properties name others."""
 import base64
 import pathlib
 import shutil
@@ -47,16 +48,25 @@ log4j.logger.kafka.server.KafkaRaftServer=INFO
 """
 
 
+def new_cluster_id():
+    """In Kafka's form; a first letter, as an id may not begin with a dash on the command line."""
+    return "c" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
+
+
 class KafkaBroker:
     """Start, stop and kill a broker; its data stay in data_dir, so a restart finds its topics."""
 
     def __init__(self, data_dir, port, controller_port, *, heap="384m", name="kafka",
-                 log=None, pid_file=None, die_with_parent=False, properties=None):
+                 log=None, pid_file=None, die_with_parent=False, properties=None,
+                 cluster_id=None, short_lived=False):
+        """@param short_lived  compiled lightly: sooner there, with less work, and slower once it is warm"""
         self.data_dir = pathlib.Path(data_dir)
         self.port = port
         self.controller_port = controller_port
-        self.properties = properties or {}
+        self.properties = properties or {}      # one of a name that we set, too, replaces ours
+        self.cluster_id = cluster_id or new_cluster_id()
         self.config = self.data_dir / "server.properties"
+        self.short_lived = short_lived
         self.process = Process(
             name,
             [*self._java(heap), "kafka.Kafka", self.config],
@@ -66,6 +76,7 @@ class KafkaBroker:
     def _java(self, heap):
         return [
             shutil.which("java") or "java", f"-Xmx{heap}", "-Xms128m", "-XX:+UseSerialGC",
+            *(["-XX:TieredStopAtLevel=1"] if self.short_lived else []),
             "-Djava.awt.headless=true", f"-Dlog4j.configuration=file:{self.data_dir}/log4j.properties",
             "-cp", f"{kafka_libs()}/*",
         ]
@@ -88,10 +99,9 @@ class KafkaBroker:
             self._format()
 
     def _format(self):
-        cluster = "c" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         done = subprocess.run(
             [*self._java("128m"), "kafka.tools.StorageTool", "format",
-             "-t", cluster, "-c", str(self.config)],
+             "-t", self.cluster_id, "-c", str(self.config)],
             capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ProcessError(f"cannot format {self.data_dir}: {done.stdout}{done.stderr}")

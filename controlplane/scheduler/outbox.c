@@ -239,14 +239,15 @@ static void batch_add(struct cz_lead *L, struct batch *b, const struct cz_config
     cz_free(key);
 }
 
-/* Workers acknowledge a revision by what they have read: when the last record does not carry
- * @upto (nothing to publish, or no difference), one that says nothing else does. */
+/* Workers acknowledge a revision by what they have read: when no record carries @upto (nothing to
+ * publish, no difference, or tombstones, which have no room for it), one that says nothing else does. */
 static void batch_mark(struct cz_lead *L, struct batch *b, int64_t upto)
 {
     int64_t highest = L->published;
     for (size_t i = 0; i < b->writes.len; i++) {
-        if (!b->writes.items[i].bad && b->writes.items[i].revision > highest)
-            highest = b->writes.items[i].revision;
+        const struct cz_lead_write *w = &b->writes.items[i];
+        if (!w->bad && w->value && w->revision > highest)
+            highest = w->revision;
     }
     if (highest < upto)
         cz__lead_marker(L, &b->writes, upto, L->led.entries.len);

@@ -300,7 +300,7 @@ def test_pause_resume_restart_delete(servers, stack, topics):
     stack.put_mapping(topic, spec(topic))
     assert copied() == list(range(count))
     etag = stack.rest.call("GET", mapping_path(topic)).etag
-    stack.rest.delete(f"{mapping_path(topic)}?wait=applied", {"If-Match": etag})
+    assert stack.rest.delete(f"{mapping_path(topic)}?wait=applied", {"If-Match": etag}).json["applied"] is True
     before = count
     more()
     assert len(read(servers.target, topic, before, settle=1)) == before

@@ -221,9 +221,11 @@ static void test_publishes_and_assigns(void **state)
     assert_int_equal(v.assigned, CZ_COND_TRUE);
     assert_int_equal(v.partitions, 4);
     struct put del = {.key = {"mapping/u1"}, .value = {NULL}, .name = "u1", .n = 1};
-    change(w, &del);
+    seq = change(w, &del);
     EVENTUALLY(mark_of(w, "mapping/u1") == -1);
     assert_null(fake_get(&w->kafka, "assignment/u1", NULL)); /* in the same transaction */
+    json_decref(fake_get(&w->kafka, "settings", &revision));
+    assert_int_equal(revision, seq); /* tombstones cannot tell it: so that workers can acknowledge it */
     assert_false(cz_scheduler_mapping(w->s[0], "u1", &v));
 }
 

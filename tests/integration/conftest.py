@@ -1,40 +1,68 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures of the integration tests.
 
-`servers`      two brokers and PostgreSQL, once per test run, under a temporary folder
+`servers`      two brokers and PostgreSQL, once per process that runs tests, under a temporary folder
 `topics`       makes topics with names that no other test has: topics("orders", partitions=4)
 `stack`        one control plane and one worker, shared by the tests of a module, clusters created
 `make_stack`   a stack of the test's own: make_stack(controlplanes=2, workers=2)
 
 The logs of all processes are printed when a test fails, and only then.  --keep leaves the folder.
+
+Several processes (pytest-xdist) run whole files side by side, each with servers, ports and a folder of
+its own.  A test that a clock judges is marked `alone`: tests/run runs those by themselves afterwards.
 """
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
 
 from support import oracle
 from support.links import Links
+from support.ports import take_share
 from support.servers import Servers, Stack, unique_name
 
 _LOG_LINES = 60
+
+# The files that take longest, the longest first: begun late, one of them would be waited for at the end.
+_LONGEST = ("test_faults", "test_exactly_once", "test_links", "test_three_brokers", "test_files", "test_fidelity",
+            "test_avro", "test_worker_edges", "test_bounded", "test_verify", "test_quickstart", "test_scheduler",
+            "test_gaps", "test_chaos", "test_partitions", "test_seed", "test_seed_environment")
 
 
 def pytest_addoption(parser):
     parser.addoption("--keep", action="store_true", help="keep the servers' data and the logs")
     parser.addoption("--seed", type=int, default=oracle.SEED, help="of the oracle's records and of fault plans")
-
-
     parser.addoption("--long", action="store_true", help="faults last as long as the product is judged by")
 
 
 def pytest_configure(config):
     oracle.SEED = config.getoption("--seed")
+    if worker := getattr(config, "workerinput", None):      # this is one of several processes
+        take_share(int(worker["workerid"].removeprefix("gw")), worker["workercount"])
+
+
+def pytest_collection_modifyitems(config, items):
+    if hasattr(config, "workerinput"):
+        ranks = {name: rank for rank, name in enumerate(_LONGEST)}
+        items.sort(key=lambda item: ranks.get(item.path.stem, len(ranks)))
 
 
 def pytest_report_header(config):
     return f"seed {oracle.SEED}"
+
+
+def pytest_keyboard_interrupt(excinfo):
+    """What tidies up from here on is not to be interrupted in turn: execnet would after 5 s."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """What another process cannot print."""
+    if kept := getattr(node, "workeroutput", {}).get("kept"):
+        print(f"\nkept: {kept}")
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +71,10 @@ def run_folder(request):
     folder.chmod(0o711)     # PostgreSQL's user must get to its own folder below
     yield folder
     if request.config.getoption("--keep"):
-        print(f"\nkept: {folder}")
+        if hasattr(request.config, "workeroutput"):
+            request.config.workeroutput["kept"] = str(folder)
+        else:
+            print(f"\nkept: {folder}")
     else:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -104,10 +135,10 @@ class _Maker:
     def __init__(self, servers, folder):
         self.servers, self.folder, self.made = servers, folder, []
 
-    def __call__(self, controlplanes=1, workers=1, clusters=True):
+    def __call__(self, controlplanes=1, workers=1, clusters=True, lease_s=None):
         self.servers.ensure()
         name = unique_name("s")
-        one = Stack(self.servers, name, self.folder / name)
+        one = Stack(self.servers, name, self.folder / name, lease_s)
         self.made.append(one)
         one.start(controlplanes, workers)
         if clusters and controlplanes:
@@ -134,7 +165,7 @@ def stack(start_stack):
 
 @pytest.fixture
 def make_stack(servers, run_folder):
-    """make_stack(controlplanes=1, workers=1, clusters=True): started and ready."""
+    """make_stack(controlplanes=1, workers=1, clusters=True, lease_s=None): started and ready."""
     maker = _Maker(servers, run_folder)
     yield maker
     maker.stop()

@@ -28,7 +28,7 @@ def progress(stack, name):
 
 @pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
 def test_to_now_and_again(servers, make_stack, topics, delivery):
-    stack = make_stack()
+    stack = make_stack(lease_s=4)
     topic = topics("bounded", partitions=3)     # the last partition stays empty
     send(servers.source, topic, [{"value": b"%d" % n, "partition": n % 2} for n in range(400)])
     stack.put_mapping(topic, spec(topic, end="now", delivery=delivery, tasks=2), wait=False)

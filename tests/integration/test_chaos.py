@@ -10,10 +10,7 @@ from support.chaos import Plan, run
 @pytest.mark.parametrize("delivery", ["exactly_once"])
 def test_chaos(servers, make_stack, topics, delivery):
     plan = Plan(oracle.SEED, seconds=20, kills=4, restarts=1, rate=3000, delivery=delivery)
-    stack = make_stack(workers=0)
-    for _ in range(plan.workers):
-        stack.add_worker(wait=False, extra=("--lease-ms", "4000"))
-    stack.wait_workers(plan.workers)
+    stack = make_stack(workers=plan.workers, lease_s=4)
     outcome = run(plan, servers, stack, topics("chaos", plan.partitions))
     print(outcome)
     outcome.check()

@@ -49,11 +49,7 @@ class Flow:
 @pytest.fixture(scope="module")
 def pair(start_stack):
     """Two workers with a short lease."""
-    stack = start_stack(workers=0)
-    for _ in range(2):
-        stack.add_worker(wait=False, extra=("--lease-ms", "4000"))
-    stack.wait_workers(2)
-    return stack
+    return start_stack(workers=2, lease_s=4)
 
 
 def test_planned_moves(servers, pair, topics):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Faults in mid-stream, each judged by the oracle: nothing lost, nothing altered, first deliveries
 of a key in order.  Duplicates are allowed (at-least-once) and printed."""
+import functools
 import time
 
 import pytest
@@ -42,13 +43,7 @@ class Flow:
 @pytest.fixture
 def quick_stack(make_stack):
     """Workers with a short lease, so that a test does not wait for the default one."""
-    def make(controlplanes=1, workers=2):
-        stack = make_stack(controlplanes=controlplanes, workers=0)
-        for _ in range(workers):
-            stack.add_worker(extra=("--lease-ms", str(LEASE_SECONDS * 1000)))
-        stack.wait_workers(workers)
-        return stack
-    return make
+    return functools.partial(make_stack, workers=2, lease_s=LEASE_SECONDS)
 
 
 def test_worker_killed_in_mid_stream(servers, quick_stack, topics):

@@ -255,6 +255,7 @@ def arrivals(consumer, count, timeout=30):
     return found
 
 
+@pytest.mark.alone
 def test_replay_from_file_with_the_original_gaps(servers, files, folder, topics):
     """3 records at 0, 500 and 2000 ms: gaps within 20 ms; then the task has FINISHED."""
     topic = topics("gaps", 1, on=[servers.target])

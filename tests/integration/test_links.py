@@ -140,12 +140,14 @@ def test_positions_cannot_be_read_at_the_start(servers, linked, links, topics):
     flows.judge()
 
 
-def rate_of(one, seconds):
-    began, before = time.monotonic(), one.arrived()
+def kept_up(one, seconds):
+    """What share of the records that were sent in the next @seconds also arrived in them."""
+    sent, arrived = len(one.sent), one.arrived()
     time.sleep(seconds)
-    return (one.arrived() - before) / (time.monotonic() - began)
+    return (one.arrived() - arrived) / (len(one.sent) - sent)
 
 
+@pytest.mark.alone
 def test_one_target_away_does_not_slow_the_others(servers, linked, links, topics, lasting):
     """Two mappings whose target goes away, and two in the same worker whose target does not."""
     away = Flows(servers, linked, topics, "away", "target", "source-link")
@@ -154,13 +156,11 @@ def test_one_target_away_does_not_slow_the_others(servers, linked, links, topics
     with producing(away), producing(others):
         away.more(500)
         others.more(500)
-        usual = [rate_of(one, seconds / 2) for one in others.oracles]
         links.source.down()
-        meanwhile = [rate_of(one, seconds / 2) for one in others.oracles]
+        shares = [kept_up(one, seconds / 2) for one in others.oracles]
         links.source.up()
         away.more(RATE)
-    print(f"records a second before {usual}, while the other target was away {meanwhile}")
-    for before, then in zip(usual, meanwhile):
-        assert then > 0.9 * before
+    print(f"of the records sent while the other target was away arrived {shares}")
+    assert min(shares) > 0.9, shares
     away.judge()
     others.judge()

@@ -118,6 +118,7 @@ def test_restart_of_an_unknown_name_says_which_there_are(running):
     assert done.returncode == 1 and "worker-1" in done.stderr
 
 
+@pytest.mark.alone
 def test_stop_ends_everything_and_the_second_start_is_quick(running):
     pids = running.status()["pids"]
     running.call("--stop")

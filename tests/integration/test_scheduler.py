@@ -164,6 +164,7 @@ def takeover(stack, stop):
     return old, time.monotonic() - began
 
 
+@pytest.mark.alone
 def test_kill9_of_the_leader(make_stack, topics):
     topic = topics("orders")
     stack = make_stack(controlplanes=2, workers=0)
@@ -177,6 +178,7 @@ def test_kill9_of_the_leader(make_stack, topics):
     assert wait_leader(stack) is not old
 
 
+@pytest.mark.alone
 def test_stopped_leader_is_replaced_and_stays_out(make_stack, topics):
     topic = topics("orders")
     stack = make_stack(controlplanes=2, workers=0)

@@ -36,7 +36,7 @@ def test_filter_lets_only_matching_records_pass(servers, stack, topics):
 
 def test_a_killed_worker_loses_nothing(servers, make_stack, topics):
     topic = topics("killed")
-    stack = make_stack(workers=2)
+    stack = make_stack(workers=2, lease_s=4)
     oracle = between(servers, topic)
     stack.put_mapping(topic, spec(topic))
     with oracle.producing(rate=1000):

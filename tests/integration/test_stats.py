@@ -66,6 +66,7 @@ def item_of(stack, name, path="/api/v1/stats"):
     return next(item for item in stack.rest.get(path)["items"] if item["name"] == name)
 
 
+@pytest.mark.alone
 def test_counters_are_shown_within_two_seconds(counting):
     assert counting[2] < SHOWN_WITHIN_S, f"it took {counting[2]:.1f} s"
 

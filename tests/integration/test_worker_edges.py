@@ -103,6 +103,7 @@ def test_target_topic_deleted_and_made_again(servers, stack, topics):
     wait_end(servers.target.bootstrap, topic, 0, 2, timeout=60)
 
 
+@pytest.mark.alone
 def test_latency_of_a_single_record(servers, stack, topics):
     topic = topics("latency", partitions=1)
     stack.put_mapping(topic, spec(topic))

@@ -152,7 +152,7 @@ class Oracle:
         self.producer = confluent_kafka.Producer({
             "bootstrap.servers": self.source, "enable.idempotence": True, "linger.ms": 5,
             "compression.type": "lz4", "partitioner": "murmur2_random",
-            "message.timeout.ms": 300_000, "queue.buffering.max.messages": 200_000,
+            "message.timeout.ms": 300_000, "topic.metadata.refresh.interval.ms": 1000, "queue.buffering.max.messages": 200_000,
         })
 
     def _look_at_producer(self):

@@ -6,6 +6,7 @@ import pytest
 
 from support.oracle import ID_HEADER, Mix, RecordMaker, only_matching
 from support.verdict import Delivered, Sent, fingerprint, judge
+from support.versions import Bounds, assign
 
 KEYS = [b"a", b"b", b"c", None]
 
@@ -213,3 +214,56 @@ def test_plain_records_all_decode():
     for _ in range(200):
         record = maker.make()
         assert record.document()["event"]["type"] == "sale" and record.matches and record.key
+
+
+# ---- versions of a mapping -----------------------------------------------------------------------
+
+def even(one):
+    return int(one.id[2:]) // 4 % 2 == 0
+
+
+def odd(one):
+    return not even(one)
+
+
+def versions_list():
+    """40 records; even ones until offset 4 of each partition, odd ones from there on."""
+    return sent_list(40, lambda number: even(Sent(f"r-{number}", None, 0, 0, 0)) == (number // 4 < 4))
+
+
+def judged(sent, delivered, bounds=lambda one: Bounds(0, 1)):
+    begins = assign(sent, {one.id for one in delivered}, [even, odd], bounds)
+    return judge(sent, delivered), begins
+
+
+def test_each_version_is_judged_by_its_own_filter():
+    sent = versions_list()
+    verdict, begins = judged(sent, copy(sent))
+    verdict.assert_exactly_once()
+    assert verdict.delivered == 20
+    assert all(begins[partition] == {1: 4} for partition in range(4))
+
+
+@pytest.mark.parametrize("offset", [0, 2, 5, 9])
+def test_a_record_that_a_version_should_have_copied_is_lost(offset):
+    sent = versions_list()
+    gone = next(one for one in sent if one.partition == 1 and one.offset == offset)
+    assert gone.expected
+    verdict, _ = judged(sent, [one for one in copy(sent) if one.id != gone.id],
+                        lambda one: Bounds(0, 0) if one.offset < 4 else Bounds(1, 1))
+    assert verdict.faults() == ["lost"]
+
+
+def test_a_version_that_begins_too_late_or_too_early_is_seen():
+    sent = versions_list()
+    delivered = copy(sent)
+    late, _ = judged(sent, delivered, lambda one: Bounds(0, 0) if one.offset < 2 else Bounds(1, 1))
+    assert late.faults() == ["lost", "unexpected"]
+    early, _ = judged(versions_list(), delivered, lambda one: Bounds(0, 0) if one.offset < 6 else Bounds(1, 1))
+    assert early.faults() == ["lost", "unexpected"]
+
+
+def test_a_version_does_not_come_back():
+    sent = sent_list(40, lambda number: even(Sent(f"r-{number}", None, 0, 0, 0)) != (4 <= number // 4 < 7))
+    verdict, _ = judged(sent, copy(sent))
+    assert verdict.faults()

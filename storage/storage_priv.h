@@ -91,6 +91,10 @@ struct cz_store_vt {
                              int limit,
                              struct cz_revision_list *ret,
                              struct cz_error *err);
+    enum cz_err (*before)(struct cz_store *s,
+                          int64_t seq,
+                          struct cz_revision_list *ret,
+                          struct cz_error *err);
     enum cz_err (*seq)(struct cz_store *s, int64_t *ret_seq, struct cz_error *err);
     enum cz_err (*wait)(struct cz_store *s,
                         int64_t after,
@@ -112,6 +116,16 @@ struct cz_store_vt {
                          void *arg,
                          int64_t *ret_seq,
                          struct cz_error *err);
+    enum cz_err (*sets)(struct cz_store *s,
+                        const char *team,
+                        const char *name,
+                        struct cz_set_state_list *ret,
+                        struct cz_error *err);
+    enum cz_err (*set_members)(struct cz_store *s,
+                               const char *team,
+                               const char *name,
+                               struct cz_set_member_list *ret,
+                               struct cz_error *err);
     enum cz_err (*audit)(struct cz_store *s,
                          const struct cz_change_meta *meta,
                          const char *outcome,
@@ -198,6 +212,47 @@ struct cz_tx_vt {
                            const char *key,
                            const json_t *value,
                            struct cz_error *err);
+    enum cz_err (*rename)(struct cz_tx *tx,
+                          const char *team,
+                          enum cz_kind kind,
+                          const char *name,
+                          const char *new_name,
+                          struct cz_error *err);
+    enum cz_err (*load)(struct cz_tx *tx,
+                        const char *team,
+                        const struct cz_tx_ref *refs,
+                        size_t n,
+                        const char *managed_by,
+                        struct cz_resource_list *ret,
+                        struct cz_error *err);
+    bool (*touched)(struct cz_tx *tx,
+                    size_t i,
+                    const struct cz_resource **ret_before,
+                    const struct cz_resource **ret_after);
+    enum cz_err (*readers)(struct cz_tx *tx,
+                           const char *team,
+                           const char *const *topics,
+                           size_t n,
+                           struct cz_resource_list *ret,
+                           struct cz_error *err);
+    enum cz_err (*set)(struct cz_tx *tx,
+                       const char *team,
+                       const char *name,
+                       struct cz_set_state *ret,
+                       bool *ret_found,
+                       struct cz_error *err);
+    enum cz_err (*put_set)(struct cz_tx *tx, const struct cz_set_state *set, struct cz_error *err);
+    enum cz_err (*delete_set)(struct cz_tx *tx,
+                              const char *team,
+                              const char *name,
+                              struct cz_error *err);
+    enum cz_err (*members)(struct cz_tx *tx,
+                           bool put,
+                           const char *team,
+                           const char *set,
+                           const struct cz_set_member *members,
+                           size_t n,
+                           struct cz_error *err);
 };
 
 /** First member of an implementation's transaction. */
@@ -227,10 +282,16 @@ struct cz_resource *cz__resource_push(struct cz_resource_list *l);
 struct cz_change *cz__change_push(struct cz_change_list *l);
 struct cz_revision *cz__revision_push(struct cz_revision_list *l);
 struct cz_config_record *cz__config_record_push(struct cz_config_record_list *l);
+struct cz_set_state *cz__set_state_push(struct cz_set_state_list *l);
+struct cz_set_member *cz__set_member_push(struct cz_set_member_list *l);
 void cz__config_record_done(struct cz_config_record *r);
 
 /** Deep copies: a json_t belongs to one thread at a time. */
 void cz__resource_copy(const struct cz_resource *from, struct cz_resource *to);
+/** As cz__resource_copy(), but the documents are the same ones. */
+void cz__resource_share(const struct cz_resource *from, struct cz_resource *to);
+void cz__set_state_copy(const struct cz_set_state *from, struct cz_set_state *to);
+bool cz__set_state_same(const struct cz_set_state *a, const struct cz_set_state *b);
 void cz__change_copy(const struct cz_change *from, struct cz_change *to);
 void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to);
 /** NULL stays NULL. */

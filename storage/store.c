@@ -65,6 +65,14 @@ enum cz_err cz_store_revisions(struct cz_store *s,
     return s->vt->revisions(s, team, kind, name, before, limit, ret, err);
 }
 
+enum cz_err cz_store_before(struct cz_store *s,
+                            int64_t seq,
+                            struct cz_revision_list *ret,
+                            struct cz_error *err)
+{
+    return s->vt->before(s, seq, ret, err);
+}
+
 enum cz_err cz_store_seq(struct cz_store *s, int64_t *ret_seq, struct cz_error *err)
 {
     return s->vt->seq(s, ret_seq, err);
@@ -284,4 +292,116 @@ enum cz_err cz_store_check(struct cz_store *s, cz_time deadline, struct cz_error
 void cz_store_stats(struct cz_store *s, struct cz_store_stats *ret)
 {
     s->vt->stats(s, ret);
+}
+
+/* ---- sets -----------------------------------------------------------------------------------
+ */
+
+enum cz_err cz_store_sets(struct cz_store *s,
+                          const char *team,
+                          const char *name,
+                          struct cz_set_state_list *ret,
+                          struct cz_error *err)
+{
+    assert(team);
+    return s->vt->sets(s, team, name, ret, err);
+}
+
+enum cz_err cz_store_set_members(struct cz_store *s,
+                                 const char *team,
+                                 const char *name,
+                                 struct cz_set_member_list *ret,
+                                 struct cz_error *err)
+{
+    assert(team && name);
+    return s->vt->set_members(s, team, name, ret, err);
+}
+
+enum cz_err cz_tx_set(struct cz_tx *tx,
+                      const char *team,
+                      const char *name,
+                      struct cz_set_state *ret,
+                      bool *ret_found,
+                      struct cz_error *err)
+{
+    assert(team && name);
+    return tx->vt->set(tx, team, name, ret, ret_found, err);
+}
+
+enum cz_err
+cz_tx_put_set(struct cz_tx *tx, const struct cz_set_state *set, struct cz_error *err)
+{
+    assert(set->team && set->name);
+    return tx->vt->put_set(tx, set, err);
+}
+
+enum cz_err
+cz_tx_delete_set(struct cz_tx *tx, const char *team, const char *name, struct cz_error *err)
+{
+    assert(team && name);
+    return tx->vt->delete_set(tx, team, name, err);
+}
+
+enum cz_err cz_tx_put_members(struct cz_tx *tx,
+                              const char *team,
+                              const char *set,
+                              const struct cz_set_member *members,
+                              size_t n,
+                              struct cz_error *err)
+{
+    return n ? tx->vt->members(tx, true, team, set, members, n, err) : CZ_OK;
+}
+
+enum cz_err cz_tx_drop_members(struct cz_tx *tx,
+                               const char *team,
+                               const char *set,
+                               const struct cz_set_member *members,
+                               size_t n,
+                               struct cz_error *err)
+{
+    return n ? tx->vt->members(tx, false, team, set, members, n, err) : CZ_OK;
+}
+
+/* ---- many objects at once ------------------------------------------------------------------- */
+
+enum cz_err cz_tx_rename(struct cz_tx *tx,
+                         const char *team,
+                         enum cz_kind kind,
+                         const char *name,
+                         const char *new_name,
+                         struct cz_error *err)
+{
+    assert(team && name && new_name && kind < CZ_KIND_COUNT_);
+    return tx->vt->rename(tx, team, kind, name, new_name, err);
+}
+
+enum cz_err cz_tx_load(struct cz_tx *tx,
+                       const char *team,
+                       const struct cz_tx_ref *refs,
+                       size_t n,
+                       const char *managed_by,
+                       struct cz_resource_list *ret,
+                       struct cz_error *err)
+{
+    assert(team);
+    return tx->vt->load(tx, team, refs, n, managed_by, ret, err);
+}
+
+bool cz_tx_touched(struct cz_tx *tx,
+                   size_t i,
+                   const struct cz_resource **ret_before,
+                   const struct cz_resource **ret_after)
+{
+    return tx->vt->touched(tx, i, ret_before, ret_after);
+}
+
+enum cz_err cz_tx_readers(struct cz_tx *tx,
+                          const char *team,
+                          const char *const *topics,
+                          size_t n,
+                          struct cz_resource_list *ret,
+                          struct cz_error *err)
+{
+    assert(team);
+    return tx->vt->readers(tx, team, topics, n, ret, err);
 }

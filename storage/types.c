@@ -83,7 +83,30 @@ void cz_change_done(struct cz_change *c)
     cz_free(c->via);
     cz_free(c->comment);
     cz_free(c->request_id);
+    cz_free(c->set_name);
+    cz_free(c->git_commit);
+    cz_free(c->plan_hash);
     *c = (struct cz_change){0};
+}
+
+void cz_set_state_done(struct cz_set_state *s)
+{
+    cz_free(s->team);
+    cz_free(s->name);
+    cz_free(s->repo);
+    cz_free(s->commit);
+    cz_free(s->applied_by);
+    cz_free(s->suspended_by);
+    cz_free(s->suspended_reason);
+    cz_free(s->blocked_commit);
+    *s = (struct cz_set_state){0};
+}
+
+static void set_member_done(struct cz_set_member *m)
+{
+    cz_free(m->name);
+    cz_free(m->uid);
+    *m = (struct cz_set_member){0};
 }
 
 void cz_revision_done(struct cz_revision *r)
@@ -94,6 +117,7 @@ void cz_revision_done(struct cz_revision *r)
     cz_free(r->actor);
     cz_free(r->via);
     cz_free(r->comment);
+    cz_free(r->managed_by);
     json_decref(r->doc);
     json_decref(r->override);
     *r = (struct cz_revision){0};
@@ -107,7 +131,7 @@ void cz__config_record_done(struct cz_config_record *r)
     *r = (struct cz_config_record){0};
 }
 
-/* The four lists differ only in their element. */
+/* The lists differ only in their element. */
 #define LIST(elem, done)                                                                       \
     void cz_##elem##_list_done(struct cz_##elem##_list *l)                                     \
     {                                                                                          \
@@ -127,6 +151,8 @@ LIST(resource, cz_resource_done)
 LIST(change, cz_change_done)
 LIST(revision, cz_revision_done)
 LIST(config_record, cz__config_record_done)
+LIST(set_state, cz_set_state_done)
+LIST(set_member, set_member_done)
 
 /* ---- copy and compare -----------------------------------------------------------------------
  */
@@ -147,6 +173,39 @@ void cz__resource_copy(const struct cz_resource *from, struct cz_resource *to)
     to->override = cz__json_copy(from->override);
 }
 
+void cz__resource_share(const struct cz_resource *from, struct cz_resource *to)
+{
+    *to = *from;
+    to->team = cz_strdup(from->team);
+    to->name = cz_strdup(from->name);
+    to->uid = cz_strdup(from->uid);
+    to->managed_by = cz_strdup(from->managed_by);
+    (void)json_incref(to->doc);
+    (void)json_incref(to->override);
+}
+
+void cz__set_state_copy(const struct cz_set_state *from, struct cz_set_state *to)
+{
+    *to = *from;
+    to->team = cz_strdup(from->team);
+    to->name = cz_strdup(from->name);
+    to->repo = cz_strdup(from->repo);
+    to->commit = cz_strdup(from->commit);
+    to->applied_by = cz_strdup(from->applied_by);
+    to->suspended_by = cz_strdup(from->suspended_by);
+    to->suspended_reason = cz_strdup(from->suspended_reason);
+    to->blocked_commit = cz_strdup(from->blocked_commit);
+}
+
+bool cz__set_state_same(const struct cz_set_state *a, const struct cz_set_state *b)
+{
+    return cz_streq(a->repo, b->repo) && cz_streq(a->commit, b->commit) &&
+           a->applied_seq == b->applied_seq && a->suspended == b->suspended &&
+           a->suspended_seq == b->suspended_seq &&
+           cz_streq(a->suspended_reason, b->suspended_reason) &&
+           cz_streq(a->blocked_commit, b->blocked_commit);
+}
+
 void cz__change_copy(const struct cz_change *from, struct cz_change *to)
 {
     *to = *from;
@@ -155,6 +214,9 @@ void cz__change_copy(const struct cz_change *from, struct cz_change *to)
     to->via = cz_strdup(from->via);
     to->comment = cz_strdup(from->comment);
     to->request_id = cz_strdup(from->request_id);
+    to->set_name = cz_strdup(from->set_name);
+    to->git_commit = cz_strdup(from->git_commit);
+    to->plan_hash = cz_strdup(from->plan_hash);
 }
 
 void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to)
@@ -166,6 +228,7 @@ void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to)
     to->actor = cz_strdup(from->actor);
     to->via = cz_strdup(from->via);
     to->comment = cz_strdup(from->comment);
+    to->managed_by = cz_strdup(from->managed_by);
     to->doc = cz__json_copy(from->doc);
     to->override = cz__json_copy(from->override);
 }

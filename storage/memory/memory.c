@@ -125,6 +125,9 @@ static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
         return false;
     if (f->managed_by && !cz_streq(f->managed_by, r->managed_by))
         return false;
+    if (f->group_bearer &&
+        !cz_streq(json_string_value(json_object_get(r->override, "group_name")), f->group_bearer))
+        return false;
     if (!group_matches(f, r->doc) || !source_matches(f, r->doc))
         return false;
     if (f->name_contains && !strcasestr(r->name, f->name_contains))
@@ -193,7 +196,8 @@ static bool change_matches(const struct mem_store *m,
                            const struct cz_change_filter *f)
 {
     if ((f->team && !cz_streq(c->team, f->team)) ||
-        (f->actor && !cz_streq(c->actor, f->actor)) || (f->via && !cz_streq(c->via, f->via)))
+        (f->actor && !cz_streq(c->actor, f->actor)) || (f->via && !cz_streq(c->via, f->via)) ||
+        (f->set_name && !cz_streq(c->set_name, f->set_name)))
         return false;
     if (f->after > 0 ? c->seq <= f->after : f->before > 0 && c->seq >= f->before)
         return false;
@@ -267,6 +271,32 @@ static enum cz_err mem_revisions(struct cz_store *s,
     if (!r)
         return cz_fail(err, CZ_E_NOT_FOUND, "there never was a %s '%s'", cz_kind_name(kind),
                        name);
+    *ret = out;
+    return CZ_OK;
+}
+
+static enum cz_err mem_before(struct cz_store *s,
+                              int64_t seq,
+                              struct cz_revision_list *ret,
+                              struct cz_error *err)
+{
+    (void)err;
+    struct mem_store *m = mem_of(s);
+    struct cz_revision_list out = {0};
+    mem__lock(m);
+    for (size_t i = 0; i < m->revisions.len; i++) {
+        const struct cz_revision *of = &m->revisions.items[i], *found = NULL;
+        bool again = i > 0 && m->revisions.items[i - 1].seq == seq &&
+                     strcmp(m->revisions.items[i - 1].uid, of->uid) == 0;
+        if (of->seq != seq || again)
+            continue;
+        for (size_t k = 0; k < i; k++)
+            if (m->revisions.items[k].seq < seq && strcmp(m->revisions.items[k].uid, of->uid) == 0)
+                found = &m->revisions.items[k];
+        if (found)
+            cz__revision_copy(found, cz__revision_push(&out));
+    }
+    mem__unlock(m);
     *ret = out;
     return CZ_OK;
 }
@@ -492,6 +522,7 @@ static void mem_free(struct cz_store *s)
     cz_config_record_list_done(&m->outbox);
     cz_config_record_list_done(&m->config);
     cz_map_done(&m->marks);
+    mem__sets_done(m);
     cz_free(m->leader);
     cz_cond_done(&m->changed);
     cz_mutex_done(&m->lock);
@@ -505,11 +536,14 @@ static const struct cz_store_vt mem_vt = {
     .changes = mem_changes,
     .change = mem_change,
     .revisions = mem_revisions,
+    .before = mem_before,
     .seq = mem_seq,
     .wait = mem_wait,
     .teams = mem_teams,
     .put_team = mem_put_team,
     .write = mem__write,
+    .sets = mem__sets,
+    .set_members = mem__set_members,
     .audit = mem_audit,
     .mark = mem_mark,
     .set_mark = mem_set_mark,

@@ -10,6 +10,21 @@
 #include "cz/thread.h"
 #include "storage_priv.h"
 
+struct mem_member {
+    char *team, *set;
+    struct cz_set_member m;
+};
+struct mem_member_list {
+    struct mem_member *items;
+    size_t len, cap;
+};
+struct mem_set_op { /* of a write, done at its commit */
+    struct cz_set_state state; /* name NULL: not this */
+    char *deleted;             /* name of a set; NULL: not this */
+    bool put, drop;            /* a member */
+    struct mem_member member;
+};
+
 struct mem_store {
     struct cz_store base;
     struct cz_mutex lock;   /* guards all that follows */
@@ -27,6 +42,8 @@ struct mem_store {
     struct mem_leadership *lead; /* who leads now, or NULL */
     cz_time renewed_at;
     struct cz_map marks; /* uid "/" name → int64_t */
+    struct cz_set_state_list sets;
+    struct mem_member_list members;
 };
 
 struct mem_undo {
@@ -41,6 +58,8 @@ struct mem_tx {
     size_t n_undo, cap_undo;
     struct cz_revision_list revisions;
     struct cz_config_record_list published;
+    struct mem_set_op *set_ops;
+    size_t n_set_ops, cap_set_ops;
 };
 
 static inline struct mem_store *mem_of(struct cz_store *s)
@@ -65,6 +84,54 @@ enum cz_err mem__write(struct cz_store *s,
                        void *arg,
                        int64_t *ret_seq,
                        struct cz_error *err);
+/* memory_set.c: sets, and writes of many objects */
+enum cz_err mem__sets(struct cz_store *s,
+                      const char *team,
+                      const char *name,
+                      struct cz_set_state_list *ret,
+                      struct cz_error *err);
+enum cz_err mem__set_members(struct cz_store *s,
+                             const char *team,
+                             const char *name,
+                             struct cz_set_member_list *ret,
+                             struct cz_error *err);
+enum cz_err mem__tx_load(struct cz_tx *tx,
+                         const char *team,
+                         const struct cz_tx_ref *refs,
+                         size_t n,
+                         const char *managed_by,
+                         struct cz_resource_list *ret,
+                         struct cz_error *err);
+bool mem__tx_touched(struct cz_tx *tx,
+                     size_t i,
+                     const struct cz_resource **ret_before,
+                     const struct cz_resource **ret_after);
+enum cz_err mem__tx_readers(struct cz_tx *tx,
+                            const char *team,
+                            const char *const *topics,
+                            size_t n,
+                            struct cz_resource_list *ret,
+                            struct cz_error *err);
+enum cz_err mem__tx_set(struct cz_tx *tx,
+                        const char *team,
+                        const char *name,
+                        struct cz_set_state *ret,
+                        bool *ret_found,
+                        struct cz_error *err);
+enum cz_err
+mem__tx_put_set(struct cz_tx *tx, const struct cz_set_state *set, struct cz_error *err);
+enum cz_err
+mem__tx_delete_set(struct cz_tx *tx, const char *team, const char *name, struct cz_error *err);
+enum cz_err mem__tx_members(struct cz_tx *tx,
+                            bool put,
+                            const char *team,
+                            const char *set,
+                            const struct cz_set_member *members,
+                            size_t n,
+                            struct cz_error *err);
+void mem__set_ops_commit(struct mem_tx *t);
+void mem__set_ops_done(struct mem_tx *t);
+void mem__sets_done(struct mem_store *m);
 enum cz_err mem__lead(struct cz_store *s,
                       const char *instance,
                       int64_t lease_ms,

@@ -93,6 +93,7 @@ static void add_revision(struct mem_tx *t, const struct cz_resource *r, enum cz_
         .uid = cz_strdup(r->uid),
         .generation = r->generation,
         .op = op,
+        .managed_by = cz_strdup(r->managed_by),
         .doc = cz__json_copy(r->doc),
         .override = cz__json_copy(r->override),
         .at_ms = r->updated_ms,
@@ -154,6 +155,30 @@ static enum cz_err mem_tx_put(struct cz_tx *tx,
     return CZ_OK;
 }
 
+static enum cz_err mem_tx_rename(struct cz_tx *tx,
+                                 const char *team,
+                                 enum cz_kind kind,
+                                 const char *name,
+                                 const char *new_name,
+                                 struct cz_error *err)
+{
+    struct mem_tx *t = tx_of(tx);
+    struct cz_resource *r = mem__find(t->store, team, kind, name, false);
+    if (!r)
+        return cz_fail(err, CZ_E_NOT_FOUND, "there is no %s '%s'", cz_kind_name(kind), name);
+    if (mem__find(t->store, team, kind, new_name, false))
+        return cz_fail(err, CZ_E_CONFLICT, "there is a %s '%s' already", cz_kind_name(kind),
+                       new_name);
+    remember(t, r);
+    cz_free(r->name);
+    r->name = cz_strdup(new_name);
+    r->version = t->base.seq;
+    r->updated_ms = cz_wall_ms();
+    add_revision(t, r, CZ_OP_UPDATE);
+    t->base.updated++;
+    return CZ_OK;
+}
+
 static enum cz_err mem_tx_delete(struct cz_tx *tx,
                                  const char *team,
                                  enum cz_kind kind,
@@ -206,6 +231,14 @@ static const struct cz_tx_vt mem_tx_vt = {
     .put = mem_tx_put,
     .del = mem_tx_delete,
     .publish = mem_tx_publish,
+    .rename = mem_tx_rename,
+    .load = mem__tx_load,
+    .touched = mem__tx_touched,
+    .readers = mem__tx_readers,
+    .set = mem__tx_set,
+    .put_set = mem__tx_put_set,
+    .delete_set = mem__tx_delete_set,
+    .members = mem__tx_members,
 };
 
 /* ---- commit and roll-back -------------------------------------------------------------------
@@ -243,7 +276,11 @@ static void commit(struct mem_tx *t, const struct cz_change_meta *meta)
                             .reverts = meta->reverts,
                             .created = t->base.created,
                             .updated = t->base.updated,
-                            .deleted = t->base.deleted};
+                            .deleted = t->base.deleted,
+                            .set_name = cz_strdup(meta->set_name),
+                            .git_commit = cz_strdup(meta->git_commit),
+                            .plan_hash = cz_strdup(meta->plan_hash)};
+    mem__set_ops_commit(t);
     for (size_t i = 0; i < t->revisions.len; i++) {
         struct cz_revision *v = cz__revision_push(&m->revisions);
         *v = t->revisions.items[i];
@@ -280,6 +317,7 @@ static void tx_done(struct mem_tx *t)
     for (size_t i = 0; i < t->n_undo; i++)
         cz_resource_done(&t->undo[i].before);
     cz_free(t->undo);
+    mem__set_ops_done(t);
     cz_revision_list_done(&t->revisions);
     cz_config_record_list_done(&t->published);
 }

@@ -113,7 +113,7 @@ static const struct {
     {"SELECT, INSERT, UPDATE, DELETE", "session"},
     {"SELECT, UPDATE", "epoch, leader"},
     {"SELECT, INSERT, DELETE", "outbox"},
-    {"SELECT, INSERT, UPDATE, DELETE", "config_record"},
+    {"SELECT, INSERT, UPDATE, DELETE", "config_record, apply_set, set_member"},
 };
 
 /* *ret: 0 there is no such role; 1 it may be restricted; 2 it is the owner or a superuser. */

@@ -145,8 +145,103 @@ struct pg_tx {
     struct cz_tx base;
     struct cz_pg_conn *conn;
     int next_revision, next_record; /* place within the change */
+    struct pg_batch *batch;         /* NULL: every statement is sent at once */
 };
 extern const struct cz_tx_vt pg__tx_vt;
+/** The object as the database has it. */
+CZ_MUST_USE enum cz_err pg__tx_find(struct cz_tx *tx,
+                                    const char *team,
+                                    enum cz_kind kind,
+                                    const char *name,
+                                    struct cz_resource *ret,
+                                    bool *ret_found,
+                                    struct cz_error *err);
+
+/* ---- batch.c: writes of many objects: remembered and sent together
+ * --------------------------------------------------------------------------------------- */
+
+struct pg_batch;
+/** Rows of objects, so that a list sees them. */
+CZ_MUST_USE enum cz_err pg__batch_flush(struct pg_tx *tx, struct cz_error *err);
+/** Everything, unless @dry_run; the transaction's counts and whether it is a change. */
+CZ_MUST_USE enum cz_err pg__batch_finish(struct pg_tx *tx, bool dry_run, struct cz_error *err);
+void pg__batch_free(struct pg_batch *b);
+enum cz_err pg__batch_get(struct pg_tx *tx,
+                          const char *team,
+                          enum cz_kind kind,
+                          const char *name,
+                          struct cz_resource *ret,
+                          bool *ret_found,
+                          struct cz_error *err);
+enum cz_err pg__batch_put(struct pg_tx *tx,
+                          const char *team,
+                          enum cz_kind kind,
+                          const char *name,
+                          const json_t *doc,
+                          const json_t *override,
+                          const char *managed_by,
+                          enum cz_op op,
+                          struct cz_resource *ret,
+                          struct cz_error *err);
+enum cz_err pg__batch_delete(struct pg_tx *tx,
+                             const char *team,
+                             enum cz_kind kind,
+                             const char *name,
+                             struct cz_error *err);
+void pg__batch_publish(struct pg_tx *tx, const char *key, const json_t *value);
+enum cz_err pg__tx_rename(struct cz_tx *tx,
+                          const char *team,
+                          enum cz_kind kind,
+                          const char *name,
+                          const char *new_name,
+                          struct cz_error *err);
+enum cz_err pg__tx_load(struct cz_tx *tx,
+                        const char *team,
+                        const struct cz_tx_ref *refs,
+                        size_t n,
+                        const char *managed_by,
+                        struct cz_resource_list *ret,
+                        struct cz_error *err);
+bool pg__tx_touched(struct cz_tx *tx,
+                    size_t i,
+                    const struct cz_resource **ret_before,
+                    const struct cz_resource **ret_after);
+enum cz_err pg__tx_readers(struct cz_tx *tx,
+                           const char *team,
+                           const char *const *topics,
+                           size_t n,
+                           struct cz_resource_list *ret,
+                           struct cz_error *err);
+
+/* ---- sets.c
+ * ---------------------------------------------------------------------------------- */
+
+enum cz_err pg__sets(struct cz_store *s,
+                     const char *team,
+                     const char *name,
+                     struct cz_set_state_list *ret,
+                     struct cz_error *err);
+enum cz_err pg__set_members(struct cz_store *s,
+                            const char *team,
+                            const char *name,
+                            struct cz_set_member_list *ret,
+                            struct cz_error *err);
+enum cz_err pg__tx_set(struct cz_tx *tx,
+                       const char *team,
+                       const char *name,
+                       struct cz_set_state *ret,
+                       bool *ret_found,
+                       struct cz_error *err);
+enum cz_err pg__tx_put_set(struct cz_tx *tx, const struct cz_set_state *set, struct cz_error *err);
+enum cz_err
+pg__tx_delete_set(struct cz_tx *tx, const char *team, const char *name, struct cz_error *err);
+enum cz_err pg__tx_members(struct cz_tx *tx,
+                           bool put,
+                           const char *team,
+                           const char *set,
+                           const struct cz_set_member *members,
+                           size_t n,
+                           struct cz_error *err);
 
 /* ---- rows.c: parameters and rows
  * ------------------------------------------------------------- */
@@ -171,7 +266,7 @@ bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_recor
 enum cz_err pg_row_bad(const PGresult *res, struct cz_error *err);
 
 /* Filters as parameters, shared by the store's and the transaction's list. */
-enum { PG_LIST_PARAMS = 13 };
+enum { PG_LIST_PARAMS = 14 };
 struct pg_list_params {
     const char *values[PG_LIST_PARAMS];
     struct pg_num limit;
@@ -203,6 +298,10 @@ enum cz_err pg__change(struct cz_store *s,
                        int64_t seq,
                        struct cz_change *ret,
                        struct cz_revision_list *ret_revisions,
+                       struct cz_error *err);
+enum cz_err pg__before(struct cz_store *s,
+                       int64_t seq,
+                       struct cz_revision_list *ret,
                        struct cz_error *err);
 enum cz_err pg__revisions(struct cz_store *s,
                           const char *team,

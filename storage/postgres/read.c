@@ -71,7 +71,7 @@ enum cz_err pg__changes(struct cz_store *s,
                             f->kind < CZ_KIND_COUNT_ ? cz_kind_name(f->kind) : NULL,
                             f->name,
                             pg_limit(&bound, forward ? f->after : f->before),
-                            pg_limit(&limit, f->limit)};
+                            pg_limit(&limit, f->limit), f->set_name};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     enum cz_err rc =
         pg__query(pg_of(s), forward ? PG_CHANGES_AFTER : PG_CHANGES, values, &res, err);
@@ -117,6 +117,22 @@ enum cz_err pg__change(struct cz_store *s,
         add_revisions(revisions, 0, ret_revisions);
     }
     pg_row_change(change, 0, ret);
+    return CZ_OK;
+}
+
+enum cz_err pg__before(struct cz_store *s,
+                       int64_t seq,
+                       struct cz_revision_list *ret,
+                       struct cz_error *err)
+{
+    struct pg_num num;
+    const char *values[] = {pg_num(&num, seq)};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_BEFORE, values, &res, err);
+    if (rc != CZ_OK)
+        return rc;
+    *ret = (struct cz_revision_list){0};
+    add_revisions(res, 0, ret);
     return CZ_OK;
 }
 

@@ -99,6 +99,7 @@ bool pg_row_revision(const PGresult *res, int row, int col, struct cz_revision *
     r.actor = pg_str(res, row, col + 10);
     r.via = pg_str(res, row, col + 11);
     r.comment = pg_str(res, row, col + 12);
+    r.managed_by = pg_str(res, row, col + 13);
     *ret = r;
     return true;
 }
@@ -117,6 +118,9 @@ void pg_row_change(const PGresult *res, int row, struct cz_change *ret)
         .created = (int)pg_int(res, row, 8),
         .updated = (int)pg_int(res, row, 9),
         .deleted = (int)pg_int(res, row, 10),
+        .set_name = pg_str(res, row, 11),
+        .git_commit = pg_str(res, row, 12),
+        .plan_hash = pg_str(res, row, 13),
     };
 }
 
@@ -152,6 +156,7 @@ void pg_list_params(const struct cz_list_filter *f, struct pg_list_params *ret)
     v[10] = f->consumer_group;
     v[11] = f->source_cluster;
     v[12] = f->source_topic;
+    v[13] = f->group_bearer;
 }
 
 void pg_rows_resources(const PGresult *res, struct cz_resource_list *ret, int64_t *ret_seq)

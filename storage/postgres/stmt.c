@@ -14,10 +14,16 @@
     " r.override, r.deleted_seq, " MS("r.created_at") ", " MS("r.updated_at")
 #define REVISION                                                                               \
     "v.seq, t.name, v.kind, v.name, v.uid, v.generation, v.op, v.doc, v.override, " MS(        \
-        "c.at") ", c.actor, c.via, c.comment"
+        "c.at") ", c.actor, c.via, c.comment, v.managed_by"
 #define CHANGE                                                                                 \
     "c.seq, " MS("c.at") ", t.name, c.actor, c.via, c.comment, c.request_id, c.reverts,"       \
-                         " c.created, c.updated, c.deleted"
+                         " c.created, c.updated, c.deleted, c.set_name, c.git_commit,"     \
+                         " c.plan_hash"
+#define SET_STATE                                                                              \
+    "t.name, s.name, s.repo, s.git_commit, s.applied_seq, " MS("s.applied_at") ", s.applied_by,"\
+    " s.suspended_seq, " MS("s.suspended_at") ", s.suspended_by, s.suspended_reason,"          \
+    " s.blocked_commit, (SELECT count(*) FROM resource r WHERE r.team_id = s.team_id"          \
+    "  AND r.deleted_seq IS NULL AND r.managed_by = 'set:' || s.name)"
 #define CHANGES_WHERE                                                                          \
     " FROM change c LEFT JOIN team t ON t.id = c.team_id"                                      \
     " WHERE ($1::text IS NULL OR c.team_id = " LIVE_TEAM(                                      \
@@ -26,7 +32,8 @@
               " AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (SELECT FROM revision " \
               "v"                                                                              \
               "  WHERE v.seq = c.seq AND ($4 IS NULL OR v.kind = $4) AND ($5 IS NULL OR "      \
-              "v.name = $5)))"
+              "v.name = $5)))"                                                                  \
+              " AND ($8::text IS NULL OR c.set_name = $8)"
 /* The object that bears, or bore last, a name. */
 #define BEARER                                                                                 \
     "WITH o AS (SELECT r.id FROM resource r JOIN team t ON t.id = r.team_id"                   \
@@ -48,12 +55,13 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
     PLAIN(PG_FIND_TOKEN, 1, "SELECT seq FROM change WHERE token = $1"),
     PREPARED(
         PG_FINISH_WRITE,
-        16,
+        19,
         "WITH c AS (INSERT INTO change (seq, token, team_id, principal_id, actor, via,"
-        "  comment, request_id, trace_id, ip, reverts, created, updated, deleted, token_id)"
+        "  comment, request_id, trace_id, ip, reverts, created, updated, deleted, token_id,"
+        "  set_name, git_commit, plan_hash)"
         " VALUES ($1::bigint, $2, " LIVE_TEAM(
             "$3") ", $4, $5, $6, $7, $8, $9, $10,"
-                  "  $11::bigint, $12::int, $13::int, $14::int, $16)"
+                  "  $11::bigint, $12::int, $13::int, $14::int, $16, $17, $18, $19)"
                   " RETURNING seq, team_id, principal_id, token_id, actor, via, request_id,"
                   "  trace_id, ip),"
                   " a AS (INSERT INTO audit_event (team_id, principal_id, token_id, actor, via,"
@@ -73,7 +81,7 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
              " WHERE r.uid = $1"),
     /* One statement is one snapshot: the list and its seq belong together. */
     PLAIN(PG_LIST,
-          13,
+          14,
           "SELECT e.n, x.* FROM epoch e LEFT JOIN LATERAL (SELECT " RESOURCE
           " FROM resource r JOIN team t ON t.id = r.team_id"
           " WHERE r.deleted_seq IS NULL AND t.deleted_seq IS NULL"
@@ -87,16 +95,17 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " AND ($11::text IS NULL OR r.doc #>> '{spec,consumer_group}' = $11)"
           " AND ($12::text IS NULL OR (r.doc #>> '{spec,source,cluster}' = $12"
           "  AND ($13::text IS NULL OR coalesce(r.doc #>> '{spec,source,topic}', $13) = $13)))"
+          " AND ($14::text IS NULL OR r.override ->> 'group_name' = $14)"
           " AND ($9::text IS NULL OR (t.name, r.name) > ($8::text, $9))"
           " ORDER BY t.name, r.kind, r.name LIMIT $10::bigint)"
           " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),
 
     PLAIN(PG_CHANGES,
-          7,
+          8,
           "SELECT " CHANGE CHANGES_WHERE " AND ($6::bigint IS NULL OR c.seq < $6)"
           " ORDER BY c.seq DESC LIMIT $7::bigint"),
     PLAIN(PG_CHANGES_AFTER,
-          7,
+          8,
           "SELECT " CHANGE CHANGES_WHERE " AND c.seq > $6::bigint"
           " ORDER BY c.seq LIMIT $7::bigint"),
     PLAIN(PG_CHANGE,
@@ -107,6 +116,13 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           1,
           "SELECT " REVISION " FROM revision v JOIN change c ON c.seq = v.seq"
           " JOIN team t ON t.id = v.team_id WHERE v.seq = $1::bigint ORDER BY v.n"),
+    PLAIN(PG_BEFORE,
+          1,
+          "SELECT " REVISION " FROM (SELECT DISTINCT resource_id FROM revision"
+          "  WHERE seq = $1::bigint) o CROSS JOIN LATERAL (SELECT * FROM revision p"
+          "  WHERE p.resource_id = o.resource_id AND p.seq < $1::bigint"
+          "  ORDER BY p.seq DESC, p.n DESC LIMIT 1) v"
+          " JOIN change c ON c.seq = v.seq JOIN team t ON t.id = v.team_id"),
     PLAIN(PG_REVISIONS,
           5,
           BEARER "SELECT o.id, " REVISION " FROM o"
@@ -181,6 +197,106 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
              3,
              "WITH d AS (DELETE FROM config_record WHERE key = $1 RETURNING key)"
              " INSERT INTO outbox (seq, n, key) SELECT $2::bigint, $3::int, key FROM d"),
+
+    PLAIN(PG_RENAME,
+          7,
+          "WITH r AS (UPDATE resource SET name = $4, version = $5::bigint,"
+          "  updated_at = statement_timestamp() WHERE team_id = " LIVE_TEAM("$1")
+          "  AND kind = $2 AND name = $3 AND deleted_seq IS NULL RETURNING *),"
+          " v AS (INSERT INTO revision (seq, n, resource_id, team_id, kind, name, uid,"
+          "  generation, op, managed_by, doc, override)"
+          " SELECT version, $6::int, id, team_id, kind, name, uid, generation, $7,"
+          "  managed_by, doc, override FROM r) SELECT 1 FROM r"),
+    PLAIN(PG_LOAD,
+          3,
+          "SELECT " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id WHERE r.id IN ("
+          "SELECT n.id FROM json_to_recordset($2::json) AS x (kind text, name text)"
+          "  JOIN resource n ON n.kind = x.kind AND n.name = x.name"
+          "  WHERE n.team_id = " LIVE_TEAM("$1") " AND n.deleted_seq IS NULL"
+          " UNION SELECT m.id FROM resource m WHERE m.team_id = " LIVE_TEAM("$1")
+          "  AND m.deleted_seq IS NULL AND m.managed_by = $3)"),
+    PLAIN(PG_READERS,
+          2,
+          "SELECT 0, " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id"
+          " WHERE r.team_id = " LIVE_TEAM("$1") " AND r.kind = 'mapping' AND r.deleted_seq IS NULL"
+          " AND coalesce(r.doc #>> '{spec,source,topic}', '')"
+          "  = ANY (ARRAY(SELECT json_array_elements_text($2::json)))"),
+    /* Rows that bear each other's names are sent apart from each other (batch.c). */
+    PLAIN(PG_FLUSH_ROWS,
+          3,
+          "WITH x AS (SELECT * FROM json_to_recordset($3::json) AS x (what text, kind text,"
+          "  name text, uid text, generation bigint, managed_by text, doc json, override json)),"
+          " d AS (UPDATE resource r SET deleted_seq = $2::bigint, version = $2::bigint,"
+          "  updated_at = statement_timestamp() FROM x WHERE x.what = 'd' AND r.uid = x.uid"
+          "  AND r.deleted_seq IS NULL RETURNING 1),"
+          " u AS (UPDATE resource r SET generation = x.generation, version = $2::bigint,"
+          "  managed_by = x.managed_by, doc = x.doc, override = x.override,"
+          "  updated_at = statement_timestamp() FROM x WHERE x.what = 'u' AND r.uid = x.uid"
+          "  AND r.deleted_seq IS NULL RETURNING 1),"
+          " i AS (INSERT INTO resource (team_id, kind, name, uid, generation, version,"
+          "  managed_by, doc, override) SELECT t.id, x.kind, x.name, x.uid, x.generation,"
+          "  $2::bigint, x.managed_by, x.doc, x.override FROM x JOIN team t ON t.name = $1"
+          "  AND t.deleted_seq IS NULL WHERE x.what = 'i' RETURNING 1)"
+          " SELECT (SELECT count(*) FROM d) + (SELECT count(*) FROM u) + (SELECT count(*) FROM i)"),
+    PLAIN(PG_FLUSH_REVISIONS,
+          2,
+          "INSERT INTO revision (seq, n, resource_id, team_id, kind, name, uid, generation, op,"
+          " managed_by, doc, override) SELECT $1::bigint, x.n, r.id, r.team_id, r.kind, r.name,"
+          " r.uid, r.generation, x.op, r.managed_by, r.doc, r.override"
+          " FROM json_to_recordset($2::json) AS x (n int, uid text, op text)"
+          " JOIN resource r ON r.uid = x.uid"),
+    PLAIN(PG_FLUSH_RECORDS,
+          2,
+          "WITH x AS (SELECT * FROM json_to_recordset($2::json) AS x (n int, key text, value json)),"
+          " d AS (DELETE FROM config_record c USING x WHERE c.key = x.key AND x.value IS NULL"
+          "  RETURNING c.key),"
+          " u AS (INSERT INTO config_record (key, value, seq)"
+          "  SELECT key, value, $1::bigint FROM x WHERE value IS NOT NULL"
+          "  ON CONFLICT (key) DO UPDATE SET value = excluded.value, seq = excluded.seq"
+          "  WHERE config_record.value::text IS DISTINCT FROM excluded.value::text RETURNING key)"
+          " INSERT INTO outbox (seq, n, key, value) SELECT $1::bigint, x.n, x.key, x.value FROM x"
+          "  WHERE x.key IN (SELECT key FROM u UNION ALL SELECT key FROM d)"),
+
+    PLAIN(PG_SETS,
+          2,
+          "SELECT " SET_STATE " FROM apply_set s JOIN team t ON t.id = s.team_id"
+          " WHERE t.name = $1 AND t.deleted_seq IS NULL AND ($2::text IS NULL OR s.name = $2)"
+          " ORDER BY s.name"),
+    PLAIN(PG_PUT_SET,
+          12,
+          "INSERT INTO apply_set (team_id, name, repo, git_commit, applied_seq, applied_at,"
+          "  applied_by, suspended_seq, suspended_at, suspended_by, suspended_reason,"
+          "  blocked_commit) SELECT id, $2, $3, $4, $5::bigint,"
+          "  to_timestamp($6::bigint / 1000.0), $7, $8::bigint,"
+          "  to_timestamp($9::bigint / 1000.0), $10, $11, $12"
+          "  FROM team WHERE name = $1 AND deleted_seq IS NULL"
+          " ON CONFLICT (team_id, name) DO UPDATE SET repo = excluded.repo,"
+          "  git_commit = excluded.git_commit, applied_seq = excluded.applied_seq,"
+          "  applied_at = excluded.applied_at, applied_by = excluded.applied_by,"
+          "  suspended_seq = excluded.suspended_seq, suspended_at = excluded.suspended_at,"
+          "  suspended_by = excluded.suspended_by, suspended_reason = excluded.suspended_reason,"
+          "  blocked_commit = excluded.blocked_commit"),
+    PLAIN(PG_DELETE_SET,
+          2,
+          "DELETE FROM apply_set WHERE team_id = " LIVE_TEAM("$1") " AND name = $2"),
+    PLAIN(PG_SET_MEMBERS,
+          2,
+          "SELECT m.kind, m.name, m.uid, m.seq FROM set_member m WHERE m.team_id = "
+          LIVE_TEAM("$1") " AND m.set_name = $2 ORDER BY m.kind, m.name"),
+    PLAIN(PG_PUT_MEMBERS,
+          3,
+          "INSERT INTO set_member (team_id, kind, name, set_name, uid, seq)"
+          " SELECT t.id, x.kind, x.name, $2, x.uid, x.seq FROM team t, json_to_recordset($3::json)"
+          "  AS x (kind text, name text, uid text, seq bigint)"
+          " WHERE t.name = $1 AND t.deleted_seq IS NULL"
+          " ON CONFLICT (team_id, kind, name) DO UPDATE SET set_name = excluded.set_name,"
+          "  uid = excluded.uid, seq = excluded.seq WHERE (set_member.set_name, set_member.uid,"
+          "  set_member.seq) IS DISTINCT FROM (excluded.set_name, excluded.uid, excluded.seq)"),
+    PLAIN(PG_DROP_MEMBERS,
+          3,
+          "DELETE FROM set_member m USING json_to_recordset($3::json) AS x (kind text, name text)"
+          " WHERE m.team_id = " LIVE_TEAM("$1") " AND m.set_name = $2 AND m.kind = x.kind"
+          " AND m.name = x.name"),
 
     PREPARED(PG_AUDIT,
              11,

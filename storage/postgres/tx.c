@@ -18,7 +18,7 @@ static enum cz_err run(struct cz_tx *tx,
     return cz_pg_exec(tx_of(tx)->conn, stmt, values, pg_deadline(), ret, err);
 }
 
-static enum cz_err tx_find(struct cz_tx *tx,
+enum cz_err pg__tx_find(struct cz_tx *tx,
                            const char *team,
                            enum cz_kind kind,
                            const char *name,
@@ -43,7 +43,9 @@ static enum cz_err tx_get(struct cz_tx *tx,
                           struct cz_error *err)
 {
     bool found = false;
-    enum cz_err rc = tx_find(tx, team, kind, name, ret, &found, err);
+    enum cz_err rc = tx_of(tx)->batch
+                         ? pg__batch_get(tx_of(tx), team, kind, name, ret, &found, err)
+                         : pg__tx_find(tx, team, kind, name, ret, &found, err);
     if (rc == CZ_OK && !found)
         return cz_fail(err, CZ_E_NOT_FOUND, "there is no %s '%s'", cz_kind_name(kind), name);
     return rc;
@@ -57,7 +59,9 @@ static enum cz_err tx_list(struct cz_tx *tx,
     struct pg_list_params params;
     pg_list_params(f, &params);
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_LIST, params.values, &res, err);
+    enum cz_err rc = pg__batch_flush(tx_of(tx), err);
+    if (rc == CZ_OK)
+        rc = run(tx, PG_LIST, params.values, &res, err);
     if (rc == CZ_OK)
         pg_rows_resources(res, ret, NULL);
     return rc;
@@ -161,8 +165,10 @@ static enum cz_err tx_put(struct cz_tx *tx,
                           struct cz_error *err)
 {
     bool found = false;
+    if (tx_of(tx)->batch)
+        return pg__batch_put(tx_of(tx), team, kind, name, doc, override, managed_by, op, ret, err);
     CZ_CLEANUP(cz_resource_done) struct cz_resource r = {0};
-    enum cz_err rc = tx_find(tx, team, kind, name, &r, &found, err);
+    enum cz_err rc = pg__tx_find(tx, team, kind, name, &r, &found, err);
     if (rc != CZ_OK)
         return rc;
     bool noop = found && cz__put_is_noop(&r, doc, override, managed_by);
@@ -203,6 +209,8 @@ static enum cz_err tx_delete(struct cz_tx *tx,
                              struct cz_error *err)
 {
     struct pg_num seq, n;
+    if (tx_of(tx)->batch)
+        return pg__batch_delete(tx_of(tx), team, kind, name, err);
     const char *values[] = {team, cz_kind_name(kind), name, pg_num(&seq, tx->seq),
                             pg_num(&n, tx_of(tx)->next_revision++)};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
@@ -220,6 +228,10 @@ static enum cz_err
 tx_publish(struct cz_tx *tx, const char *key, const json_t *value, struct cz_error *err)
 {
     struct pg_num seq, n;
+    if (tx_of(tx)->batch) {
+        pg__batch_publish(tx_of(tx), key, value);
+        return CZ_OK;
+    }
     char *text = pg_json(value, true);
     (void)pg_num(&seq, tx->seq);
     (void)pg_num(&n, tx_of(tx)->next_record++);
@@ -242,4 +254,12 @@ const struct cz_tx_vt pg__tx_vt = {
     .put = tx_put,
     .del = tx_delete,
     .publish = tx_publish,
+    .rename = pg__tx_rename,
+    .load = pg__tx_load,
+    .touched = pg__tx_touched,
+    .readers = pg__tx_readers,
+    .set = pg__tx_set,
+    .put_set = pg__tx_put_set,
+    .delete_set = pg__tx_delete_set,
+    .members = pg__tx_members,
 };

@@ -178,7 +178,10 @@ finish(const struct pg_tx *tx, const struct write_call *w, struct cz_error *err)
                             pg_num(&updated, tx->base.updated),
                             pg_num(&deleted, tx->base.deleted),
                             m->action,
-                            m->token_id};
+                            m->token_id,
+                            m->set_name,
+                            m->git_commit,
+                            m->plan_hash};
     return cz_pg_exec(tx->conn, PG_FINISH_WRITE, values, pg_deadline(), NULL, err);
 }
 
@@ -203,12 +206,17 @@ static enum cz_err write_body(struct cz_pg_conn *c,
     if (tx.base.seq <= 0)
         return cz_fail(err, CZ_E_INTERNAL, "the epoch row is missing");
     enum cz_err rc = w->fn(&tx.base, w->arg, err);
+    if (rc == CZ_OK && c->fate == PG_FINE)
+        rc = pg__batch_finish(&tx, w->dry_run, err);
+    pg__batch_free(tx.batch);
     if (rc != CZ_OK || c->fate != PG_FINE)
         return rc;
     w->seq = tx.base.dirty ? tx.base.seq : tx.base.seq - 1;
     if (!tx.base.dirty)
         return CZ_OK;
-    *ret_commit = !w->dry_run;
+    if (w->dry_run)
+        return CZ_OK;
+    *ret_commit = true;
     return finish(&tx, w, err);
 }
 

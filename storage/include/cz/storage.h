@@ -53,7 +53,9 @@ bool cz_kind_parse(const char *name_or_collection, enum cz_kind *ret);
     X(CZ_OP_UPDATE, "update")                                                                  \
     X(CZ_OP_DELETE, "delete")                                                                  \
     X(CZ_OP_RESTORE, "restore")                                                                \
-    X(CZ_OP_OVERRIDE, "override") /* pause, resume, restart: outside the spec */
+    X(CZ_OP_OVERRIDE, "override") /* pause, resume, restart: outside the spec */               \
+    X(CZ_OP_ADOPT, "adopt")       /* a set became its owner */                                 \
+    X(CZ_OP_RELEASE, "release")   /* its set let it go */
 enum cz_op {
 #define X(e, name) e,
     CZ_OP_MAP(X)
@@ -69,7 +71,7 @@ struct cz_resource {
     char *uid;          /* immutable; a name created again gets a new one */
     int64_t generation; /* +1 when doc.spec changes (1 = created) */
     int64_t version;    /* seq of the last change: the ETag */
-    char *managed_by;   /* NULL: UI or API; else "instance:<name>", later "set:<name>" */
+    char *managed_by;   /* NULL: UI or API; else "instance:<name>" or "set:<name>" */
     json_t *doc;        /* {"group","labels","description","spec"}: what the user wrote */
     json_t *override;   /* {"paused","reason","until","restart"}; NULL: none */
     int64_t deleted_seq; /* 0: alive */
@@ -96,6 +98,7 @@ struct cz_change_meta {
     const char *ip;
     const char *action; /* verb for the audit event: "mapping.update", … */
     int64_t reverts;    /* seq of the change that this one rolls back, 0 = none */
+    const char *set_name, *git_commit, *plan_hash; /* of the apply of a set; may be set by the body */
 };
 
 struct cz_change {
@@ -104,6 +107,7 @@ struct cz_change {
     char *team, *actor, *via, *comment, *request_id;
     int64_t reverts;
     int created, updated, deleted; /* counts of objects */
+    char *set_name, *git_commit, *plan_hash; /* NULL: not the apply of a set */
 };
 struct cz_revision {
     int64_t seq;        /* of its change */
@@ -116,6 +120,7 @@ struct cz_revision {
     json_t *override; /* NULL: none */
     int64_t at_ms;
     char *actor, *via, *comment;
+    char *managed_by; /* after the change; NULL: nobody */
 };
 void cz_change_done(struct cz_change *c);
 void cz_revision_done(struct cz_revision *r);
@@ -141,6 +146,7 @@ struct cz_list_filter {
     const char *label_key, *label_value; /* NULL: any */
     const char *managed_by; /* exact; NULL: any */
     const char *consumer_group; /* doc.spec.consumer_group, exact; NULL: any */
+    const char *group_bearer; /* renamed, and bore this name before (override.group_name); NULL: any */
     const char *source_cluster; /* doc.spec.source.cluster, exact; NULL: any */
     const char *source_topic;   /* with it: doc.spec.source.topic, or none there (a list, a pattern) */
     const char *after_team, *after_name; /* keyset cursor: (team, name) greater than; NULL: from the start */
@@ -152,6 +158,7 @@ CZ_MUST_USE enum cz_err cz_store_list(struct cz_store *s, const struct cz_list_f
 
 struct cz_change_filter {
     const char *team, *actor, *via; /* NULL: any */
+    const char *set_name;           /* applied by this set; NULL: any */
     enum cz_kind kind;              /* CZ_KIND_COUNT_: any */
     const char *name;               /* object name; NULL: any */
     int64_t before; /* seq < before, newest first; 0: newest */
@@ -167,6 +174,10 @@ CZ_MUST_USE enum cz_err cz_store_change(struct cz_store *s, int64_t seq, struct 
 CZ_MUST_USE enum cz_err cz_store_revisions(struct cz_store *s, const char *team, enum cz_kind kind,
                                            const char *name, int64_t before, int limit,
                                            struct cz_revision_list *ret, struct cz_error *err);
+/** Of each object that change @seq touched, the revision that it had before; none for what it
+ *  created.  By uid, in no order. */
+CZ_MUST_USE enum cz_err cz_store_before(struct cz_store *s, int64_t seq,
+                                        struct cz_revision_list *ret, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_store_seq(struct cz_store *s, int64_t *ret_seq, struct cz_error *err);
 /** Wait until the store's seq is > @after or @deadline. Returns CZ_OK either way; only a database
  *  that could never be asked is CZ_E_UNAVAILABLE. */
@@ -177,6 +188,36 @@ CZ_MUST_USE enum cz_err cz_store_teams(struct cz_store *s, char ***ret, size_t *
 /** Create the team when absent. */
 CZ_MUST_USE enum cz_err cz_store_put_team(struct cz_store *s, const char *team,
                                           const struct cz_change_meta *meta, struct cz_error *err);
+
+/** A set of a team: what was applied last, and whether anything may be applied. */
+struct cz_set_state {
+    char *team, *name;
+    char *repo, *commit;              /* of the last apply; NULL: not said */
+    int64_t applied_seq, applied_ms;  /* 0: never */
+    char *applied_by;
+    bool suspended;
+    int64_t suspended_seq, suspended_ms; /* the change that did it; 0: by hand */
+    char *suspended_by, *suspended_reason;
+    char *blocked_commit;             /* NULL: none */
+    int64_t members;                  /* objects that it owns; read only */
+};
+struct cz_set_state_list { struct cz_set_state *items; size_t len, cap; };
+void cz_set_state_done(struct cz_set_state *s);
+void cz_set_state_list_done(struct cz_set_state_list *l);
+/** An object as the set's last apply left it: it had the version @seq then. */
+struct cz_set_member {
+    enum cz_kind kind;
+    char *name, *uid;
+    int64_t seq;
+};
+struct cz_set_member_list { struct cz_set_member *items; size_t len, cap; };
+void cz_set_member_list_done(struct cz_set_member_list *l);
+/** The sets of a team by name, or the one of this name (@name NULL: all). */
+CZ_MUST_USE enum cz_err cz_store_sets(struct cz_store *s, const char *team, const char *name,
+                                      struct cz_set_state_list *ret, struct cz_error *err);
+/** Its members by (kind, name), as the last apply, adopt or release left them. */
+CZ_MUST_USE enum cz_err cz_store_set_members(struct cz_store *s, const char *team, const char *name,
+                                             struct cz_set_member_list *ret, struct cz_error *err);
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
@@ -214,6 +255,44 @@ CZ_MUST_USE enum cz_err cz_tx_put(struct cz_tx *tx, const char *team, enum cz_ki
                                   struct cz_resource *ret, struct cz_error *err);
 CZ_MUST_USE enum cz_err cz_tx_delete(struct cz_tx *tx, const char *team, enum cz_kind kind,
                                      const char *name, struct cz_error *err);
+/** Another name for an object, as an update of it: uid, generation and history stay.
+ *  CZ_E_CONFLICT: the name is taken. */
+CZ_MUST_USE enum cz_err cz_tx_rename(struct cz_tx *tx, const char *team, enum cz_kind kind,
+                                     const char *name, const char *new_name, struct cz_error *err);
+
+/** For writes of many objects: read those that bear one of these names, and those that @managed_by
+ *  (NULL: none) owns, at once.  From here on what was read is remembered, and what is put, deleted
+ *  and published is sent together, at the end or before the next list; an object that is put twice
+ *  in the change has one revision.  @param ret what was found; its documents are shared with the
+ *  store: not to be changed */
+struct cz_tx_ref { enum cz_kind kind; const char *name; };
+CZ_MUST_USE enum cz_err cz_tx_load(struct cz_tx *tx, const char *team, const struct cz_tx_ref *refs,
+                                   size_t n, const char *managed_by, struct cz_resource_list *ret,
+                                   struct cz_error *err);
+/** After cz_tx_load(): the @i-th object that this write has touched so far, in no order; borrowed,
+ *  valid until the next call with @tx.  @ret_before NULL: it was not there; @ret_after NULL: it is
+ *  deleted.  false: no more. */
+bool cz_tx_touched(struct cz_tx *tx, size_t i, const struct cz_resource **ret_before,
+                   const struct cz_resource **ret_after);
+/** The mappings of a team that read one of these topics, of whatever cluster, or may do so (a list or
+ *  a pattern of topics). */
+CZ_MUST_USE enum cz_err cz_tx_readers(struct cz_tx *tx, const char *team, const char *const *topics,
+                                      size_t n, struct cz_resource_list *ret, struct cz_error *err);
+
+CZ_MUST_USE enum cz_err cz_tx_set(struct cz_tx *tx, const char *team, const char *name,
+                                  struct cz_set_state *ret, bool *ret_found, struct cz_error *err);
+/** Create or replace it; a row that differs makes the write a change. */
+CZ_MUST_USE enum cz_err cz_tx_put_set(struct cz_tx *tx, const struct cz_set_state *set,
+                                      struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_tx_delete_set(struct cz_tx *tx, const char *team, const char *name,
+                                         struct cz_error *err);
+/** These are members of the set now, in these versions (other members stay). */
+CZ_MUST_USE enum cz_err cz_tx_put_members(struct cz_tx *tx, const char *team, const char *set,
+                                          const struct cz_set_member *members, size_t n,
+                                          struct cz_error *err);
+CZ_MUST_USE enum cz_err cz_tx_drop_members(struct cz_tx *tx, const char *team, const char *set,
+                                           const struct cz_set_member *members, size_t n,
+                                           struct cz_error *err);
 /** What the config topic shall hold for @key from this change on (NULL: a tombstone). The value
  *  has no `v`, `revision` and `epoch` yet: the publisher stamps them. A value that the topic
  *  holds already, and a tombstone of a key that it does not hold, are no-ops. */

@@ -99,6 +99,11 @@ void test_wait(void **state);
 void test_writers(void **state);
 void test_optimistic(void **state);
 
+/* store_suite_sets.c */
+void test_many(void **state);
+void test_rename(void **state);
+void test_sets(void **state);
+
 #define STORE_SUITE                                                                            \
     cmocka_unit_test(test_kinds), cmocka_unit_test(test_create_get_update),                    \
         cmocka_unit_test(test_documents_come_back), cmocka_unit_test(test_list),               \
@@ -112,6 +117,7 @@ void test_optimistic(void **state);
         cmocka_unit_test(test_leadership),                                                     \
         cmocka_unit_test(test_stale_leader), cmocka_unit_test(test_leadership_wait),           \
         cmocka_unit_test(test_outbox_fencing), cmocka_unit_test(test_wait),                    \
-        cmocka_unit_test(test_writers), cmocka_unit_test(test_optimistic)
+        cmocka_unit_test(test_writers), cmocka_unit_test(test_optimistic),                     \
+        cmocka_unit_test(test_many), cmocka_unit_test(test_rename), cmocka_unit_test(test_sets)
 
 #endif

@@ -81,12 +81,6 @@ struct w_cluster *w_cluster(struct worker *w, const struct w_mapping *m, const c
 
 /* ---- fingerprints --------------------------------------------------------------------------- */
 
-/* Fields of the spec that change without a restart. */
-static const char *const LIVE[] = {"valid_jmespath", "sample",     "value_map",
-                                   "mask",           "mask_secret", "transform_jmespath",
-                                   "key_format",     "value_format", "validate",
-                                   "partitioning",   "rate"};
-
 int w_rate_share(const struct w_mapping *m)
 {
     return (int)json_array_size(json_object_get(m->assignment, "tasks"));
@@ -111,9 +105,9 @@ bool w_prints(struct worker *w, const struct w_task *t, char **ret_print, char *
         return false;
     json_t *fixed = json_deep_copy(json_object_get(m->record, "spec"));
     json_t *live = json_object();
-    for (size_t i = 0; i < sizeof LIVE / sizeof *LIVE; i++) {
-        json_object_set(live, LIVE[i], json_object_get(fixed, LIVE[i]));
-        json_object_del(fixed, LIVE[i]);
+    for (const char *const *name = cz_mapping_live_fields; *name; name++) {
+        json_object_set(live, *name, json_object_get(fixed, *name));
+        json_object_del(fixed, *name);
     }
     int64_t generation = cz_json_int(m->record, "generation", 0);
     json_object_del(fixed, "tasks");

@@ -94,6 +94,15 @@ HANDLER(cz__rest_rollback);
 HANDLER(cz__rest_tokens); /* tokens.c */
 HANDLER(cz__rest_new_token);
 HANDLER(cz__rest_revoke_token);
+HANDLER(cz__rest_sets); /* sets.c */
+HANDLER(cz__rest_set);
+HANDLER(cz__rest_plan_set);
+HANDLER(cz__rest_apply_set);
+HANDLER(cz__rest_suspend_set);
+HANDLER(cz__rest_resume_set);
+HANDLER(cz__rest_delete_set);
+HANDLER(cz__rest_adopt);
+HANDLER(cz__rest_release);
 HANDLER(cz__rest_teams); /* teams.c */
 HANDLER(cz__rest_put_team);
 HANDLER(cz__rest_workers); /* stats.c */

@@ -10,6 +10,7 @@ static void read_filter(const struct cz_http_request *rq, struct cz_change_filte
         .team = cz_http_query(rq, "team"),
         .actor = cz_http_query(rq, "actor"),
         .via = cz_http_query(rq, "via"),
+        .set_name = cz_http_query(rq, "set"),
         .kind = CZ_KIND_COUNT_,
         .name = cz_http_query(rq, "name"),
         .before = cz_http_query_int(rq, "before", 0),

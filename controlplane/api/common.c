@@ -58,7 +58,8 @@ enum cz_err
 cz__api_write(const struct cz_http_request *rq, struct cz_write *ret, struct cz_error *err)
 {
     struct cz_write w = {.dry_run = cz_http_query_bool(rq, "dry_run"),
-                         .comment = cz_http_query(rq, "comment")};
+                         .comment = cz_http_query(rq, "comment"),
+                         .break_glass = cz_http_query(rq, "break_glass")};
     enum cz_err rc = cz_http_preconditions(rq, &w.if_match, &w.create_only, err);
     if (rc == CZ_OK)
         *ret = w;

@@ -57,6 +57,12 @@ static const struct cz_http_param mapping_list_query[] = {
     {0},
 };
 static const struct cz_http_param write_query[] = {DRY_RUN, COMMENT, WAIT, {0}};
+static const struct cz_http_param object_query[] = {
+    DRY_RUN, COMMENT, WAIT,
+    {.name = "break_glass", .type = CZ_HTTP_STRING, .min = 1, .max = 1000,
+     .doc = "Why an object that belongs to a set is changed past it; else that is refused (409 "
+            "owned-by-set). The set is drifted then."},
+    {0}};
 static const struct cz_http_param move_query[] = {DRY_RUN, COMMENT, {0}};
 static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
 
@@ -67,6 +73,7 @@ static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
         {.name = "wait", .type = CZ_HTTP_INTEGER, .min = 0, .max = 60,                         \
          .doc = "With after: seconds to wait for one when there is none yet (long poll)."},    \
         NAME_FILTER("actor", "Only changes made by this principal."),                          \
+        NAME_FILTER("set", "Only applies of this set."),                                       \
         {.name = "via", .type = CZ_HTTP_STRING, .min = 0, .max = 20,                           \
          .doc = "Only changes made this way: api, cli, ui, system."},                          \
         {.name = "kind", .type = CZ_HTTP_STRING, .values = KINDS,                              \
@@ -157,20 +164,20 @@ static const struct cz_http_param consume_query[] = {
      NULL, K "List", 0, coll, "list" K, "List, by name", e},                                   \
     {"GET", ONE(coll), cz__rest_get, CZ_HTTP_CACHED, perm ".read", NULL,                       \
      NULL, K, 0, coll, "get" K, "Read one", e},                                                \
-    {"PUT", ONE(coll), cz__rest_put, CHANGING, perm ".write", write_query,                     \
+    {"PUT", ONE(coll), cz__rest_put, CHANGING, perm ".write", object_query,                     \
      K "Document", K "Written", 0, coll, "put" K,                                              \
      "Create or replace; If-Match is needed to replace", e},                                   \
     {"PATCH", ONE(coll), cz__rest_patch, CHANGING | CZ_HTTP_MERGE_PATCH, perm ".write",        \
-     write_query,                                                                              \
+     object_query,                                                                              \
      "MergePatch", K "Written", 0, coll, "patch" K, "Change some fields (RFC 7396)", e},       \
-    {"DELETE", ONE(coll), cz__rest_delete, CZ_HTTP_IF_MATCH, perm ".write", write_query,       \
+    {"DELETE", ONE(coll), cz__rest_delete, CZ_HTTP_IF_MATCH, perm ".write", object_query,       \
      NULL, "Written", 0, coll, "delete" K, "Delete; refused while something uses it", e},      \
     {"GET", ONE(coll) "/revisions", cz__rest_revisions, 0, perm ".read", revisions_query,      \
      NULL, "Revisions", 0, coll, "list" K "Revisions", "Its history, newest first", e},        \
     {"GET", ONE(coll) "/revisions/{generation}/diff/{other}", cz__rest_diff, 0, perm ".read",  \
      NULL,                                                                                     \
      NULL, "Diff", 0, coll, "diff" K, "What differs between two generations", e},              \
-    {"POST", ONE(coll) "/restore", cz__rest_restore, CHANGING, perm ".write", write_query,     \
+    {"POST", ONE(coll) "/restore", cz__rest_restore, CHANGING, perm ".write", object_query,     \
      "Restore", K "Written", 0, coll, "restore" K,                                             \
      "Put an earlier generation again, checked as any write", e}
 
@@ -243,6 +250,28 @@ const struct cz_http_route cz_api_routes[] = {
     {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
      "Verify", "VerifyReport", 0, "mappings", "verifyMapping",
      "Compare what it should have copied with what is on its target", CZ_KIND_MAPPING},
+
+    {"GET", TEAM "/sets", cz__rest_sets, 0, "set.read", NULL,
+     NULL, "SetList", 0, "sets", "listSet", "Sets of objects that are applied together", 1},
+    {"GET", ONE("sets"), cz__rest_set, 0, "set.read", NULL,
+     NULL, "Set", 0, "sets", "getSet",
+     "What was applied last, and what differs from it by now (drift)", 1},
+    {"DELETE", ONE("sets"), cz__rest_delete_set, 0, "set.write", move_query,
+     NULL, "Written", 0, "sets", "deleteSet", "Forget a set that owns nothing any more", 1},
+    {"POST", ONE("sets") "/plan", cz__rest_plan_set, CZ_HTTP_BODY, "set.plan", NULL,
+     "Apply", "Plan", 0, "sets", "planSet",
+     "What an apply would do, and what that means for records; nothing is stored", 1},
+    {"POST", ONE("sets") "/apply", cz__rest_apply_set, CZ_HTTP_BODY, "set.apply", write_query,
+     "Apply", "Applied", 0, "sets", "applySet",
+     "Make the set's objects so: all or nothing, in one change", 1},
+    {"POST", ONE("sets") "/suspend", cz__rest_suspend_set, BODY_MAYBE, "set.write", NULL,
+     "Suspend", "Set", 0, "sets", "suspendSet", "Refuse every apply until it is resumed", 1},
+    {"POST", ONE("sets") "/resume", cz__rest_resume_set, BODY_MAYBE, "set.write", NULL,
+     "ResumeSet", "Set", 0, "sets", "resumeSet", "Let applies happen again", 1},
+    {"POST", ONE("sets") "/adopt", cz__rest_adopt, CZ_HTTP_BODY, "set.write", write_query,
+     "Adopt", "Written", 0, "sets", "adoptObjects", "Make it the owner of objects, as they are", 1},
+    {"POST", ONE("sets") "/release", cz__rest_release, CZ_HTTP_BODY, "set.write", write_query,
+     "Release", "Written", 0, "sets", "releaseObjects", "Let objects go: they stay, without an owner", 1},
 
     {"GET", "/api/v1/changes", cz__rest_changes, 0, "change.read", changes_query,
      NULL, "ChangeList", 0, "changes", "listChange", "The history of all teams", 0},

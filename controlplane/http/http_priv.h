@@ -28,6 +28,7 @@ struct cz_http_response {
     struct cz__kv *headers;
     size_t headers_len, headers_cap;
     struct cz_report report;
+    json_t *members; /* of the problem; NULL: none */
 };
 
 struct cz_http_request {

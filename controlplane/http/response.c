@@ -105,6 +105,14 @@ void cz__response_done(struct cz_http_response *rs)
     cz_free(rs->body);
     cz_free(rs->type);
     cz_report_done(&rs->report);
+    json_decref(rs->members);
+}
+
+void cz_http_problem_member(struct cz_http_response *rs, const char *key, json_t *j)
+{
+    if (!rs->members)
+        rs->members = json_object();
+    (void)json_object_set_new(rs->members, key, j);
 }
 
 /* ---- problems -----------------------------------------------------------------------------
@@ -179,6 +187,8 @@ void cz__response_problem(struct cz_http_response *rs,
         json_object_set_new(j, "errors", errors_of(&rs->report));
     if (rs->report.truncated)
         json_object_set_new(j, "errors_truncated", json_true());
+    if (rs->members)
+        (void)json_object_update_missing(j, rs->members);
     cz_http_json(rs, status, j);
     cz_free(rs->type);
     rs->type = cz_strdup("application/problem+json; charset=utf-8");

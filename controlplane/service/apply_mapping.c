@@ -262,6 +262,26 @@ bool cz__paused(const json_t *override)
     return cz_json_bool(override, "paused", false);
 }
 
+const char *cz__group_bearer(const struct cz_resource *r)
+{
+    return cz_json_str(r->override, "group_name", r->name);
+}
+
+enum cz_err cz__rename_mapping(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               const char *new_name,
+                               struct cz_error *err)
+{
+    json_t *override = cur->override ? json_deep_copy(cur->override) : json_object();
+    cz_json_set_str(override, "group_name", cz__group_bearer(cur));
+    enum cz_err code = cz_tx_rename(a->tx, cur->team, cur->kind, cur->name, new_name, err);
+    if (code == CZ_OK)
+        code = cz_tx_put(a->tx, cur->team, cur->kind, new_name, cur->doc, override, cur->managed_by,
+                         CZ_OP_UPDATE, NULL, err);
+    json_decref(override);
+    return code;
+}
+
 static json_t *mapping_record(const struct cz_resource *r,
                               const struct cz_mapping_spec *spec,
                               const json_t *value_map)
@@ -278,7 +298,7 @@ static json_t *mapping_record(const struct cz_resource *r,
     cz_json_set_str(value, "run", cz_json_str(r->override, "run", NULL));
     (void)json_object_set_new(value, "spec",
                               cz_mapping_spec_resolve(spec, json_object_get(r->doc, "spec"),
-                                                      r->team, r->name, value_map));
+                                                      r->team, cz__group_bearer(r), value_map));
     return value;
 }
 
@@ -308,16 +328,15 @@ enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct
     return cz_tx_publish(a->tx, key, NULL, err);
 }
 
-/** Does this write switch replication on, for a group of the target's service? */
-static bool switches_on(const struct cz_mapping_spec *spec, const json_t *was)
+bool cz__switches_on(const json_t *spec, const json_t *was)
 {
-    if (!spec->enabled || !spec->service_group)
+    static const char key[] = "target_service_consumer_group";
+    const char *group = cz_json_str(spec, key, "");
+    if (!cz_json_bool(spec, "enabled", true) || !*group)
         return false;
-    bool on = was && cz_json_bool(was, "enabled", true) &&
-              cz_streq(cz_json_str(was, "target_service_consumer_group", NULL),
-                       spec->service_group) &&
+    bool on = was && cz_json_bool(was, "enabled", true) && cz_streq(cz_json_str(was, key, NULL), group) &&
               cz_streq(cz_json_str(json_object_get(was, "target"), "cluster", NULL),
-                       spec->target_cluster);
+                       cz_json_str(json_object_get(spec, "target"), "cluster", NULL));
     return !on;
 }
 
@@ -339,7 +358,7 @@ static enum cz_err next_override(struct cz__attempt *a,
     if (code)
         return code;
     const json_t *was = found ? json_object_get(old.doc, "spec") : NULL;
-    bool on = switches_on(spec, was);
+    bool on = cz__switches_on(json_object_get(p->doc, "spec"), was);
     bool again = was && spec->end != CZ_END_NONE &&
                  !json_equal(was, json_object_get(p->doc, "spec")) && cz__is_finished(a->s, &old);
     *ret = !on && !again ? json_incref((json_t *)(uintptr_t)p->override)

@@ -85,7 +85,7 @@ static enum cz_err use_of(struct cz__attempt *a,
     *ret = (struct use){.spec = spec};
     enum cz_err code = cz__tx_cluster(a, r->team, cluster, &ret->source, err);
     if (code == CZ_OK)
-        ret->group = cz_streq(group, "default") ? cz_mapping_default_group(r->team, r->name)
+        ret->group = cz_streq(group, "default") ? cz_mapping_default_group(r->team, cz__group_bearer(r))
                                                 : cz_strdup(group);
     return code;
 }
@@ -173,6 +173,25 @@ static char *default_owner(const char *team, const char *group)
     return cz_strndup(group + prefix, len - prefix - tail);
 }
 
+/** Mappings that had this name once keep its group. */
+static enum cz_err renamed_owners(struct cz__attempt *a,
+                                  const char *team,
+                                  const char *bearer,
+                                  struct cz_resource_list *ret,
+                                  struct cz_error *err)
+{
+    const struct cz_list_filter f = {
+        .team = team, .kind = CZ_KIND_MAPPING, .group_bearer = bearer};
+    struct cz_resource_list l = {0};
+    enum cz_err code = cz_tx_list(a->tx, &f, &l, err);
+    for (size_t i = 0; i < l.len; i++) {
+        add_missing(ret, &l.items[i]);
+        l.items[i] = (struct cz_resource){0};
+    }
+    cz_resource_list_done(&l);
+    return code;
+}
+
 static void *boxed(size_t index)
 {
     return (void *)(uintptr_t)(index + 1);
@@ -201,6 +220,8 @@ static enum cz_err candidates(struct cz__attempt *a,
         code = cz_tx_list(a->tx, &f, ret, err);
         if (code == CZ_OK && default_of && !cz_streq(default_of, name))
             code = cz__tx_find(a, team, CZ_KIND_MAPPING, default_of, &owner, &owned, err);
+        if (code == CZ_OK && default_of)
+            code = renamed_owners(a, team, default_of, ret, err);
     }
     use_done(&u);
     add_missing(ret, &mine);

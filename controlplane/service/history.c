@@ -20,6 +20,9 @@ static json_t *change_json(const struct cz_change *c)
     set_or_null(o, "comment", c->comment);
     set_or_null(o, "request_id", c->request_id);
     (void)json_object_set_new(o, "reverts", c->reverts ? cz_json_i64(c->reverts) : json_null());
+    set_or_null(o, "set", c->set_name);
+    set_or_null(o, "commit", c->git_commit);
+    set_or_null(o, "plan_hash", c->plan_hash);
     (void)json_object_set_new(o, "created", json_integer(c->created));
     (void)json_object_set_new(o, "updated", json_integer(c->updated));
     (void)json_object_set_new(o, "deleted", json_integer(c->deleted));
@@ -40,6 +43,7 @@ static json_t *revision_json(const struct cz_revision *r)
     set_or_null(o, "actor", r->actor);
     set_or_null(o, "via", r->via);
     set_or_null(o, "comment", r->comment);
+    set_or_null(o, "managed_by", r->managed_by);
     (void)json_object_set_new(o, "document", r->doc ? json_incref(r->doc) : json_null());
     (void)json_object_set_new(o, "override", cz__override_json(r->override));
     return o;

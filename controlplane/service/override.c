@@ -2,8 +2,8 @@
 /** Pause, resume, restart: overrides beside the spec, so that they are never mistaken for
  *  configuration.  Stored form: {"paused":true,"reason","until":"<ms>","restart":"<seq>",
  *  "run":"<seq>"}.  The number of the last restart request stays for good: were it to go away,
- *  workers would take that for another request.  So does "switched_on" (apply_mapping.c), which is
- *  not shown.  `run` is the number of the last restart or change that found the
+ *  workers would take that for another request.  So do "switched_on" and "group_name" (apply_mapping.c), which
+ *  are not shown.  `run` is the number of the last restart or change that found the
  *  mapping FINISHED: a copy that ends is run again, while one that has not ended goes on. */
 #include <string.h>
 
@@ -16,6 +16,7 @@ static json_t *without_pause(const json_t *override)
     json_t *o = json_object();
     cz_json_set_str(o, "restart", cz_json_str(override, "restart", NULL));
     cz_json_set_str(o, "switched_on", cz_json_str(override, "switched_on", NULL));
+    cz_json_set_str(o, "group_name", cz_json_str(override, "group_name", NULL));
     cz_json_set_str(o, "run", cz_json_str(override, "run", NULL));
     cz_json_set_str(o, "offsets_moved", cz_json_str(override, "offsets_moved", NULL));
     return o;
@@ -33,10 +34,12 @@ static json_t *or_none(json_t *o)
 json_t *cz__override_json(const json_t *override)
 {
     size_t hidden = json_object_get(override, "switched_on") != NULL;
+    hidden += json_object_get(override, "group_name") != NULL;
     if (!override || json_object_size(override) == hidden)
         return json_null();
     json_t *o = json_deep_copy(override);
     (void)json_object_del(o, "switched_on");
+    (void)json_object_del(o, "group_name");
     (void)json_object_set_new(o, "paused", json_boolean(cz__paused(override)));
     int64_t until = cz_json_int(override, "until", 0);
     if (until > 0)

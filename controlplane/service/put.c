@@ -11,12 +11,22 @@ struct target {
     int64_t generation; /* restore */
 };
 
-static enum cz_err refuse_managed(const struct cz_resource *cur, struct cz_error *err)
+enum cz_err cz__refuse_managed(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               struct cz_error *err)
 {
     if (!cur || !cur->managed_by)
         return CZ_OK;
-    return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' is managed by %s: change that instead",
-                   cur->name, cur->managed_by);
+    if (!cz__owned_by_set(cur->managed_by))
+        return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' is managed by %s: change that instead",
+                       cur->name, cur->managed_by);
+    if (!a->w->break_glass)
+        return cz_fail(err, CZ_E_OWNED,
+                       "%s '%s' belongs to the %s: change it there, or break the glass with a reason",
+                       cz_kind_name(cur->kind), cur->name, cur->managed_by);
+    a->meta->action = "set.break_glass";
+    a->meta->comment = a->w->comment ? a->w->comment : a->w->break_glass;
+    return CZ_OK;
 }
 
 enum cz_err cz__put_document(struct cz__attempt *a,
@@ -47,6 +57,7 @@ static enum cz_err put_document(struct cz__attempt *a,
 {
     struct cz__put p = {
         .team = t->team, .name = t->name, .kind = t->kind, .op = op, .origin = {.base = ""}};
+    p.managed_by = cur ? cur->managed_by : NULL;
     enum cz_err code = cz__put_document(a, &p, body, cur, &a->result, &a->have_result, err);
     a->created = code == CZ_OK && !cur;
     return code;
@@ -63,7 +74,7 @@ static enum cz_err put_body(struct cz__attempt *a, void *arg, struct cz_error *e
     const struct cz_resource *old = found ? &cur : NULL;
     code = cz__precondition(a, old, err);
     if (code == CZ_OK)
-        code = refuse_managed(old, err);
+        code = cz__refuse_managed(a, old, err);
     if (code == CZ_OK)
         code = put_document(a, t, t->body, old, found ? CZ_OP_UPDATE : CZ_OP_CREATE, err);
     cz_resource_done(&cur);
@@ -79,7 +90,7 @@ static enum cz_err patch_body(struct cz__attempt *a, void *arg, struct cz_error 
         return code;
     code = cz__precondition(a, &cur, err);
     if (code == CZ_OK)
-        code = refuse_managed(&cur, err);
+        code = cz__refuse_managed(a, &cur, err);
     if (code == CZ_OK && !json_is_object(t->body)) {
         (void)cz_report_add(&a->rep, "", "type", "a merge patch must be an object");
     } else if (code == CZ_OK) {
@@ -100,7 +111,7 @@ static enum cz_err delete_body(struct cz__attempt *a, void *arg, struct cz_error
         return code;
     code = cz__precondition(a, &cur, err);
     if (code == CZ_OK)
-        code = refuse_managed(&cur, err);
+        code = cz__refuse_managed(a, &cur, err);
     if (code == CZ_OK)
         code = cz__remove(a, &cur, err);
     cz_resource_done(&cur);
@@ -118,7 +129,7 @@ static enum cz_err restore_body(struct cz__attempt *a, void *arg, struct cz_erro
         return code;
     code = found ? cz__precondition(a, &cur, err) : CZ_OK;
     if (code == CZ_OK)
-        code = refuse_managed(found ? &cur : NULL, err);
+        code = cz__refuse_managed(a, found ? &cur : NULL, err);
     if (code == CZ_OK)
         code = cz_tx_revision(a->tx, t->team, t->kind, t->name, t->generation, &rev, err);
     if (code == CZ_OK)

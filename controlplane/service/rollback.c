@@ -14,6 +14,7 @@ struct undo {
 };
 struct plan {
     int64_t seq;
+    const struct cz_change *change;
     bool derives; /* a template or an instance is in it: its mappings follow from that */
     struct undo *items;
     size_t len;
@@ -39,7 +40,7 @@ static enum cz_err put_back(struct cz__attempt *a,
     const struct cz_revision *rev = u->rev;
     CZ_CLEANUP(cz_freep) char *what = cz_strf("%s \"%s\"", cz_kind_name(rev->kind), rev->name);
     struct cz__put p = {.team = rev->team,
-                        .name = rev->name,
+                        .name = u->has_before ? u->before.name : rev->name,
                         .kind = rev->kind,
                         .doc = doc,
                         .override = override,
@@ -66,7 +67,12 @@ static enum cz_err undo_alive(struct cz__attempt *a,
     }
     if (!u->has_before)
         return cz__remove(a, cur, err);
-    return put_back(a, u, u->before.doc, cur->override, cur->managed_by, err);
+    if (!cz_streq(u->before.name, rev->name)) {
+        enum cz_err code = cz__rename_mapping(a, cur, u->before.name, err);
+        if (code)
+            return code;
+    }
+    return put_back(a, u, u->before.doc, cur->override, u->before.managed_by, err);
 }
 
 static enum cz_err undo_one(struct cz__attempt *a,
@@ -80,7 +86,7 @@ static enum cz_err undo_one(struct cz__attempt *a,
     enum cz_err code = cz__tx_find(a, rev->team, rev->kind, rev->name, &cur, &found, err);
     if (code)
         return code;
-    bool managed = found && cur.managed_by;
+    bool managed = found && cz__owned_by_instance(cur.managed_by);
     bool redone =
         managed && cur.version == cz_tx_seq(a->tx); /* its instance was undone above */
     bool derived = plan->derives && rev->kind == CZ_KIND_MAPPING;
@@ -88,7 +94,8 @@ static enum cz_err undo_one(struct cz__attempt *a,
         if (!found && derived)
             skip(a, rev, "it follows from an instance or template that was changed since", 0);
         else if (!found)
-            code = put_back(a, u, rev->doc, rev->override, NULL, err);
+            code = put_back(a, u, rev->doc, rev->override,
+                            cz__owned_by_set(rev->managed_by) ? rev->managed_by : NULL, err);
         else if (!redone)
             skip(a, rev, "the name is in use again", cur.version);
     } else if (!found) {
@@ -130,13 +137,28 @@ static int by_rank(const void *pa, const void *pb)
     return ra != rb ? ra - rb : strcmp(a->rev->name, b->rev->name);
 }
 
+/** All that the change touched, at once: one by one would be slow for a change of a thousand. */
+static enum cz_err load(struct cz__attempt *a, const struct plan *plan, struct cz_error *err)
+{
+    struct cz_tx_ref *refs = cz_alloc_array(plan->len + 1, sizeof *refs);
+    struct cz_resource_list l = {0};
+    for (size_t i = 0; i < plan->len; i++)
+        refs[i] = (struct cz_tx_ref){plan->items[i].rev->kind, plan->items[i].rev->name};
+    enum cz_err code = cz_tx_load(a->tx, plan->change->team, refs, plan->len, NULL, &l, err);
+    cz_resource_list_done(&l);
+    cz_free(refs);
+    return code;
+}
+
 static enum cz_err rollback_body(struct cz__attempt *a, void *arg, struct cz_error *err)
 {
     const struct plan *plan = arg;
     a->skipped = json_array();
-    enum cz_err code = CZ_OK;
+    enum cz_err code = plan->change->team && plan->len > 0 ? load(a, plan, err) : CZ_OK;
     for (size_t i = 0; code == CZ_OK && i < plan->len; i++)
         code = undo_one(a, plan, &plan->items[i], err);
+    if (code == CZ_OK && json_array_size(a->changes) > 0)
+        code = cz__suspend_rolled_back(a, plan->change, err);
     if (code || json_array_size(a->changes) > 0 || !cz_report_ok(&a->rep) ||
         cz__wants_any(&a->wants))
         return code;
@@ -147,28 +169,25 @@ static enum cz_err rollback_body(struct cz__attempt *a, void *arg, struct cz_err
 }
 
 /** History never changes, so what was before is looked up outside of the transaction. */
-static enum cz_err
-find_before(struct cz_service *s, int64_t seq, struct undo *u, struct cz_error *err)
+static enum cz_err find_before(struct cz_service *s, struct plan *plan, struct cz_error *err)
 {
-    const struct cz_revision *rev = u->rev;
     struct cz_revision_list l = {0};
-    struct cz_error e = CZ_ERROR_INIT;
-    enum cz_err code =
-        cz_store_revisions(s->store, rev->team, rev->kind, rev->name, seq, 1, &l, &e);
-    if (code == CZ_E_NOT_FOUND)
-        return CZ_OK;
-    if (code) {
-        if (err && err->code == CZ_OK)
-            *err = e;
-        return code;
-    }
-    if (l.len > 0 && cz_streq(l.items[0].uid, rev->uid) && l.items[0].op != CZ_OP_DELETE) {
-        u->before = l.items[0];
+    struct cz_map by_uid = CZ_MAP_INIT(NULL);
+    enum cz_err code = cz_store_before(s->store, plan->seq, &l, err);
+    for (size_t i = 0; code == CZ_OK && i < l.len; i++)
+        cz_map_put(&by_uid, l.items[i].uid, &l.items[i]);
+    for (size_t i = 0; code == CZ_OK && i < plan->len; i++) {
+        struct undo *u = &plan->items[i];
+        struct cz_revision *before = cz_map_steal(&by_uid, u->rev->uid);
+        if (!before || before->op == CZ_OP_DELETE)
+            continue;
+        u->before = *before;
         u->has_before = true;
-        l.items[0] = (struct cz_revision){0};
+        *before = (struct cz_revision){0};
     }
+    cz_map_done(&by_uid);
     cz_revision_list_done(&l);
-    return CZ_OK;
+    return code;
 }
 
 enum cz_err cz_service_rollback(struct cz_service *s,
@@ -185,13 +204,13 @@ enum cz_err cz_service_rollback(struct cz_service *s,
     if (code)
         return code;
     struct plan plan = {
-        .seq = seq, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
-    for (size_t i = 0; code == CZ_OK && i < revs.len; i++) {
+        .seq = seq, .change = &c, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
+    for (size_t i = 0; i < revs.len; i++) {
         plan.items[i].rev = &revs.items[i];
         plan.derives |=
             revs.items[i].kind == CZ_KIND_TEMPLATE || revs.items[i].kind == CZ_KIND_INSTANCE;
-        code = find_before(s, seq, &plan.items[i], err);
     }
+    code = find_before(s, &plan, err);
     if (code == CZ_OK) {
         qsort(plan.items, plan.len, sizeof *plan.items, by_rank);
         CZ_CLEANUP(cz_freep) char *comment = cz_strf("undoes change %lld", (long long)seq);

@@ -122,6 +122,7 @@ struct cz__attempt {
     struct cz_service *s;
     struct cz_tx *tx;
     const struct cz_write *w;
+    struct cz_change_meta *meta; /* of the change; a body may fill in what it learns */
     struct cz_report rep;
     json_t *warnings, *changes, *skipped;
     struct cz__wants wants;
@@ -259,6 +260,13 @@ enum cz_err cz__republish_mapping(struct cz__attempt *a,
                                   const struct cz__origin *o,
                                   bool test,
                                   struct cz_error *err);
+/** Give an object another name; its uid, history, offsets and consumer group stay. */
+enum cz_err cz__rename_mapping(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               const char *new_name,
+                               struct cz_error *err);
+/** Does this spec switch replication on, for a group of the target's service? @was NULL: new */
+bool cz__switches_on(const json_t *spec, const json_t *was);
 /** Does the spec of a mapping name this value map, also as the one of a source topic? */
 bool cz__uses_value_map(const json_t *spec, const char *name);
 enum cz_err cz__publish_tombstone(struct cz__attempt *a, const char *uid, struct cz_error *err);
@@ -328,6 +336,8 @@ json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool wit
 json_t *cz__override_json(const json_t *override);
 void cz__set_time(json_t *obj, const char *key, int64_t wall_ms); /* 0: null */
 bool cz__paused(const json_t *override);
+/** The name that the mapping's default consumer group is made of: a renamed one keeps its group. */
+const char *cz__group_bearer(const struct cz_resource *r);
 
 /* what state a mapping is in, from the status view (conditions.c) */
 struct cz__state {
@@ -379,6 +389,58 @@ void cz__snapshot_free(struct cz__snapshot *sn);
 void cz__watched_free(void *p);
 json_t *cz__verified(struct cz_service *s, const char *uid); /* new reference; null: nothing known */
 void cz__verify_metrics(struct cz_service *s, const struct cz__snapshot *sn, struct cz_buf *out);
+/* ---- sets: plan.c, plan_request.c, plan_show.c, sets.c -------------------------------------- */
+
+struct cz__plan_item {
+    enum cz_kind kind;
+    const char *name, *renamed_from; /* into the request; renamed_from NULL: is not */
+    char *pointer;                   /* "/objects/3" */
+    json_t *body;                    /* what a PUT would send */
+    enum { CZ__PLAN_PUT, CZ__PLAN_UNCHANGED, CZ__PLAN_BLOCKED } what;
+};
+struct cz__plan_items {
+    struct cz__plan_item *items;
+    size_t len;
+};
+/** plan_request.c: read the objects. false: there were problems, they are in @rep. */
+bool cz__plan_items(const json_t *objects, struct cz__plan_items *ret, struct cz_report *rep);
+void cz__plan_items_done(struct cz__plan_items *l);
+/** plan_show.c: what this write has touched, sorted, with what it means for the records; @owner
+ *  "set:<name>".  @param ret_summary filled  @param ret_hash SHA-256 of the changes and of the
+ *  versions that they are about; cz_free. New reference. */
+json_t *cz__plan_changes(struct cz__attempt *a,
+                         const char *owner,
+                         json_t *ret_summary,
+                         char **ret_hash);
+/** impact.c: what a change of one object means for its records, as [{"code","message",…}]. */
+json_t *cz__impact(struct cz_service *s,
+                   const struct cz_resource *before,
+                   const struct cz_resource *after);
+/** sets.c: where the database is not as the set's last apply left it. */
+enum cz_err cz__set_drift(struct cz_service *s,
+                          const char *team,
+                          const char *set,
+                          json_t **ret,
+                          struct cz_error *err);
+char *cz__set_owner(const char *set);                      /* "set:<name>" */
+bool cz__owned_by_set(const char *managed_by);
+bool cz__owned_by_instance(const char *managed_by);
+/** An edit by hand of what somebody else manages. */
+enum cz_err cz__refuse_managed(struct cz__attempt *a,
+                               const struct cz_resource *cur,
+                               struct cz_error *err);
+/** After an apply: the set's row. */
+enum cz_err cz__set_applied(struct cz__attempt *a,
+                            const struct cz_set_state *old,
+                            const struct cz_apply *apply,
+                            const char *team,
+                            const char *set,
+                            struct cz_error *err);
+/** rollback.c → sets.c: the set whose change is undone is suspended, its commit blocked. */
+enum cz_err cz__suspend_rolled_back(struct cz__attempt *a,
+                                    const struct cz_change *undone,
+                                    struct cz_error *err);
+
 struct cz_change_meta cz__meta(const struct cz_caller *who,
                                const char *team,
                                const char *action,

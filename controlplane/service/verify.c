@@ -81,7 +81,8 @@ static enum cz_err resolve(struct cz_service *s, struct subject *u, struct cz_er
     if (!code)
         code = value_maps(s, u, written, &map, err);
     if (!code) {
-        full = cz_mapping_spec_resolve(written, doc, u->mapping.team, u->mapping.name, map);
+        full = cz_mapping_spec_resolve(written, doc, u->mapping.team,
+                                       cz__group_bearer(&u->mapping), map);
         code = parse_spec(full, &u->spec, err);
     }
     if (!code)

@@ -126,6 +126,7 @@ static enum cz_err run_attempts(struct run *r,
     struct cz__attempt *a = &r->a;
     struct cz_change_meta meta = cz__meta(j->who, j->team, j->action, j->w->comment);
     meta.reverts = j->reverts;
+    a->meta = &meta;
     for (int i = 0; i < MAX_ATTEMPTS; i++) {
         struct cz_error e = CZ_ERROR_INIT;
         int64_t seq = 0;

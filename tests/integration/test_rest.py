@@ -120,7 +120,9 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
     client.put("/api/v1/teams/default/instances/i", {"spec": {"template": "t", "vars": {"A": topics("other")}}})
     client.put(f"/value-mappings/{topic}", {"key": {"1": "2"}})
     fill = {"team": "default", "seq": "1", "generation": "1", "other": "1", "topic": topic}
-    names = {"clusters": "source", "mappings": "doc", "templates": "t", "instances": "i", "value-maps": "v"}
+    client.post("/api/v1/teams/default/sets/s/apply", {"commit": "c1", "objects": [
+        {"kind": "value_map", "name": "of a set", "spec": {"key": {"1": "2"}}}]})
+    names = {"clusters": "source", "mappings": "doc", "templates": "t", "instances": "i", "value-maps": "v", "sets": "s"}
     checked = 0
     for path, methods in document["paths"].items():
         if "get" not in methods or path in ("/metrics", "/api/v1/openapi.json"):

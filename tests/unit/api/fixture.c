@@ -127,3 +127,20 @@ void fx_worker(struct fx *f, const char *id, int64_t revision)
     cz_status_view_feed(f->view, &r);
     cz_channel_record_done(&r);
 }
+
+void fx_play(struct fx *f, const struct step *steps, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        char *text = NULL;
+        int status = fx_ask(f, &steps[i].a, &text);
+        bool ok = status == steps[i].status;
+        for (size_t k = 0; k < 4 && steps[i].part[k]; k++)
+            ok &= strstr(text, steps[i].part[k]) != NULL;
+        if (!ok)
+            fail_msg("step %zu: %s %s %s\n→ %d %s\nwanted %d %s %s", i, steps[i].a.method,
+                     steps[i].a.target, steps[i].a.body ? steps[i].a.body : "", status, text,
+                     steps[i].status, steps[i].part[0] ? steps[i].part[0] : "",
+                     steps[i].part[1] ? steps[i].part[1] : "");
+        cz_free(text);
+    }
+}

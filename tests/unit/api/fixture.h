@@ -37,6 +37,32 @@ int fx_ask(struct fx *f, const struct ask *a, char **ret);
 /** As fx_ask(), parsed; checks the status. */
 json_t *
 fx_json(struct fx *f, const char *method, const char *target, const char *body, int status);
+
+/** A story of requests. */
+struct step {
+    struct ask a;
+    int status;
+    const char *part[4]; /* must stand in the answer */
+};
+#define GET_(...)                                                                              \
+    {                                                                                          \
+        .method = "GET", .target = __VA_ARGS__                                                 \
+    }
+#define PUT_(...)                                                                              \
+    {                                                                                          \
+        .method = "PUT", .target = __VA_ARGS__                                                 \
+    }
+#define POST_(...)                                                                             \
+    {                                                                                          \
+        .method = "POST", .target = __VA_ARGS__                                                \
+    }
+#define DEL_(...)                                                                              \
+    {                                                                                          \
+        .method = "DELETE", .target = __VA_ARGS__                                              \
+    }
+void fx_play(struct fx *f, const struct step *steps, size_t n);
+#define PLAY(steps) fx_play(*state, steps, sizeof(steps) / sizeof((steps)[0]))
+
 /** A worker says that it lives and has applied @revision. */
 void fx_worker(struct fx *f, const char *id, int64_t revision);
 

@@ -16,45 +16,6 @@
     "'spec':{'source':{'cluster':'source','topic':'orders'},'target':{'cluster':'source','"    \
     "topic':'copy'}}"
 
-struct step {
-    struct ask a;
-    int status;
-    const char *part[4]; /* must stand in the answer */
-};
-#define GET_(...)                                                                              \
-    {                                                                                          \
-        .method = "GET", .target = __VA_ARGS__                                                 \
-    }
-#define PUT_(...)                                                                              \
-    {                                                                                          \
-        .method = "PUT", .target = __VA_ARGS__                                                 \
-    }
-#define POST_(...)                                                                             \
-    {                                                                                          \
-        .method = "POST", .target = __VA_ARGS__                                                \
-    }
-#define DEL_(...)                                                                              \
-    {                                                                                          \
-        .method = "DELETE", .target = __VA_ARGS__                                              \
-    }
-
-static void play(struct fx *f, const struct step *steps, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        char *text = NULL;
-        int status = fx_ask(f, &steps[i].a, &text);
-        bool ok = status == steps[i].status;
-        for (size_t k = 0; k < 4 && steps[i].part[k]; k++)
-            ok &= strstr(text, steps[i].part[k]) != NULL;
-        if (!ok)
-            fail_msg("step %zu: %s %s %s\n→ %d %s\nwanted %d %s %s", i, steps[i].a.method,
-                     steps[i].a.target, steps[i].a.body ? steps[i].a.body : "", status, text,
-                     steps[i].status, steps[i].part[0] ? steps[i].part[0] : "",
-                     steps[i].part[1] ? steps[i].part[1] : "");
-        cz_free(text);
-    }
-}
-#define PLAY(steps) play(*state, steps, sizeof(steps) / sizeof((steps)[0]))
 
 static const struct step cluster = {
     PUT_(T "/clusters/source", "{'spec':{'bootstrap_servers':'127.0.0.1:1'}}"), 201, {"\"1\""}};

@@ -31,7 +31,7 @@ static enum cz_err topics(void *arg,
 int setup(void **state)
 {
     struct fixture *f = cz_alloc(sizeof *f);
-    f->store = cz_store_memory_new();
+    f->store = fixture_store();
     if (cz_status_view_new(NULL, "test", &f->view, &f->err) != CZ_OK)
         fail_msg("%s", f->err.text);
     struct cz_service_options o = {
@@ -50,7 +50,7 @@ int teardown(void **state)
     cz_report_done(&f->rep);
     cz_service_free(f->s);
     cz_status_view_free(f->view);
-    cz_store_free(f->store);
+    fixture_store_done(f->store);
     cz_free(f);
     return 0;
 }

@@ -27,6 +27,11 @@ struct fixture {
     struct cz_error err;
     int asked; /* questions to "Kafka" */
 };
+/** Of fixture_memory.c or fixture_postgres.c; false: there is no such store here. */
+bool fixture_can(void);
+struct cz_store *fixture_store(void);
+void fixture_store_done(struct cz_store *s);
+
 int setup(void **state);
 int teardown(void **state);
 

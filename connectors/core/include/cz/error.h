@@ -20,6 +20,11 @@
     X(CZ_E_NOT_FOUND, 404, "not-found")                                                        \
     X(CZ_E_METHOD, 405, "method-not-allowed")                                                  \
     X(CZ_E_CONFLICT, 409, "conflict")                                                          \
+    X(CZ_E_OWNED, 409, "owned-by-set")          /* break the glass, or change the set */       \
+    X(CZ_E_STALE_PLAN, 409, "stale-plan")       /* what was planned is not what would be done */\
+    X(CZ_E_PLAN_BLOCKED, 409, "plan-blocked")   /* the plan says by what */                    \
+    X(CZ_E_COMMIT_BLOCKED, 409, "commit-blocked") /* it was rolled back */                     \
+    X(CZ_E_SUSPENDED, 409, "set-suspended")                                                    \
     X(CZ_E_STALE, 412, "stale-version")         /* If-Match does not hold */                   \
     X(CZ_E_TOO_LARGE, 413, "too-large")                                                        \
     X(CZ_E_MEDIA_TYPE, 415, "unsupported-media-type")                                          \

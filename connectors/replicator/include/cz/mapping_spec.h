@@ -101,6 +101,10 @@ char *cz_mapping_topic_map(const struct cz_mapping_spec *s, const char *topic);
  *  none). New reference. */
 json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *spec, const char *team,
                                 const char *name, const json_t *value_map);
+/** Fields of the spec whose change the running tasks take up without a restart; NULL-terminated. */
+extern const char *const cz_mapping_live_fields[];
+/** Do the tasks of an enabled mapping start again when its spec, as written, changes so? */
+bool cz_mapping_restarts(const json_t *before, const json_t *after);
 /** Metadata of a position that an operator moved: newer than what the offsets topic of exactly-once
  *  says, and `on_change` is answered. */
 #define CZ_POSITION_MOVED "moved"

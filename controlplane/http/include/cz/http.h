@@ -129,6 +129,9 @@ bool cz_http_not_modified(const struct cz_http_request *rq,
 /** What is wrong with the body; becomes `errors` of the problem. */
 struct cz_report *cz_http_report(struct cz_http_response *rs);
 
+/** A further member of the problem document, when it becomes one. @j is taken. */
+void cz_http_problem_member(struct cz_http_response *rs, const char *key, json_t *j);
+
 /* ---- the server -----------------------------------------------------------------------------
  */
 

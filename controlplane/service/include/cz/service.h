@@ -86,6 +86,7 @@ struct cz_write {
     bool create_only;    /* If-None-Match: * */
     bool dry_run;        /* everything but the storing */
     const char *comment; /* NULL: none */
+    const char *break_glass; /* why an object that a set owns is changed past it; NULL: it is not */
 };
 struct cz_write_result {
     json_t *resource; /* envelope as stored (or as it would be); NULL after a delete and for a rollback */
@@ -166,6 +167,65 @@ CZ_MUST_USE enum cz_err cz_service_put_set(struct cz_service *s, const struct cz
                                            const struct cz_write *w, const char *team,
                                            const struct cz_set *set, struct cz_write_result *ret,
                                            struct cz_report *rep, struct cz_error *err);
+/* ---- sets: objects that are applied together, from a repository ----------------------------
+ *  What a set owns bears managed_by "set:<name>".  plan.c has the rules. */
+struct cz_apply {
+    const json_t *objects; /* [{"kind","name","renamed_from"?,"group","labels","description","spec"}] */
+    bool prune;          /* members that are not among the objects are deleted */
+    bool adopt;          /* objects that nobody owns are taken over */
+    bool force_adopt;    /* those of other sets too */
+    bool allow_empty;    /* prune although there are no objects at all */
+    int64_t max_deletes; /* -1: the guard's own bound, max(5, 20 % of the members) */
+    bool override_block; /* also a commit that was rolled back */
+    const char *plan_hash, *commit, *repo; /* NULL: not said */
+};
+/** What an apply would do; nothing is stored.  @param ret {"team","set","base_seq","plan_hash",
+ *  "summary":{"create","update","delete","adopt","unchanged","blocked"},"changes":[{"op","kind","name",
+ *  "version","before","after","patch":[…],"impact":[{"code","message",…}],"derived_from"?}],
+ *  "blocked":[{"reason","message","kind"?,"name"?,"pointer"?}],"drift":[…],"notes":[…],"warnings":[…]} */
+CZ_MUST_USE enum cz_err cz_service_plan(struct cz_service *s, const struct cz_caller *who,
+                                        const char *team, const char *set,
+                                        const struct cz_apply *apply, json_t **ret,
+                                        struct cz_report *rep, struct cz_error *err);
+/** Do it: all or nothing, in one change.  CZ_E_STALE_PLAN, CZ_E_PLAN_BLOCKED, CZ_E_COMMIT_BLOCKED,
+ *  CZ_E_SUSPENDED: *ret_plan is the plan of now.  @param ret_plan may stay NULL */
+CZ_MUST_USE enum cz_err cz_service_apply(struct cz_service *s, const struct cz_caller *who,
+                                         const struct cz_write *w, const char *team, const char *set,
+                                         const struct cz_apply *apply, struct cz_write_result *ret,
+                                         json_t **ret_plan, struct cz_report *rep,
+                                         struct cz_error *err);
+/** {"items":[{"name","team","repo","commit","applied":{"seq","at","by"}|null,"state","members",
+ *  "suspended":{"seq","at","by","reason"}|null,"blocked_commit","drifted"}]}; states: never_applied,
+ *  in_sync, drifted, suspended */
+CZ_MUST_USE enum cz_err cz_service_sets(struct cz_service *s, const char *team, json_t **ret,
+                                        struct cz_error *err);
+/** One of them, and "drift":[{"kind","name","what":"changed|deleted|released","changes"?,"seq","at",
+ *  "by","comment"}] */
+CZ_MUST_USE enum cz_err cz_service_set(struct cz_service *s, const char *team, const char *set,
+                                       json_t **ret, struct cz_error *err);
+/** No apply until it is resumed. @param ret as cz_service_set() */
+CZ_MUST_USE enum cz_err cz_service_suspend_set(struct cz_service *s, const struct cz_caller *who,
+                                               const struct cz_write *w, const char *team,
+                                               const char *set, const char *reason, json_t **ret,
+                                               struct cz_error *err);
+/** @unblock: also the commit that was rolled back may be applied again. */
+CZ_MUST_USE enum cz_err cz_service_resume_set(struct cz_service *s, const struct cz_caller *who,
+                                              const struct cz_write *w, const char *team,
+                                              const char *set, bool unblock, json_t **ret,
+                                              struct cz_error *err);
+/** Make the set the owner of objects as they are, or let them go (@adopt false; @n 0: all).
+ *  @force: also from another set. */
+struct cz_set_object { enum cz_kind kind; const char *name, *pointer; };
+CZ_MUST_USE enum cz_err cz_service_own(struct cz_service *s, const struct cz_caller *who,
+                                       const struct cz_write *w, const char *team, const char *set,
+                                       const struct cz_set_object *objects, size_t n, bool adopt,
+                                       bool force, struct cz_write_result *ret, struct cz_report *rep,
+                                       struct cz_error *err);
+/** Forget a set that owns nothing any more; else CZ_E_CONFLICT. */
+CZ_MUST_USE enum cz_err cz_service_delete_set(struct cz_service *s, const struct cz_caller *who,
+                                              const struct cz_write *w, const char *team,
+                                              const char *set, struct cz_write_result *ret,
+                                              struct cz_error *err);
 /** Move the positions of a mapping that does not run (else CZ_E_CONFLICT), and write it to its history.
  *  @body {"to": "earliest" | "latest" | {"timestamp": …} | {"offsets": {"0": "42"}} | {"shift": n},
  *         "topic"?, "partitions"?: [n]}; @w dry_run, comment, if_match

@@ -18,6 +18,10 @@ size_t cz__utf8_cut(const char *s, size_t n);
 /** Edit distance (insert, delete, replace, swap of neighbours); anything over 2 gives 3. */
 unsigned cz__edit_distance(const char *a, const char *b);
 
+/** Days since 1970-01-01 of a date, and the year that a day lies in. */
+int64_t cz__days_from_civil(int64_t y, int64_t m, int64_t d);
+int64_t cz__year_of_day(int64_t day);
+
 /** cz_cfg_parse_json(), where a SECRET may be a value too: @literal_secrets. */
 enum cz_err cz__cfg_parse(const struct cz_cfg_key *table,
                           const json_t *obj,

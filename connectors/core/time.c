@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core_priv.h"
 #include "cz/util.h"
 
 cz_time cz_now(void)
@@ -44,7 +45,7 @@ int cz_remaining_ms(cz_time deadline)
 }
 
 /* Days from civil and back: Howard Hinnant, "chrono-compatible low-level date algorithms". */
-static int64_t days_from_civil(int64_t y, int64_t m, int64_t d)
+int64_t cz__days_from_civil(int64_t y, int64_t m, int64_t d)
 {
     y -= m <= 2;
     int64_t era = (y >= 0 ? y : y - 399) / 400;
@@ -65,6 +66,14 @@ static void civil_from_days(int64_t z, int64_t *ret_y, int *ret_m, int *ret_d)
     *ret_d = (int)(doy - (153 * mp + 2) / 5 + 1);
     *ret_m = (int)(mp < 10 ? mp + 3 : mp - 9);
     *ret_y = yoe + era * 400 + (*ret_m <= 2);
+}
+
+int64_t cz__year_of_day(int64_t day)
+{
+    int64_t year;
+    int m, d;
+    civil_from_days(day, &year, &m, &d);
+    return year;
 }
 
 /* 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z: RFC 3339 has four digits. */
@@ -132,7 +141,7 @@ static bool parse_date(const char **s, int64_t *ret_day)
     int d = digits(s, 2);
     if (d < 1 || d > month_days[m - 1] + (m == 2 && leap))
         return false;
-    *ret_day = days_from_civil(y, m, d);
+    *ret_day = cz__days_from_civil(y, m, d);
     return true;
 }
 

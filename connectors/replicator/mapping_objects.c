@@ -258,7 +258,7 @@ const struct cz_cfg_key cz__rate_table[] = {
      .parse = cz__parse_windows,
      .schema = "{\"type\":\"array\",\"items\":{\"type\":\"object\"}}",
      .doc = "Other caps at certain times: {from: \"22:00\", to: \"06:00\", days: [mon, …], tz: "
-            "\"+02:00\", records_per_second, bytes_per_second}. The first that fits holds; a cap that "
+            "\"Europe/Berlin\" (or an offset as +02:00), records_per_second, bytes_per_second}. The first that fits holds; a cap that "
             "it does not name is none."},
     {0},
 };

@@ -33,15 +33,19 @@ static void parse_time(const json_t *v, void *field, const char *pointer, struct
 
 static void parse_tz(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
 {
-    int *offset = field;
+    struct cz_rate_tz *tz = field;
+    struct cz_error err = CZ_ERROR_INIT;
     const char *s = json_string_value(v);
-    int minutes = s && (s[0] == '+' || s[0] == '-') ? minutes_of(s + 1) : -1;
-    if (cz_streq(s, "Z"))
-        minutes = 0;
-    if (minutes < 0 || minutes > MAX_OFFSET_MIN)
-        (void)cz_report_add(rep, pointer, "value", "must be Z or an offset from UTC as +02:00");
-    else
-        *offset = s[0] == '-' ? -minutes : minutes;
+    bool offset = s && (s[0] == '+' || s[0] == '-');
+    int minutes = offset ? minutes_of(s + 1) : 0;
+    *tz = (struct cz_rate_tz){0};
+    if (!s || minutes < 0 || minutes > MAX_OFFSET_MIN)
+        (void)cz_report_add(rep, pointer, "value", "must be Z, an offset from UTC as +02:00, or a time zone");
+    else if (offset)
+        tz->utc_offset = s[0] == '-' ? -minutes : minutes;
+    else if (!cz_streq(s, "Z") && cz_timezone_get(s, &tz->zone, &err))
+        (void)cz_report_add(rep, pointer, "value", "must be Z, an offset from UTC as +02:00, or a time zone: %s",
+                            err.text);
 }
 
 static void parse_days(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
@@ -88,11 +92,11 @@ static const struct cz_cfg_key window_table[] = {
      .doc = "Days on which it begins."},
     {.name = "tz",
      .type = CZ_CFG_CUSTOM,
-     .offset = WINDOW(utc_offset),
+     .offset = WINDOW(tz),
      .def = "\"Z\"",
      .parse = parse_tz,
      .schema = "{\"type\":\"string\"}",
-     .doc = "Z or an offset from UTC as +02:00."},
+     .doc = "Z, an offset from UTC as +02:00, or a zone with its daylight saving time as Europe/Berlin."},
     {.name = "records_per_second",
      .type = CZ_CFG_INT,
      .offset = WINDOW(cap.records),
@@ -136,7 +140,9 @@ void cz__parse_windows(const json_t *v, void *field, const char *pointer, struct
 
 static bool within(const struct cz_rate_window *w, int64_t wall_ms)
 {
-    int64_t minutes = wall_ms / 60000 + w->utc_offset;
+    int64_t minutes = wall_ms / 60000 + w->tz.utc_offset;
+    if (w->tz.zone)
+        minutes = (wall_ms / 1000 + cz_timezone_offset(w->tz.zone, wall_ms)) / 60;
     int at = (int)(minutes % DAY_MIN);
     int day = (int)((minutes / DAY_MIN + 3) % WEEK_DAYS); /* 1970 began on a Thursday */
     int yesterday = (day + WEEK_DAYS - 1) % WEEK_DAYS;

@@ -184,8 +184,11 @@ static const struct {
      "/spec/rate/windows/0/days", "value"},
     {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"days\":[]}]}",
      "/spec/rate/windows/0/days", "value"},
-    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"tz\":\"CET\"}]}",
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"tz\":\"Europe/Atlantis\"}]}",
      "/spec/rate/windows/0/tz", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"tz\":\"+2\"}]}",
+     "/spec/rate/windows/0/tz", "value"},
+    {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"tz\":7}]}", "/spec/rate/windows/0/tz", "value"},
     {"\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"06:00\",\"x\":1}]}", "/spec/rate/windows/0/x",
      "unknown-field"},
     {"\"replay\":{\"loop\":true}", "/spec/replay", "value"},
@@ -403,6 +406,18 @@ static void test_rate(void **state)
     assert_int_equal(at(s, "2026-11-29T04:30:00Z"), 10);
     assert_int_equal(at(s, "2026-11-29T22:00:00Z"), 20); /* Sunday */
     assert_int_equal(at(s, "2026-11-30T05:00:00Z"), 20); /* still, on Monday */
+    cz_mapping_spec_free(s);
+    /* By the clock on a wall in Berlin: at 21:00 UTC in winter, at 20:00 in summer. */
+    s = good("{" ENDS ",\"rate\":{\"windows\":[{\"from\":\"22:00\",\"to\":\"02:30\",\"tz\":\"Europe/Berlin\","
+             "\"records_per_second\":40}]}}");
+    assert_int_equal(at(s, "2026-07-01T19:59:59Z"), 0);
+    assert_int_equal(at(s, "2026-07-01T20:00:00Z"), 40);
+    assert_int_equal(at(s, "2026-12-01T20:59:59Z"), 0);
+    assert_int_equal(at(s, "2026-12-01T21:00:00Z"), 40);
+    assert_int_equal(at(s, "2026-10-25T00:29:59Z"), 40); /* 02:30 for the first time that night */
+    assert_int_equal(at(s, "2026-10-25T00:30:00Z"), 0);
+    assert_int_equal(at(s, "2026-10-25T01:00:00Z"), 40); /* 02:00 again */
+    assert_int_equal(at(s, "2026-10-25T01:30:00Z"), 0);
     cz_mapping_spec_free(s);
 }
 

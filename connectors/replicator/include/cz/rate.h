@@ -6,17 +6,23 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cz/timezone.h"
+
 enum { CZ_MAX_RATE_WINDOWS = 24 };
 
 struct cz_rate_cap {
     int64_t records, bytes; /* per second; 0: none */
 };
 /** From `from` to `to`, in minutes of the day; where `to` is not after `from` it ends on the next
- *  day, and belongs to the day on which it began. */
+ *  day, and belongs to the day on which it began.  In a zone the clock on its wall counts: a window that
+ *  lies in the hour that is skipped in spring does not open that day, in autumn one may open twice. */
 struct cz_rate_window {
     int from, to;
     unsigned days;  /* bit 0: Monday */
-    int utc_offset; /* minutes */
+    struct cz_rate_tz {
+        const struct cz_timezone *zone; /* NULL: the offset */
+        int utc_offset;                 /* minutes */
+    } tz;
     struct cz_rate_cap cap;
 };
 struct cz_rate {

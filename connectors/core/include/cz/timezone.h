@@ -5,6 +5,7 @@
 #ifndef CZ_TIMEZONE_H
 #define CZ_TIMEZONE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "cz/error.h"

@@ -45,13 +45,41 @@ enum cz_err cz_avro_wire(struct cz_slice payload, struct cz_slice header, struct
     return CZ_OK;
 }
 
-void cz_avro_wire_put_id(unsigned char *out, uint32_t id)
+size_t cz_avro_wire_put(unsigned char *out, const struct cz_schema_name *name)
 {
-    out[0] = MAGIC_ID;
-    out[1] = (unsigned char)(id >> 24);
-    out[2] = (unsigned char)(id >> 16);
-    out[3] = (unsigned char)(id >> 8);
-    out[4] = (unsigned char)id;
+    out[0] = name->is_guid ? MAGIC_GUID : MAGIC_ID;
+    if (name->is_guid) {
+        memcpy(out + 1, name->guid, sizeof name->guid);
+        return GUID_SIZE;
+    }
+    out[1] = (unsigned char)(name->id >> 24);
+    out[2] = (unsigned char)(name->id >> 16);
+    out[3] = (unsigned char)(name->id >> 8);
+    out[4] = (unsigned char)name->id;
+    return ID_SIZE;
+}
+
+static int hex_digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+bool cz_schema_guid_parse(const char *text, struct cz_schema_name *ret)
+{
+    struct cz_schema_name n = {.is_guid = true};
+    for (size_t i = 0; text && i < sizeof n.guid; i++) {
+        if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+            return false;
+        int high = hex_digit(text[0]), low = high < 0 ? -1 : hex_digit(text[1]);
+        if (low < 0)
+            return false;
+        n.guid[i] = (unsigned char)(high << 4 | low);
+        text += 2;
+    }
+    if (!text || *text)
+        return false;
+    *ret = n;
+    return true;
 }
 
 char *cz_schema_name_text(const struct cz_schema_name *n, char *out)

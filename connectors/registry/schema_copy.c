@@ -12,12 +12,16 @@
 #include "cz/util.h"
 #include "registry_priv.h"
 
+struct target { /* what the target registry answered */
+    uint32_t id;
+    struct cz_schema_name guid; /* is_guid false: it told none */
+};
 struct cz_schema_copier {
     atomic_int refs;
-    struct cz__flights *flights; /* "<schema key>\n<source subject>\n<target subject>" → uint32_t */
+    struct cz__flights *flights; /* "<schema key>\n<source subject>\n<target subject>" → struct target */
     /* the thread's */
     struct cz__calls source, target;
-    struct cz_map ids;        /* "<schema key>\n<target subject>" → uint32_t */
+    struct cz_map ids;        /* "<schema key>\n<target subject>" → struct target */
     struct cz_map done;       /* "<source subject>/<version>\n<target subject>" copied */
     struct cz_map references; /* "<subject>/<version>" of the source → int64_t version of the target */
     struct cz_map configured; /* target subjects whose compatibility was looked at */
@@ -33,7 +37,7 @@ static void remember(struct cz_map *m, const char *key)
 /* ---- registering -------------------------------------------------------------------------------- */
 
 static enum cz_err copy_schema(struct cz_schema_copier *c, const struct cz_schema *s, const char *subject,
-                               uint32_t *ret_id, struct cz_error *err);
+                               struct target *ret, struct cz_error *err);
 
 /* The target's number of a version that was just registered there. */
 static enum cz_err version_of(struct cz_schema_copier *c, const char *subject, const json_t *body,
@@ -82,13 +86,13 @@ static enum cz_err copy_reference(struct cz_schema_copier *c, const struct cz_sc
     }
     struct cz_schema *s = NULL;
     json_t *body = NULL;
-    uint32_t id;
+    struct target there;
     int64_t version = 0;
     if (++c->depth > 32)
         return cz_fail(err, CZ_E_LIMIT, "the schema's references are nested too deep");
     enum cz_err code = fetch_version(c, r->subject, r->version, &s, err);
     if (!code)
-        code = copy_schema(c, s, r->subject, &id, err);
+        code = copy_schema(c, s, r->subject, &there, err);
     if (!code)
         code = body_of(c, s, &body, err);
     if (!code)
@@ -131,7 +135,7 @@ static enum cz_err body_of(struct cz_schema_copier *c, const struct cz_schema *s
 }
 
 static enum cz_err copy_schema(struct cz_schema_copier *c, const struct cz_schema *s, const char *subject,
-                               uint32_t *ret_id, struct cz_error *err)
+                               struct target *ret, struct cz_error *err)
 {
     json_t *body = NULL, *answer = NULL;
     CZ_CLEANUP(cz_freep) char *path = cz__path("/subjects/%s/versions", subject, NULL);
@@ -139,13 +143,16 @@ static enum cz_err copy_schema(struct cz_schema_copier *c, const struct cz_schem
     if (!code)
         code = cz__call(&c->target, "POST", path, body, &answer, err);
     int64_t id = code ? -1 : cz_json_int(answer, "id", -1);
+    struct target there = {.id = (uint32_t)id};
+    if (!code)
+        (void)cz_schema_guid_parse(cz_json_str(answer, "guid", NULL), &there.guid);
     json_decref(body);
     json_decref(answer);
     if (!code && (id < 0 || id > UINT32_MAX))
         code = cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0,
                              "schema registry %s: no id in the answer to %s", c->target.url, path);
     if (!code)
-        *ret_id = (uint32_t)id;
+        *ret = there;
     return code;
 }
 
@@ -206,10 +213,10 @@ static enum cz_err copy_level(struct cz_schema_copier *c, const char *from, cons
     return code;
 }
 
-static void remember_id(struct cz_schema_copier *c, const char *key, const char *subject, uint32_t id)
+static void remember_target(struct cz_schema_copier *c, const char *key, const char *subject, const struct target *t)
 {
     CZ_CLEANUP(cz_freep) char *at = cz_strf("%s\n%s", key, subject);
-    cz_map_put(&c->ids, at, cz_memdup(&id, sizeof id));
+    cz_map_put(&c->ids, at, cz_memdup(t, sizeof *t));
 }
 
 static enum cz_err copy_version(struct cz_schema_copier *c, const char *from, int64_t version, const char *to,
@@ -217,15 +224,15 @@ static enum cz_err copy_version(struct cz_schema_copier *c, const char *from, in
 {
     CZ_CLEANUP(cz_freep) char *mark = cz_strf("%s/%lld\n%s", from, (long long)version, to);
     struct cz_schema *s = NULL;
-    uint32_t id;
+    struct target there;
     if (cz_map_get(&c->done, mark))
         return CZ_OK;
     enum cz_err code = fetch_version(c, from, version, &s, err);
     if (!code)
-        code = copy_schema(c, s, to, &id, err);
+        code = copy_schema(c, s, to, &there, err);
     if (!code) {
         CZ_CLEANUP(cz_freep) char *key = cz__schema_key(&s->name);
-        remember_id(c, key, to, id);
+        remember_target(c, key, to, &there);
         remember(&c->done, mark);
     }
     cz__schema_free(s);
@@ -255,7 +262,7 @@ static enum cz_err copy_versions(struct cz_schema_copier *c, const char *from, c
     return code;
 }
 
-static enum cz_err copy_alone(struct cz_schema_copier *c, const char *key, const char *to, uint32_t *ret_id,
+static enum cz_err copy_alone(struct cz_schema_copier *c, const char *key, const char *to, struct target *ret,
                               struct cz_error *err)
 {
     json_t *answer = NULL;
@@ -265,32 +272,32 @@ static enum cz_err copy_alone(struct cz_schema_copier *c, const char *key, const
     if (!code)
         code = cz__schema_parse(answer, &s, err);
     if (!code)
-        code = copy_schema(c, s, to, ret_id, err);
+        code = copy_schema(c, s, to, ret, err);
     json_decref(answer);
     cz__schema_free(s);
     return code;
 }
 
-/* The answer of a flight: a schema and a subject of the target → an id. */
+/* The answer of a flight: a schema and a subject of the target → a target. */
 static enum cz_err copy(void *arg, const char *flight, void **ret, struct cz_error *err)
 {
     struct cz_schema_copier *c = arg;
     CZ_CLEANUP(cz_freep) char *text = cz_strdup(flight);
     char *rest = text;
     const char *key = strsep(&rest, "\n"), *from = strsep(&rest, "\n"), *to = rest;
-    uint32_t id = 0;
+    struct target there = {0};
     c->depth = 0;
     enum cz_err code = look_at_target(c, to, err);
     if (!code)
         code = copy_versions(c, from, to, err);
     CZ_CLEANUP(cz_freep) char *at = cz_strf("%s\n%s", key, to);
-    const uint32_t *known = cz_map_get(&c->ids, at);
+    const struct target *known = cz_map_get(&c->ids, at);
     if (!code && known)
-        id = *known;
+        there = *known;
     else if (!code)
-        code = copy_alone(c, key, to, &id, err);
+        code = copy_alone(c, key, to, &there, err);
     if (!code)
-        *ret = cz_memdup(&id, sizeof id);
+        *ret = cz_memdup(&there, sizeof there);
     return code;
 }
 
@@ -343,18 +350,23 @@ void cz_schema_copier_unref(struct cz_schema_copier *c)
     cz_free(c);
 }
 
-enum cz_lookup cz_schema_copier_id(struct cz_schema_copier *c,
-                                   const struct cz_schema_name *name,
-                                   const char *source_subject,
-                                   const char *target_subject,
-                                   uint32_t *ret_id,
-                                   struct cz_error *err)
+enum cz_lookup cz_schema_copier_name(struct cz_schema_copier *c,
+                                     const struct cz_schema_name *name,
+                                     const char *source_subject,
+                                     const char *target_subject,
+                                     struct cz_schema_name *ret,
+                                     struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz__schema_key(name);
     CZ_CLEANUP(cz_freep) char *flight = cz_strf("%s\n%s\n%s", key, source_subject, target_subject);
     void *found = NULL;
     enum cz_lookup l = cz__flights_get(c->flights, flight, &found, err);
-    if (l == CZ_LOOKUP_FOUND)
-        *ret_id = *(const uint32_t *)found;
+    if (l != CZ_LOOKUP_FOUND)
+        return l;
+    const struct target *there = found;
+    if (!name->is_guid)
+        *ret = (struct cz_schema_name){.id = there->id};
+    else
+        *ret = there->guid.is_guid ? there->guid : *name;
     return l;
 }

@@ -114,8 +114,8 @@ const struct cz_cfg_key cz__schemas_table[] = {
      .def = "\"none\"",
      .values = v_copy,
      .doc = "Sides whose schemas are copied to the target cluster's schema_registry, with their "
-            "versions, references and compatibility; the schema ids in the records become those that "
-            "the target gave. Whatever the format is: bytes that name no schema pass as they are."},
+            "versions, references and compatibility; the schema ids (or GUIDs) in the records, or in "
+            "their headers, become those that the target gave. Whatever the format is: bytes that name no schema pass as they are."},
     {.name = "subjects",
      .type = CZ_CFG_ENUM,
      .offset = SUB(schemas, subjects),

@@ -248,15 +248,19 @@ static void add_hop(const struct cz_headers *h, const struct cz_record *r, struc
     l->out[l->out_len++] = (struct cz_header){{CZ_PROVENANCE, sizeof CZ_PROVENANCE - 1}, {l->hop.data, l->hop.len}};
 }
 
-/* Those that stay go to l->out; true: some do not. */
-static bool keep(const struct cz_headers *h, struct cz_header_list *l)
+static void make_room(struct cz_header_list *l, size_t most)
 {
-    size_t most = l->in_len + h->add_len + 1;
     if (most > l->out_cap) {
         l->out = cz_realloc(l->out, most * sizeof *l->out);
         l->out_cap = most;
     }
     l->out_len = 0;
+}
+
+/* Those that stay go to l->out; true: some do not. */
+static bool keep(const struct cz_headers *h, struct cz_header_list *l)
+{
+    make_room(l, l->in_len + h->add_len + 1);
     for (size_t i = 0; i < l->in_len; i++) {
         if (!removed(h, l->in[i].name))
             l->out[l->out_len++] = l->in[i];
@@ -280,4 +284,19 @@ bool cz_headers_make(const struct cz_headers *h, const struct cz_record *r, stru
     if (h->provenance)
         add_hop(h, r, l);
     return changed;
+}
+
+void cz_headers_replace(const struct cz_record *r, bool made, struct cz_slice was, struct cz_slice now,
+                        struct cz_header_list *l)
+{
+    if (!made) {
+        read_headers(r, l);
+        make_room(l, l->in_len + 1);
+        memcpy(l->out, l->in, l->in_len * sizeof *l->in);
+        l->out_len = l->in_len;
+    }
+    for (size_t i = 0; i < l->out_len; i++) {
+        if (l->out[i].value.data == was.data) /* it may bear another name by now */
+            l->out[i].value = now;
+    }
 }

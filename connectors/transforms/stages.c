@@ -373,6 +373,20 @@ static void run(const struct cz_stages *s,
     }
 }
 
+/* Schemas that headers name have other names in the target's registry. */
+static void put_schema_headers(struct cz_stage_ctx *c, const struct cz_record *r, struct cz_stage_result *ret)
+{
+    for (int side = 0; side < CZ_AVRO_SIDES; side++) {
+        struct cz_slice was, now;
+        if (!cz_avro_stage_header(c->avro, side, &was, &now))
+            continue;
+        cz_headers_replace(r, ret->headers_changed, was, now, &c->headers);
+        ret->headers_changed = true;
+        ret->headers = c->headers.out;
+        ret->headers_len = c->headers.out_len;
+    }
+}
+
 void cz_stages_run(const struct cz_stages *s,
                    struct cz_stage_ctx *c,
                    const struct cz_record *r,
@@ -388,6 +402,8 @@ void cz_stages_run(const struct cz_stages *s,
     run(s, c, &seen, ret, err);
     if (s->avro && ret->verdict == CZ_VERDICT_PASS)
         cz_avro_stage_close(s->avro, c->avro, r, &seen, ret, err);
+    if (s->avro && ret->verdict == CZ_VERDICT_PASS)
+        put_schema_headers(c, r, ret);
 }
 
 bool cz_stages_kept_headers(const struct cz_stages *s,

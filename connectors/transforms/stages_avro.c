@@ -43,13 +43,16 @@ struct memo {
     const struct cz_schema *schema;
     struct cz_avro_plan *plan;
     bool has_target;
-    uint32_t target;
+    struct cz_schema_name target; /* its name in the target's registry */
 };
 struct side {
     struct cz_avro_wire wire;
     struct memo *memo; /* of the schema; NULL: none is named */
     bool whole;        /* `json` is all of the datum */
     struct cz_buf json, sent;
+    struct cz_slice header;                     /* the value that names the schema */
+    unsigned char new_header[CZ_AVRO_WIRE_MAX]; /* what it becomes; new_len 0: it stays */
+    size_t new_len;
 };
 struct cz_avro_ctx {
     struct memo memos[SIDES][MEMORY];
@@ -288,9 +291,11 @@ static bool open_side(struct cz_avro_stage *a, struct cz_avro_ctx *c, const stru
     bool all = a->shapes && a->tries_len == 0; /* else first what filter and sample need */
     s->memo = NULL;
     s->whole = false;
+    s->new_len = 0;
     if (!bytes.data || (!a->avro[no] && !a->copy[no]))
         return true;
-    if (cz_avro_wire(bytes, header_of(c, r, no), &s->wire, a->avro[no] ? err : NULL)) {
+    s->header = header_of(c, r, no);
+    if (cz_avro_wire(bytes, s->header, &s->wire, a->avro[no] ? err : NULL)) {
         if (!a->avro[no])
             return true; /* among the raw bytes of this side some name no schema */
         cz_fail_prefix(err, "%s", side_names[no]);
@@ -351,8 +356,8 @@ static bool encode(struct cz_avro_ctx *c, enum side_no no, struct cz_slice was, 
     return true;
 }
 
-/* The id of the schema in the target's registry. */
-static bool target_id(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct cz_record *r,
+/* What names the schema in the target's registry. */
+static bool target_name(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct cz_record *r,
                       enum side_no no, struct cz_stage_result *ret, struct cz_error *err)
 {
     struct memo *m = c->sides[no].memo;
@@ -364,7 +369,7 @@ static bool target_id(struct cz_avro_stage *a, struct cz_avro_ctx *c, const stru
                 "topic_name", side_names[no]);
         return fail(ret, "encode");
     }
-    switch (cz_schema_copier_id(a->copier, &m->name, source, target, &m->target, err)) {
+    switch (cz_schema_copier_name(a->copier, &m->name, source, target, &m->target, err)) {
     case CZ_LOOKUP_WAIT:
         return wait_for(ret, &m->name, err);
     case CZ_LOOKUP_FAILED:
@@ -376,20 +381,18 @@ static bool target_id(struct cz_avro_stage *a, struct cz_avro_ctx *c, const stru
     return true;
 }
 
-/* A GUID is made of the schema's content and means the same everywhere; an id does not. */
-static bool put_id(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct cz_record *r, enum side_no no,
+static bool put_name(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct cz_record *r, enum side_no no,
                    struct cz_slice *io, struct cz_stage_result *ret, struct cz_error *err)
 {
     struct side *s = &c->sides[no];
     struct memo *m = s->memo;
-    if (!m->has_target && !target_id(a, c, r, no, ret, err))
+    if (!m->has_target && !target_name(a, c, r, no, ret, err))
         return false;
-    if (m->name.is_guid || m->target == m->name.id)
+    if (same_name(&m->name, &m->target))
         return true;
     if (s->wire.in_header) {
-        cz_fail(err, CZ_E_INVALID, "%s: the schema's id stands in a header, where only a GUID can be copied to "
-                "another registry", side_names[no]);
-        return fail(ret, "encode");
+        s->new_len = cz_avro_wire_put(s->new_header, &m->target);
+        return true;
     }
     if (io->data != s->sent.data) {
         cz_buf_clear(&s->sent);
@@ -399,7 +402,7 @@ static bool put_id(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct 
         cz_fail(err, CZ_E_TOO_LARGE, "%s: over %zu bytes", side_names[no], s->sent.max);
         return fail(ret, "encode");
     }
-    cz_avro_wire_put_id((unsigned char *)s->sent.data, m->target);
+    (void)cz_avro_wire_put((unsigned char *)s->sent.data, &m->target); /* as long as what stands there */
     *io = (struct cz_slice){s->sent.data, s->sent.len};
     return true;
 }
@@ -414,7 +417,7 @@ static bool close_side(struct cz_avro_stage *a, struct cz_avro_ctx *c, const str
         *io = was;
     else if (a->avro[no] && !encode(c, no, was, io, ret, err))
         return false;
-    return !a->copy[no] || put_id(a, c, r, no, io, ret, err);
+    return !a->copy[no] || put_name(a, c, r, no, io, ret, err);
 }
 
 void cz_avro_stage_close(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struct cz_record *r,
@@ -424,4 +427,12 @@ void cz_avro_stage_close(struct cz_avro_stage *a, struct cz_avro_ctx *c, const s
         !close_side(a, c, r, VALUE, r->value, seen->value, &ret->value, ret, err))
         return;
     ret->value_changed = ret->value.data != r->value.data;
+}
+
+bool cz_avro_stage_header(const struct cz_avro_ctx *c, int side, struct cz_slice *ret_was, struct cz_slice *ret_now)
+{
+    const struct side *s = &c->sides[side];
+    *ret_was = s->header;
+    *ret_now = (struct cz_slice){(const char *)s->new_header, s->new_len};
+    return s->new_len > 0;
 }

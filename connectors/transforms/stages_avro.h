@@ -48,5 +48,8 @@ void cz_avro_stage_close(struct cz_avro_stage *a,
                          const struct cz_record *seen,
                          struct cz_stage_result *ret,
                          struct cz_error *err);
+enum { CZ_AVRO_SIDES = 2 };
+/** After closing: does a header name another schema now?  Its value as it was, and as it is to be. */
+bool cz_avro_stage_header(const struct cz_avro_ctx *c, int side, struct cz_slice *ret_was, struct cz_slice *ret_now);
 
 #endif

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Avro: read by a registry's schemas, filtered, mapped and written again; a registry that is away."""
 import subprocess
+import uuid
 
 import pytest
 
@@ -273,6 +274,37 @@ def test_from_registry_to_registry(stack, topics, registries):
     assert [record.key for record in found] == [
         framed(key, datum("string", "k")), b"plain", framed(key, datum("string", "k")), None]
     assert values(found[2:]) == [None, b"no schema"]
+
+
+def test_headers_name_the_target_registrys_schema(stack, topics, fake):
+    """Ids in headers become the target's; a GUID stays when it is the same there, else it becomes the
+    target's, too, which makes it of other references. In front of the datum likewise."""
+    one, two = fake().start(), fake().start()
+    put_cluster(stack, "header-one", stack.servers.source, one.url)
+    put_cluster(stack, "header-two", stack.servers.target, two.url)
+    topic = topics("copy-header", partitions=1)
+    same, other = '{"type":"record","name":"Same","fields":[]}', '{"type":"record","name":"Other","fields":[]}'
+    kept = uuid.UUID(Fake.guid_of(same)).bytes
+    was, becomes = b"0123456789abcdef", uuid.UUID(Fake.guid_of(other)).bytes
+    one.guids[str(uuid.UUID(bytes=kept))] = one.schemas[5] = same
+    one.guids[str(uuid.UUID(bytes=was))] = one.schemas[6] = other
+    more = {"headers": {"rename": {"__value_schema_id": "named"}, "add": {"x": "y"}}}
+    for name, extra in ((topic, {}), (topics("copy-renamed", partitions=1), more)):
+        stack.put_mapping(name, {"source": {"cluster": "header-one", "topic": topic}, "start": "earliest",
+                                 "target": {"cluster": "header-two", "topic": name},
+                                 "schemas": {"copy": "value"}, **extra})
+    names = [b"\0\0\0\0\5", b"\0\0\0\0\6", b"\1" + kept, b"\1" + was]
+    send(stack.servers.source, topic, [
+        *({"value": b"", "headers": [("a", b"b"), ("__value_schema_id", one)]} for one in names),
+        {"value": b"\1" + was}])
+    found = read(stack.servers.target, topic, 5)
+    ids = {text: b"\0" + number.to_bytes(4, "big") for number, text in two.schemas.items()}
+    wanted = [ids[same], ids[other], b"\1" + kept, b"\1" + becomes]
+    assert ids[same] != names[0] and ids[other] != names[1]
+    assert [record.headers for record in found] == [*([("a", b"b"), ("__value_schema_id", w)] for w in wanted), []]
+    assert values(found) == [b""] * 4 + [b"\1" + becomes]
+    renamed = read(stack.servers.target, name, 5)
+    assert [record.headers for record in renamed[:4]] == [[("a", b"b"), ("named", w), ("x", b"y")] for w in wanted]
 
 
 @pytest.mark.parametrize("by", ["record_name", "topic_record_name"])

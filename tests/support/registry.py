@@ -2,6 +2,7 @@
 """Schema registries for the tests: a real one (Apicurio, Confluent's API), and one of our own that fails
 on request and counts what it is asked."""
 import base64
+import hashlib
 import http.server
 import json
 import pathlib
@@ -11,6 +12,7 @@ import ssl
 import threading
 import urllib.error
 import urllib.request
+import uuid
 
 from czdeploy.paths import apicurio_home
 from czdeploy.procs import Process, ProcessError, wait_until
@@ -82,8 +84,12 @@ class Apicurio(Client):
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def do_POST(self):
+        self.do_GET()
+
     def do_GET(self):
-        status, body = self.server.fake.answer(self.path, self.headers)
+        sent = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "null")
+        status, body = self.server.fake.answer(self.path, self.headers, sent)
         data = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Type", TYPE)
@@ -96,25 +102,41 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 
 class Fake:
-    """Schemas by id and by GUID.  `broken`: (status, body) that every request gets instead.
+    """Schemas by id and by GUID; new ones are registered from `next_id` on, with a GUID of their content.
+    `broken`: (status, body) that every request gets instead.
     `asked`: (status, path) of every request."""
 
     def __init__(self, port=None, auth=None, tls=None):
         self.port = port or find_free(1)[0]
         self.schemas, self.guids, self.asked = {}, {}, []
+        self.next_id = 1000
         self.auth, self.tls, self.broken, self._server = auth, tls, None, None
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
-    def answer(self, path, headers):
-        status, body = self._answer(path, headers)
+    @staticmethod
+    def guid_of(schema):
+        return str(uuid.UUID(bytes=hashlib.md5(schema.encode()).digest()))
+
+    def _register(self, schema):
+        known = next((key for key, text in self.schemas.items() if text == schema), None)
+        if known is None:
+            known, self.next_id = self.next_id, self.next_id + 1
+        guid = self.guid_of(schema)
+        self.schemas[known] = self.guids[guid] = schema
+        return 200, {"id": known, "guid": guid, "version": 1}
+
+    def answer(self, path, headers, sent=None):
+        status, body = self._answer(path, headers, sent)
         self.asked.append((status, path))
         return status, body
 
-    def _answer(self, path, headers):
+    def _answer(self, path, headers, sent):
         if self.broken:
             return self.broken
         if self.auth and headers.get("Authorization") != "Basic " + base64.b64encode(self.auth.encode()).decode():
             return 401, {"error_code": 401, "message": "who are you?"}
+        if sent and re.fullmatch(r"/subjects/[^/]+/versions", path):
+            return self._register(sent["schema"])
         by_id = re.fullmatch(r"/schemas/ids/(\d+)", path)
         by_guid = re.fullmatch(r"/schemas/guids/([0-9a-f-]{36})", path)
         schema = self.schemas.get(int(by_id[1])) if by_id else self.guids.get(by_guid[1]) if by_guid else None

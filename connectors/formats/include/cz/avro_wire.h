@@ -24,6 +24,8 @@ struct cz_schema_name {
 #define CZ_SCHEMA_NAME_SIZE 37
 /** "42", or "8a3f…" as a GUID is written. @out CZ_SCHEMA_NAME_SIZE bytes. */
 char *cz_schema_name_text(const struct cz_schema_name *n, char *out);
+/** A GUID as it is written; false: it is none. */
+bool cz_schema_guid_parse(const char *text, struct cz_schema_name *ret);
 
 struct cz_avro_wire {
     struct cz_schema_name name;
@@ -37,8 +39,9 @@ CZ_MUST_USE enum cz_err cz_avro_wire(struct cz_slice payload,
                                      struct cz_slice header,
                                      struct cz_avro_wire *ret,
                                      struct cz_error *err);
-enum { CZ_AVRO_WIRE_ID = 5 };
-/** Write the form with an id: CZ_AVRO_WIRE_ID bytes. */
-void cz_avro_wire_put_id(unsigned char *out, uint32_t id);
+enum { CZ_AVRO_WIRE_MAX = 17 };
+/** Write what names the schema, as it stands in front of a datum or in a header. @out has room for
+ *  CZ_AVRO_WIRE_MAX. @return how many bytes it is */
+size_t cz_avro_wire_put(unsigned char *out, const struct cz_schema_name *name);
 
 #endif

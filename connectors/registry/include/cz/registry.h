@@ -70,14 +70,16 @@ CZ_MUST_USE enum cz_err cz_schema_copier_new(const struct cz_registry_conf *sour
                                              struct cz_error *err);
 struct cz_schema_copier *cz_schema_copier_ref(struct cz_schema_copier *c);
 void cz_schema_copier_unref(struct cz_schema_copier *c); /* NULL allowed */
-/** The id that a schema of the source has in the target's subject; with it all other versions of
- *  the source's subject come there, in their order.  While the target refuses it, the answer is
- *  WAIT with the reason: no record is to be lost for it. */
-enum cz_lookup cz_schema_copier_id(struct cz_schema_copier *c,
-                                   const struct cz_schema_name *name,
-                                   const char *source_subject,
-                                   const char *target_subject,
-                                   uint32_t *ret_id,
-                                   struct cz_error *err);
+/** What names a schema of the source in the target: an id for an id, a GUID for a GUID; with it all other
+ *  versions of the source's subject come there, in their order.  While the target refuses it, the answer
+ *  is WAIT with the reason: no record is to be lost for it.
+ *  A GUID is made of the schema and of what it refers to, versions of subjects among it, so it may be
+ *  another one there; a target that tells none has the same one, or knows none at all. */
+enum cz_lookup cz_schema_copier_name(struct cz_schema_copier *c,
+                                     const struct cz_schema_name *name,
+                                     const char *source_subject,
+                                     const char *target_subject,
+                                     struct cz_schema_name *ret,
+                                     struct cz_error *err);
 
 #endif

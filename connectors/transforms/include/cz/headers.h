@@ -57,5 +57,8 @@ bool cz_headers_loop(const struct cz_headers *h,
 void cz_headers_keep(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l);
 /** After cz_headers_loop(): what is to be sent is in l->out; false: just what the record has. */
 bool cz_headers_make(const struct cz_headers *h, const struct cz_record *r, struct cz_header_list *l);
+/** Another value in place of one of @r's; @made: l->out is there already, else it becomes @r's headers. */
+void cz_headers_replace(const struct cz_record *r, bool made, struct cz_slice was, struct cz_slice now,
+                        struct cz_header_list *l);
 
 #endif

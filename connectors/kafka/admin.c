@@ -8,6 +8,7 @@
 
 #include "admin_priv.h"
 #include "cz/log.h"
+#include "cz/map.h"
 
 enum { MIN_CALL_MS = 1, MAX_CALL_MS = 300000, GRACE_MS = 500, PAUSE_MS = 50 };
 
@@ -219,6 +220,24 @@ static void fill_topic(struct cz_topic_info *t, const rd_kafka_TopicDescription_
         copy_topic_id(rd_kafka_TopicDescription_topic_id(d), t->topic_id, sizeof(t->topic_id));
 }
 
+/* Kafka refuses a name that comes twice. The names are borrowed. */
+static rd_kafka_TopicCollection_t *collect(const char *const *names, size_t n)
+{
+    const char **once = cz_alloc_array(n, sizeof(*once));
+    struct cz_map seen = CZ_MAP_INIT(NULL);
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (cz_map_get(&seen, names[i]))
+            continue;
+        cz_map_put(&seen, names[i], once);
+        once[len++] = names[i];
+    }
+    rd_kafka_TopicCollection_t *c = rd_kafka_TopicCollection_of_topic_names(once, len);
+    cz_map_done(&seen);
+    cz_free(once);
+    return c;
+}
+
 enum cz_err cz_admin_topics(struct cz_admin *a,
                             const char *const *names,
                             size_t n,
@@ -241,7 +260,7 @@ enum cz_err cz_admin_topics(struct cz_admin *a,
         cz_topic_infos_free(infos, n);
         return code;
     }
-    rd_kafka_TopicCollection_t *c = rd_kafka_TopicCollection_of_topic_names(CZ_UNCONST(names), n);
+    rd_kafka_TopicCollection_t *c = collect(names, n);
     rd_kafka_DescribeTopics(call.rk, c, call.options, call.queue);
     rd_kafka_TopicCollection_destroy(c);
     rd_kafka_event_t *event = NULL;

@@ -77,7 +77,7 @@ struct cz_topic_info {
     enum cz_err code;    /* CZ_OK, CZ_E_NOT_FOUND, CZ_E_FORBIDDEN, CZ_E_KAFKA */
     char topic_id[24];   /* base64 topic id; "" when the broker or library does not tell */
 };
-/** Metadata of @n topics (never creates them). CZ_E_UNAVAILABLE: the cluster cannot be reached. */
+/** Metadata of @n topics, a name may come twice (never creates them). CZ_E_UNAVAILABLE: the cluster cannot be reached. */
 CZ_MUST_USE enum cz_err cz_admin_topics(struct cz_admin *a, const char *const *names, size_t n,
                                         cz_time deadline, struct cz_topic_info **ret, struct cz_error *err);
 void cz_topic_infos_free(struct cz_topic_info *t, size_t n);

@@ -247,7 +247,10 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
         return rc;
     a->service =
         cz_service_new(&(struct cz_service_options){
-            .store = a->store, .status = a->status, .group_id = a->o.group_id});
+            .store = a->store,
+            .status = a->status,
+            .group_id = a->o.group_id,
+            .file_data_path = a->o.file_data_path});
     a->identity = cz_identity_new(&(struct cz_identity_options){
         .store = a->store, .token = a->token, .token_len = a->token_len});
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,

@@ -16,7 +16,7 @@ struct end_options {
 };
 struct options {
     char *listen, *postgres, *postgres_admin, *bootstrap, *kafka_properties, *group_id;
-    char *admin_token_file, *instance, *tls_cert, *tls_key;
+    char *admin_token_file, *instance, *tls_cert, *tls_key, *file_data_path;
     bool migrate_only, metrics_open;
     int64_t pool_size, connections, connections_per_ip, drain_ms;
     int log_level, log_format;

@@ -162,6 +162,11 @@ int64_t cz_file_reader_number(const struct cz_file_reader *r)
     return r->number;
 }
 
+size_t cz_file_reader_files(const struct cz_file_reader *r)
+{
+    return r->segments.len;
+}
+
 static void mark(struct cz_file_reader *r, int64_t at)
 {
     const struct mark *last = r->marks_len ? &r->marks[r->marks_len - 1] : NULL;

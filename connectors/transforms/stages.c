@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 #include <string.h>
+#include <time.h>
 
 #include "cz/alloc.h"
 #include "cz/limits.h"
@@ -12,6 +13,8 @@
 #include "sample.h"
 #include "stages_avro.h"
 #include "value_map.h"
+
+enum { WAIT_MS = 20 }; /* between two looks whether a schema has come */
 
 struct cz_stages {
     _Atomic int refs;
@@ -404,6 +407,24 @@ void cz_stages_run(const struct cz_stages *s,
         cz_avro_stage_close(s->avro, c->avro, r, &seen, ret, err);
     if (s->avro && ret->verdict == CZ_VERDICT_PASS)
         put_schema_headers(c, r, ret);
+}
+
+void cz_stages_run_until(const struct cz_stages *s,
+                         struct cz_stage_ctx *c,
+                         const struct cz_record *r,
+                         cz_time deadline,
+                         const atomic_bool *stop,
+                         struct cz_stage_result *ret,
+                         struct cz_error *err)
+{
+    const struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
+    for (;;) {
+        cz_stages_run(s, c, r, ret, err);
+        if (ret->verdict != CZ_VERDICT_WAIT || cz_now() >= deadline || (stop && atomic_load(stop)))
+            return;
+        cz_error_reset(err);
+        (void)nanosleep(&pause, NULL);
+    }
 }
 
 bool cz_stages_kept_headers(const struct cz_stages *s,

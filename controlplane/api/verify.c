@@ -35,7 +35,8 @@ static int64_t number(const json_t *body, const char *name, int64_t otherwise, i
 
 HANDLER(cz__rest_verify)
 {
-    static const char *const names[] = {"since", "until", "window_seconds", "max_records", "timeout_seconds", NULL};
+    static const char *const names[] = {"since", "until", "window_seconds", "max_records", "others", "timeout_seconds",
+                                        NULL};
     const json_t *body = cz_http_body(rq);
     struct cz_report *rep = cz_http_report(rs);
     struct cz_verify_request q = {.until_ms = -1};
@@ -45,6 +46,10 @@ HANDLER(cz__rest_verify)
     time_member(body, "until", &q.until_ms, rep);
     q.window_ms = number(body, "window_seconds", WINDOW_S, MAX_WINDOW_S, rep) * 1000;
     q.max_records = number(body, "max_records", RECORDS, INT64_MAX, rep);
+    const json_t *others = json_object_get(body, "others");
+    if (others && !json_is_null(others) && !json_is_boolean(others))
+        (void)cz_report_add(rep, "/others", "type", "must be true or false");
+    q.others = json_is_true(others);
     q.deadline = cz_deadline_ms((int)number(body, "timeout_seconds", TIMEOUT_S, MAX_TIMEOUT_S, rep) * 1000);
     if (!cz_report_ok(rep))
         return CZ_E_INVALID;

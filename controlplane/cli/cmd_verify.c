@@ -28,6 +28,8 @@ static json_t *request(const struct cz_cli *cli)
         json_object_set_new(body, "window_seconds", json_integer(cz_cli_duration(cli, "window", 0) / 1000));
     if (cz_cli_has(cli, "max-records"))
         cz_json_set_str(body, "max_records", cz_cli_value(cli, "max-records"));
+    if (cz_cli_has(cli, "others"))
+        json_object_set_new(body, "others", json_true());
     json_object_set_new(body, "timeout_seconds", json_integer((timeout + 999) / 1000));
     return body;
 }
@@ -115,15 +117,18 @@ static const struct cz_cli_opt options[] = {
      .doc = "length of the windows that are summed up; default 60s"},
     {.name = "max-records", .type = CZ_OPT_VALUE, .arg = "N",
      .doc = "read no more than so many of a topic; default 1000000"},
+    {.name = "others", .type = CZ_OPT_FLAG,
+     .doc = "others write to the target as well: what is extra there is no difference"},
     {0},
 };
 const struct cz_cli_cmd cz_cmd_verify = {
     .name = "verify",
     .args = "NAME",
     .summary = "compare what a mapping should have copied with what is on its target",
-    .help = "Reads both topics of each pair, passes the source's records through the mapping's stages, and\n"
-            "compares counts and hashes per partition and window of time. Where they differ, the records are\n"
-            "named. Exit code 1: they differ. --timeout bounds the reading (default 60s).",
+    .help = "Reads both sides (topics, or files of the control plane's --file-data-path), passes the source's\n"
+            "records through the mapping's stages, and compares counts and hashes per partition and window of\n"
+            "time. Where they differ, the records are named. Exit code 1: they differ. --timeout bounds the\n"
+            "reading (default 60s).",
     .opts = options,
     .min_args = 1,
     .max_args = 1,

@@ -72,6 +72,15 @@ enum cz_err cz__stored_cluster(struct cz_service *s,
     return code;
 }
 
+enum cz_err cz__registry_of(const struct cz_cluster *c, const char *name, struct cz_registry **ret,
+                            struct cz_error *err)
+{
+    const struct cz_registry_conf *conf = c ? cz_cluster_registry(c) : NULL;
+    if (!conf)
+        return cz_fail(err, CZ_E_CONFLICT, "cluster \"%s\" has no schema registry", name ? name : "");
+    return cz_registry_new(conf, ret, err);
+}
+
 char *cz__group_of(const struct cz_mapping_spec *spec, const char *team, const char *name)
 {
     if (!spec->consumer_group)

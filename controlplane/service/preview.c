@@ -5,14 +5,13 @@
 #include "preview.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "cz/mapping_stages.h"
 #include "cz/record_json.h"
 #include "cz/stages.h"
 #include "preview_fields.h"
 
-enum { MAX_AT_ONCE = 4, TIME_MS = 10000, MAX_SHOWN = 16 * 1024, MAX_HEADERS = 1000, WAIT_MS = 20 };
+enum { MAX_AT_ONCE = 4, TIME_MS = 10000, MAX_SHOWN = 16 * 1024, MAX_HEADERS = 1000 };
 
 struct previewing {
     struct cz_service *s;
@@ -69,14 +68,7 @@ static json_t *record_json(const struct previewing *p, const struct cz_record *r
 static void run_stages(const struct previewing *p, const struct cz_stages *s, struct cz_stage_ctx *c,
                        const struct cz_record *r, struct cz_stage_result *ret, struct cz_error *err)
 {
-    const struct timespec pause = {.tv_nsec = WAIT_MS * 1000000L};
-    for (;;) {
-        cz_stages_run(s, c, r, ret, err);
-        if (ret->verdict != CZ_VERDICT_WAIT || cz_now() >= p->deadline)
-            return;
-        cz_error_reset(err);
-        (void)nanosleep(&pause, NULL);
-    }
+    cz_stages_run_until(s, c, r, p->deadline, NULL, ret, err);
 }
 
 /* The record as it may be shown; NULL: not at all. */
@@ -238,12 +230,9 @@ static enum cz_err source_of(struct previewing *p, struct cz_cluster **ret, stru
 
 static enum cz_err open_registry(struct previewing *p, const struct cz_cluster *source, struct cz_error *err)
 {
-    const struct cz_registry_conf *conf = cz_cluster_registry(source);
     if (p->spec->key_format != CZ_FORMAT_AVRO && p->spec->value_format != CZ_FORMAT_AVRO)
         return CZ_OK;
-    if (!conf)
-        return cz_fail(err, CZ_E_CONFLICT, "cluster \"%s\" has no schema registry", p->spec->source_cluster);
-    return cz_registry_new(conf, &p->schemas.registry, err);
+    return cz__registry_of(source, p->spec->source_cluster, &p->schemas.registry, err);
 }
 
 static enum cz_err compile(struct previewing *p, struct cz_report *rep, struct cz_error *err)

@@ -12,6 +12,7 @@ struct cz_service *cz_service_new(const struct cz_service_options *o)
     s->status = o->status;
     s->timeout_ms = o->metadata_timeout_ms > 0 ? o->metadata_timeout_ms : 3000;
     s->group_id = cz_strdup(o->group_id);
+    s->file_data_path = cz_strdup(o->file_data_path);
     s->topics_fn = o->topics;
     s->topics_arg = o->topics_arg;
     s->due_seq = -1;
@@ -34,6 +35,7 @@ void cz_service_free(struct cz_service *s)
     if (!s)
         return;
     cz_free(s->group_id);
+    cz_free(s->file_data_path);
     cz__admins_done(s);
     cz_map_done(&s->facts);
     cz_map_done(&s->teams);

@@ -24,6 +24,7 @@ struct cz_service {
     struct cz_status_view *status;
     int timeout_ms;
     char *group_id; /* of the deployment; NULL: not known */
+    char *file_data_path; /* the workers' folder, as it is seen from here; NULL: it is not */
     cz_service_topics_fn topics_fn;
     void *topics_arg;
 
@@ -162,6 +163,11 @@ CZ_MUST_USE enum cz_err cz__stored_cluster(struct cz_service *s,
                                            const char *name,
                                            struct cz_cluster **ret,
                                            struct cz_error *err);
+/** The client of the schema registry that cluster @name names; cz_registry_unref it. */
+CZ_MUST_USE enum cz_err cz__registry_of(const struct cz_cluster *c,
+                                        const char *name,
+                                        struct cz_registry **ret,
+                                        struct cz_error *err);
 /** *ret_found false instead of CZ_E_NOT_FOUND. */
 enum cz_err cz__tx_find(struct cz__attempt *a,
                         const char *team,

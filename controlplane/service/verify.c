@@ -15,8 +15,10 @@ enum {
 struct subject {
     struct cz_resource mapping;
     struct cz_mapping_spec *spec;
-    struct cz_cluster *source, *target;
+    struct cz_cluster *source, *target; /* NULL: that end is a file */
     struct cz_admin *source_admin, *target_admin;
+    struct cz_file_folder *folder;
+    struct cz_registry *source_registry, *target_registry;
     struct cz_stages *stages;
     struct cz_mapping_stats stats;
     bool known; /* stats are */
@@ -98,22 +100,58 @@ static enum cz_err resolve(struct cz_service *s, struct subject *u, struct cz_er
 static enum cz_err cluster(struct cz_service *s, const struct subject *u, const char *name,
                            struct cz_cluster **ret, struct cz_admin **ret_admin, struct cz_error *err)
 {
+    if (!name)
+        return CZ_OK;
     enum cz_err code = cz__stored_cluster(s, u->mapping.team, name, ret, err);
     return code ? code : cz_admin_new(*ret, "citizenk-verify", ret_admin, err);
+}
+
+/* Of files: they are in a folder of the workers, who tell nothing of what is in them. */
+static enum cz_err folder(struct cz_service *s, struct subject *u, struct cz_error *err)
+{
+    if (!u->spec->source_file && !u->spec->target_file)
+        return CZ_OK;
+    if (!s->file_data_path)
+        return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' %s files of its worker's --file-data-path; to verify it, give "
+                       "the control plane the same folder by --file-data-path (to read is enough)", u->mapping.name,
+                       u->spec->source_file ? "reads" : "writes");
+    enum cz_err code = cz_file_folder_open(s->file_data_path, &u->folder, err);
+    return code ? cz_fail_prefix(err, "this control plane's --file-data-path") : CZ_OK;
+}
+
+/* The schemas of Avro, and those of ids that are rewritten. */
+static enum cz_err registries(struct subject *u, struct cz_error *err)
+{
+    const struct cz_mapping_spec *spec = u->spec;
+    bool copies = u->source && u->target && (spec->copy_key_schemas || spec->copy_value_schemas);
+    bool avro = spec->key_format == CZ_FORMAT_AVRO || spec->value_format == CZ_FORMAT_AVRO;
+    enum cz_err code = CZ_OK;
+    if (copies || avro)
+        code = cz__registry_of(u->source, spec->source_cluster, &u->source_registry, err);
+    if (!code && copies)
+        code = cz__registry_of(u->target, spec->target_cluster, &u->target_registry, err);
+    return code;
+}
+
+static enum cz_err cluster_id(struct cz_admin *a, char **ret, struct cz_error *err)
+{
+    return a ? cz_admin_cluster_id(a, cz_deadline_ms(ASK_MS), ret, err) : CZ_OK;
 }
 
 static enum cz_err stages(struct subject *u, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *from = NULL;
     CZ_CLEANUP(cz_freep) char *to = NULL;
-    enum cz_err code = cz_admin_cluster_id(u->source_admin, cz_deadline_ms(ASK_MS), &from, err);
+    enum cz_err code = cluster_id(u->source_admin, &from, err);
     if (!code)
-        code = cz_admin_cluster_id(u->target_admin, cz_deadline_ms(ASK_MS), &to, err);
+        code = cluster_id(u->target_admin, &to, err);
     if (code)
         return code;
+    const struct cz_stages_schemas schemas = {.registry = u->source_registry};
     const struct cz_mapping_stages_env env = {.team = u->mapping.team,
                                               .name = u->mapping.name,
                                               .generation = u->mapping.generation,
+                                              .schemas = u->source_registry ? &schemas : NULL,
                                               .source_id = from,
                                               .target_id = to};
     return cz_mapping_stages_new(u->spec, &env, &u->stages, err);
@@ -127,15 +165,14 @@ static enum cz_err look_up(struct cz_service *s, const char *team, const char *n
         code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &u->mapping, err);
     if (!code)
         code = resolve(s, u, err);
-    if (!code && (u->spec->source_file || u->spec->target_file))
-        code = cz_fail(err, CZ_E_INVALID, "only a copy from topics to topics can be verified, not one of files");
-    /* The control plane has no schemas: it would compare Avro with JSON. */
-    if (!code && (u->spec->key_format == CZ_FORMAT_AVRO || u->spec->value_format == CZ_FORMAT_AVRO))
-        code = cz_fail(err, CZ_E_INVALID, "a mapping with key_format or value_format avro cannot be verified");
+    if (!code)
+        code = folder(s, u, err);
     if (!code)
         code = cluster(s, u, u->spec->source_cluster, &u->source, &u->source_admin, err);
     if (!code)
         code = cluster(s, u, u->spec->target_cluster, &u->target, &u->target_admin, err);
+    if (!code)
+        code = registries(u, err);
     if (!code)
         code = stages(u, err);
     if (!code)
@@ -148,6 +185,9 @@ static void let_go(struct subject *u)
     if (u->known)
         cz_mapping_stats_done(&u->stats);
     cz_stages_unref(u->stages);
+    cz_registry_unref(u->source_registry);
+    cz_registry_unref(u->target_registry);
+    cz_file_folder_free(u->folder);
     cz_admin_free(u->source_admin);
     cz_admin_free(u->target_admin);
     cz_cluster_unref(u->source);
@@ -163,7 +203,7 @@ static int64_t committed(const struct subject *u, const char *topic, int32_t par
     struct cz_error err = CZ_ERROR_INIT;
     struct cz_tp_list l = {0};
     int64_t at = -1;
-    if (!group || !*group)
+    if (!group || !*group || !u->source_admin)
         return -1;
     cz_tp_list_add(&l, topic, partition, -1);
     if (!cz_admin_group_offsets(u->source_admin, group, &l, cz_deadline_ms(ASK_MS), &err) && !l.items[0].code)
@@ -183,9 +223,12 @@ static int64_t position(void *arg, const char *topic, int32_t partition)
     return committed(u, topic, partition);
 }
 
-/* From where on the mapping, as it is now, has to have copied everything. */
+/* From where on the mapping, as it is now, has to have copied everything.  A file is replayed whole, and
+ * its records tell old times. */
 static int64_t since(const struct subject *u)
 {
+    if (u->spec->source_file)
+        return -1;
     if (u->spec->start == CZ_START_EARLIEST && u->mapping.generation == 1)
         return -1;
     return u->mapping.updated_ms + MARGIN_MS;
@@ -199,6 +242,9 @@ static enum cz_err run(const struct subject *u, const struct cz_verify_request *
         .target = u->target,
         .source_admin = u->source_admin,
         .target_admin = u->target_admin,
+        .folder = u->folder,
+        .source_registry = u->source_registry,
+        .target_registry = u->target_registry,
         .client_id = "citizenk-verify",
         .spec = u->spec,
         .stages = u->stages,
@@ -206,6 +252,7 @@ static enum cz_err run(const struct subject *u, const struct cz_verify_request *
         .until_ms = q->until_ms,
         .window_ms = q->window_ms,
         .max_records = q->max_records,
+        .others = q->others,
         .deadline = q->deadline,
         .stop = stop,
         .position = position,

@@ -12,6 +12,8 @@ static int compare(uint64_t a, uint64_t b)
 
 static int by_place(const struct verify_item *x, const struct verify_item *y)
 {
+    if (x->side != y->side)
+        return x->side < y->side ? -1 : 1;
     if (x->partition != y->partition)
         return x->partition < y->partition ? -1 : 1;
     return x->offset < y->offset ? -1 : x->offset > y->offset;

@@ -9,20 +9,28 @@
 
 enum { BATCH = 512, PREFETCH_KIB = 8192, FETCH_MS = 100 };
 
-enum cz_err verify_side_open(struct verify_side *s, struct cz_cluster *c, struct cz_admin *a,
-                             const char *topic, cz_time deadline, struct cz_error *err)
+static enum cz_err count_partitions(struct verify_side *s, cz_time deadline, struct cz_error *err)
 {
     struct cz_topic_info *info = NULL;
-    enum cz_err code = cz_admin_topics(a, &topic, 1, deadline, &info, err);
+    enum cz_err code = cz_admin_topics(s->admin, &s->topic, 1, deadline, &info, err);
     if (code)
         return code;
     if (info->code || info->partitions == 0)
-        code = cz_fail(err, info->code ? info->code : CZ_E_NOT_FOUND, "topic %s: %s", topic,
+        code = cz_fail(err, info->code ? info->code : CZ_E_NOT_FOUND, "topic %s: %s", s->topic,
                        cz_err_slug(info->code ? info->code : CZ_E_NOT_FOUND));
-    *s = (struct verify_side){.cluster = c, .admin = a, .topic = topic, .partitions = info->partitions};
+    s->partitions = info->partitions;
     cz_topic_infos_free(info, 1);
+    return code;
+}
+
+enum cz_err verify_side_open(struct verify_side *s, const char *topic, cz_time deadline, struct cz_error *err)
+{
+    s->topic = topic;
+    s->partitions = 1;
+    enum cz_err code = s->cluster ? count_partitions(s, deadline, err) : CZ_OK;
     s->begin = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->begin);
     s->end = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->end);
+    s->position = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->position);
     return code;
 }
 
@@ -30,6 +38,7 @@ void verify_side_done(struct verify_side *s)
 {
     cz_free(s->begin);
     cz_free(s->end);
+    cz_free(s->position);
 }
 
 enum cz_err verify_side_ask(const struct verify_side *s, int64_t what, bool read_committed, int64_t *at,
@@ -57,9 +66,19 @@ int64_t verify_side_count(const struct verify_side *s)
     return n;
 }
 
+enum cz_err verify_may_go_on(const struct cz_verify_conf *conf, const char *topic, struct cz_error *err)
+{
+    if (atomic_load(conf->stop))
+        return cz_fail(err, CZ_E_UNAVAILABLE, "this control plane stops");
+    if (cz_remaining_ms(conf->deadline) == 0)
+        return cz_fail_flags(err, CZ_E_TIMEOUT, CZ_ERR_RETRIABLE, 0,
+                             "%s: not read to its end in time; give a shorter time span", topic);
+    return CZ_OK;
+}
+
 struct reading {
     const struct verify_side *side;
-    enum cz_err (*fn)(void *arg, const struct cz_record *r, struct cz_error *err);
+    verify_record_fn fn;
     void *arg;
     int64_t *next;
     int32_t left; /* partitions not at their ends */
@@ -80,7 +99,7 @@ static enum cz_err take(struct reading *rd, struct cz_event *e, struct cz_error 
     switch (e->kind) {
     case CZ_EVENT_RECORD:
         if (e->record.offset < rd->side->end[p])
-            code = rd->fn(rd->arg, &e->record, err);
+            code = rd->fn(rd->arg, rd->side, p, &e->record, false, err);
         reached(rd, p, e->record.offset + 1);
         cz_message_release(e->record.msg);
         break;
@@ -112,20 +131,18 @@ static enum cz_err read_on(struct reading *rd, struct cz_consumer *c, const stru
             else if (events[i].kind == CZ_EVENT_RECORD)
                 cz_message_release(events[i].record.msg);
         }
-        if (!code && atomic_load(conf->stop))
-            code = cz_fail(err, CZ_E_UNAVAILABLE, "this control plane stops");
-        if (!code && rd->left > 0 && cz_remaining_ms(conf->deadline) == 0)
-            code = cz_fail_flags(err, CZ_E_TIMEOUT, CZ_ERR_RETRIABLE, 0,
-                                 "%s: not read to its end in time; give a shorter time span", rd->side->topic);
+        if (!code && rd->left > 0)
+            code = verify_may_go_on(conf, rd->side->topic, err);
     }
     cz_free(events);
     return code;
 }
 
-enum cz_err verify_scan(const struct verify_side *s, const struct cz_verify_conf *conf,
-                        enum cz_err (*fn)(void *arg, const struct cz_record *r, struct cz_error *err),
+enum cz_err verify_scan(const struct verify_side *s, const struct cz_verify_conf *conf, verify_record_fn fn,
                         void *arg, struct cz_error *err)
 {
+    if (!s->cluster)
+        return verify_file_scan(s, conf, fn, arg, err);
     const struct cz_consumer_options o = {.cluster = s->cluster,
                                           .client_id = conf->client_id,
                                           .group_id = conf->client_id,

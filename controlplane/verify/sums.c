@@ -81,12 +81,24 @@ static uint64_t add(uint64_t h, struct cz_slice s)
     return mix(h ^ rest);
 }
 
-uint64_t verify_hash(struct cz_slice key, struct cz_slice value, int64_t timestamp_ms,
+static uint64_t add_content(uint64_t h, const struct verify_content *c)
+{
+    h = add(h, c->bytes);
+    return c->schema ? mix(h ^ c->schema) : h;
+}
+
+uint64_t verify_hash(const struct verify_content *key, const struct verify_content *value, int64_t timestamp_ms,
                      const struct cz_header *headers, size_t headers_len)
 {
-    uint64_t h = add(add(1, key), value);
+    uint64_t h = add_content(add_content(1, key), value);
     h = mix(h ^ (uint64_t)timestamp_ms);
     for (size_t i = 0; i < headers_len; i++)
         h = add(add(h, headers[i].name), headers[i].value);
     return mix(h ^ headers_len);
+}
+
+uint64_t verify_hash_text(const char *text)
+{
+    uint64_t h = add(2, (struct cz_slice){text, strlen(text)});
+    return h ? h : 1;
 }

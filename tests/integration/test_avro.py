@@ -44,6 +44,10 @@ def put_cluster(stack, name, broker, url, **more):
                     {"spec": {"bootstrap_servers": broker.bootstrap, "schema_registry": {"url": url, **more}}})
 
 
+def verify(stack, name):
+    return stack.rest.post(mapping_path(name, "verify"), {"since": "all"}).json
+
+
 def spec(topic, cluster, **more):
     return {"source": {"cluster": cluster, "topic": topic}, "start": "earliest",
             "target": {"cluster": "target", "topic": topic}, **more}
@@ -80,6 +84,12 @@ def test_filter_sample_and_value_map_over_avro(stack, topics, registry):
             assert data == datum(SALE, want)
     # The tombstone has no event, so the filter drops it.
     wait_totals(stack, topic, out=16, filter=25)
+    report = verify(stack, topic)
+    assert report["equal"] and (report["expected"], report["arrived"]) == ("16", "16"), report
+    wrong = {**sale(40), "customer": "person-2"}
+    send(stack.servers.target, topic, [{"key": found[0].key, "value": framed(schema_id, datum(SALE, wrong)),
+                                        "timestamp": found[0].timestamp}])
+    assert (verify(stack, topic)["equal"], verify(stack, topic)["extra"]) == (False, "1")
 
 
 def test_masks_over_avro_exactly_once(stack, topics, fake):
@@ -274,6 +284,16 @@ def test_from_registry_to_registry(stack, topics, registries):
     assert [record.key for record in found] == [
         framed(key, datum("string", "k")), b"plain", framed(key, datum("string", "k")), None]
     assert values(found[2:]) == [None, b"no schema"]
+    # Ids that were rewritten are no difference; an id that means something else there, or a wrong datum, is.
+    report = verify(stack, target)
+    assert report["equal"] and (report["expected"], report["arrived"]) == ("4", "4"), report
+    for value in (framed(ids[1], datum(WHOLE, old)), framed(ids[0], datum(WHOLE, {**old, "id": 3}))):
+        send(stack.servers.target, target, [{"key": b"plain", "value": value, "timestamp": found[1].timestamp + 1}])
+    send(stack.servers.source, topic, [{"key": b"plain", "value": framed(first, datum(WHOLE, old)),
+                                        "timestamp": found[1].timestamp + 1}])
+    wait_totals(stack, target, out=5)
+    report = verify(stack, target)
+    assert not report["equal"] and report["extra"] == "2" and report["missing"] == "0", report
 
 
 def test_headers_name_the_target_registrys_schema(stack, topics, fake):

@@ -65,9 +65,21 @@ def folder(run_folder):
 
 @pytest.fixture(scope="module")
 def files(stack, folder):
-    """The module's stack with a second worker that has the folder; the first one has none."""
+    """The module's stack with a second worker and a second control plane that have the folder; the first have none."""
     stack.add_worker(extra=("--file-data-path", str(folder)))
+    stack.add_controlplane(extra=("--file-data-path", str(folder)))
     return stack
+
+
+def verify(stack, name):
+    """The report of the control plane that has the folder, once it knows that nothing is on its way."""
+    client, found = stack.client(stack.controlplanes[1]), {}
+
+    def told():
+        found.update(client.post(mapping_path(name, "verify"), {"since": "all"}).json)
+        return found["pending"] == "0"
+    stack._wait(told, 10, f"all of {name!r} to be settled", lambda: found)
+    return found
 
 
 FORMS = [{"key": b"k", "value": b"v", "headers": [("h", b"1"), ("h", None), ("x", b"\xff\x00")], "timestamp": 1},
@@ -306,6 +318,35 @@ def test_topic_to_file_to_topic_is_identical(servers, files, folder, topics, com
     found = read(servers.target, target, 400, settle=0.5)
     want = read(servers.source, source, 400)
     assert found == want
+    for name in (source, target):
+        report = verify(files, name)
+        assert report["equal"] and (report["expected"], report["arrived"]) == ("400", "400"), report
+
+
+def test_a_damaged_file_and_a_damaged_replay_are_found(servers, files, folder, topics):
+    """Proof of copy where an end is a file: by the control plane that has the folder, and only by it."""
+    source, target = topics("proof", 4, on=[servers.source]), topics("proof-back", 4, on=[servers.target])
+    send(servers.source, source, [{"key": b"%d" % n, "value": b'{"n":%d}' % n, "partition": n % 4} for n in range(80)])
+    files.put_mapping(source, to_file(source, source, valid_jmespath="value.n < `60`"))
+    wait_totals(files, source, out=60, filter=20)
+    assert verify(files, source)["equal"]
+    refused = files.rest.call("POST", mapping_path(source, "verify"), {})
+    assert refused.status == 409 and "--file-data-path" in refused.text
+    files.put_mapping(target, from_file(source, target, replay={"speed": 0}), wait=False)
+    files.wait_state(target, "FINISHED")
+    path = folder / f"{source}.json"
+    rows = path.read_text().splitlines(keepends=True)
+    gone, altered = parse(rows[10]), parse(rows[30])
+    rows[30] = rows[30].replace('"n":', '"m":')
+    path.write_text("".join(rows[:10] + rows[11:]))
+    report = verify(files, source)
+    assert not report["equal"] and (report["missing"], report["altered"], report["extra"]) == ("1", "1", "0"), report
+    places = {one["kind"]: one["source"] for one in report["differences"]}
+    assert (places["missing"]["partition"], places["missing"]["offset"]) == (gone.partition, str(gone.offset))
+    assert (places["altered"]["partition"], places["altered"]["offset"]) == (altered.partition, str(altered.offset))
+    # Seen from the file, the topic has a record too many, and one that is another.
+    report = verify(files, target)
+    assert (report["missing"], report["altered"], report["extra"]) == ("0", "1", "1"), report
 
 
 def test_kcat_lines_arrays_filters_and_bad_lines(servers, files, folder, topics):

@@ -5,6 +5,8 @@ import json
 import subprocess
 import time
 
+import confluent_kafka
+
 from support.citizenk import api_path
 from support.paths import bin_dir
 
@@ -41,15 +43,55 @@ def copied(servers, stack, topics, name, first=BEGIN, **more):
 def test_a_faithful_copy_is_equal(servers, stack, topics):
     for name, more in (("faithful", {}), ("faithful-exact", {"delivery": "exactly_once"}),
                        ("faithful-robin", {"partitioning": "round_robin"}),
+                       ("faithful-key", {"partitioning": "key"}),
                        ("faithful-headers", {"headers": {"add": {"origin": "prod"}, "provenance": True}})):
         topic = copied(servers, stack, topics, name, **more)
         report = verify(stack, topic)
         assert report["equal"], report
         assert (report["expected"], report["arrived"], report["pending"]) == ("600", "600", "0")
         assert report["dropped"] == {"filter": "300"}
+        partitions = [one["partition"] for one in report["pairs"][0]["partitions"]]
+        assert partitions == ([None] if "robin" in name else sorted(partitions) and partitions)
+        assert len(partitions) > 1 or "robin" in name
         middle = datetime.datetime.fromtimestamp(BEGIN / 1000 + 50, datetime.timezone.utc)
         part = verify(stack, topic, since=middle.strftime("%Y-%m-%dT%H:%M:%SZ"))
         assert part["equal"] and 0 < int(part["expected"]) < 600
+
+
+def test_transactions_several_topics_and_patterns(servers, stack, topics):
+    """What a transaction on the source took back is neither expected nor copied; two topics into one, which has
+    fewer partitions, so that keys decide; and topics that a pattern found."""
+    name = topics("pairs", on=[servers.target], partitions=2)
+    first, second = topics("pairs-a", on=[servers.source]), topics("pairs-b", on=[servers.source])
+    for topic in (first, second):
+        servers.create_topic(servers.target, topic, 4)
+    producer = confluent_kafka.Producer({"bootstrap.servers": servers.source.bootstrap, "transactional.id": name})
+    producer.init_transactions(20)
+    for commits in (True, False, True):
+        producer.begin_transaction()
+        for one in records(0, 100):
+            producer.produce(first, **one)
+        producer.flush(20)
+        (producer.commit_transaction if commits else producer.abort_transaction)(20)
+    send(servers.source, second, records(0, 150, BEGIN + 1))
+    common = {"start": "earliest", "target": {"cluster": "target"}, **FILTER}
+    stack.put_mapping(name, {**common, "source": {"cluster": "source"}, "delivery": "exactly_once",
+                             "topics": [{"source": one, "target": name} for one in (first, second)]})
+    found = f"{name}-found"
+    stack.put_mapping(found, {**common, "source": {"cluster": "source", "pattern": f"^({first}|{second})$"},
+                              "target": {"cluster": "target", "topic": "{{topic}}"}})
+    passed = 2 * 66 + 100
+    for mapping in (name, found):
+        wait_totals(stack, mapping, out=passed)
+        report = verify(stack, mapping)
+        assert report["equal"] and (report["expected"], report["arrived"]) == (str(passed), str(passed)), report
+        for pair in report["pairs"]:
+            assert all(one["partition"] is not None for one in pair["partitions"])
+    assert [sorted(pair["sources"]) for pair in verify(stack, name)["pairs"]] == [sorted([first, second])]
+    # Another writer's records are a difference unless the user says that there is one.
+    send(servers.target, name, [{"key": b"x", "value": b"y"}])
+    assert counts(verify(stack, name)) == {"extra": 1}
+    assert verify(stack, name, others=True)["equal"]
 
 
 def test_provenance_of_an_earlier_generation_is_no_difference(servers, stack, topics):
@@ -134,7 +176,7 @@ def test_refusals_and_the_command(servers, stack, topics):
     topic = copied(servers, stack, topics, "command")
     path = mapping_path(topic, "verify")
     for body, pointer in (({"since": "yesterday"}, "/since"), ({"window_seconds": 0}, "/window_seconds"),
-                          ({"sinces": "all"}, "/sinces")):
+                          ({"sinces": "all"}, "/sinces"), ({"others": "yes"}, "/others")):
         answer = stack.rest.call("POST", path, body)
         assert answer.status == 422 and pointer in answer.text
     assert stack.rest.call("POST", path, {"max_records": 10}).status == 429

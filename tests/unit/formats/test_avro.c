@@ -330,6 +330,43 @@ static void wire(void **state)
     assert_int_equal(cz_avro_wire((struct cz_slice){"x", 1}, (struct cz_slice){"7", 1}, &w, NULL), CZ_E_PARSE);
 }
 
+static void forms(void **state)
+{
+    (void)state;
+    static const char *const alike[][2] = {
+        {"\"int\"", "{\"type\": \"int\", \"doc\": \"d\"}"},
+        {"{\"type\":\"record\",\"name\":\"a.R\",\"fields\":[{\"name\":\"x\",\"type\":[\"null\",\"R\"]}]}",
+         "{\"fields\":[{\"default\":null,\"name\":\"x\",\"type\":[{\"type\":\"null\"},\"a.R\"]}],"
+         "\"name\":\"R\",\"namespace\":\"a\",\"type\":\"record\",\"aliases\":[\"Q\"]}"},
+    };
+    static const char *const different[] = {
+        "\"int\"", "\"long\"", "{\"type\":\"array\",\"items\":\"int\"}", "{\"type\":\"map\",\"values\":\"int\"}",
+        "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"A\",\"B\"]}", "{\"type\":\"enum\",\"name\":\"E\",\"symbols\":[\"B\",\"A\"]}",
+        "{\"type\":\"enum\",\"name\":\"F\",\"symbols\":[\"A\",\"B\"]}", "{\"type\":\"fixed\",\"name\":\"F\",\"size\":2}",
+        "{\"type\":\"fixed\",\"name\":\"F\",\"size\":3}", "[\"int\",\"null\"]", "[\"null\",\"int\"]", "\"bytes\"",
+        "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":4,\"scale\":1}",
+        "{\"type\":\"bytes\",\"logicalType\":\"decimal\",\"precision\":4,\"scale\":2}",
+        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"x\",\"type\":\"int\"}]}",
+        "{\"type\":\"record\",\"name\":\"R\",\"fields\":[{\"name\":\"y\",\"type\":\"int\"}]}",
+    };
+    for (size_t i = 0; i < sizeof alike / sizeof *alike; i++) {
+        CZ_CLEANUP(cz_avro_schema_freep) struct cz_avro_schema *a = compile(alike[i][0]);
+        CZ_CLEANUP(cz_avro_schema_freep) struct cz_avro_schema *b = compile(alike[i][1]);
+        CZ_CLEANUP(cz_freep) char *x = cz_avro_schema_form(a);
+        CZ_CLEANUP(cz_freep) char *y = cz_avro_schema_form(b);
+        assert_string_equal(x, y);
+    }
+    char *seen[sizeof different / sizeof *different];
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++) {
+        CZ_CLEANUP(cz_avro_schema_freep) struct cz_avro_schema *s = compile(different[i]);
+        seen[i] = cz_avro_schema_form(s);
+        for (size_t k = 0; k < i; k++)
+            assert_string_not_equal(seen[i], seen[k]);
+    }
+    for (size_t i = 0; i < sizeof different / sizeof *different; i++)
+        cz_free(seen[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +379,7 @@ int main(void)
         cmocka_unit_test(planned),
         cmocka_unit_test(nesting_is_explained),
         cmocka_unit_test(wire),
+        cmocka_unit_test(forms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

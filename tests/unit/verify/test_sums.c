@@ -16,31 +16,45 @@ static struct cz_slice text(const char *s)
     return (struct cz_slice){s, s ? strlen(s) : 0};
 }
 
+static const struct verify_content *content(const char *s)
+{
+    static struct verify_content room[4];
+    static size_t next;
+    struct verify_content *c = &room[next++ % 4];
+    *c = (struct verify_content){.bytes = text(s)};
+    return c;
+}
+
 static void test_hash_tells_apart(void **state)
 {
     (void)state;
     const struct cz_header h[] = {{text("a"), text("b")}, {text("a"), {0}}, {text("a"), text("")}};
     const uint64_t all[] = {
-        verify_hash(text("k"), text("v"), 1, NULL, 0),
-        verify_hash(text("k"), text("v"), 2, NULL, 0),
-        verify_hash(text("kv"), text(""), 1, NULL, 0),
-        verify_hash(text(NULL), text("v"), 1, NULL, 0),
-        verify_hash(text(""), text("v"), 1, NULL, 0),
-        verify_hash(text("k"), text(NULL), 1, NULL, 0),
-        verify_hash(text("k"), text(""), 1, NULL, 0),
-        verify_hash(text("v"), text("k"), 1, NULL, 0),
-        verify_hash(text("k"), text("12345678"), 1, NULL, 0),
-        verify_hash(text("k"), text("123456789"), 1, NULL, 0),
-        verify_hash(text("k"), text("v"), 1, h, 1),
-        verify_hash(text("k"), text("v"), 1, h + 1, 1),
-        verify_hash(text("k"), text("v"), 1, h + 2, 1),
-        verify_hash(text("k"), text("v"), 1, h, 2),
+        verify_hash(content("k"), content("v"), 1, NULL, 0),
+        verify_hash(content("k"), content("v"), 2, NULL, 0),
+        verify_hash(content("kv"), content(""), 1, NULL, 0),
+        verify_hash(content(NULL), content("v"), 1, NULL, 0),
+        verify_hash(content(""), content("v"), 1, NULL, 0),
+        verify_hash(content("k"), content(NULL), 1, NULL, 0),
+        verify_hash(content("k"), content(""), 1, NULL, 0),
+        verify_hash(content("v"), content("k"), 1, NULL, 0),
+        verify_hash(content("k"), content("12345678"), 1, NULL, 0),
+        verify_hash(content("k"), content("123456789"), 1, NULL, 0),
+        verify_hash(content("k"), content("v"), 1, h, 1),
+        verify_hash(content("k"), content("v"), 1, h + 1, 1),
+        verify_hash(content("k"), content("v"), 1, h + 2, 1),
+        verify_hash(content("k"), content("v"), 1, h, 2),
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         for (size_t k = 0; k < i; k++)
             assert_int_not_equal(all[i], all[k]);
     }
-    assert_int_equal(all[0], verify_hash(text("k"), text("v"), 1, NULL, 0));
+    struct verify_content one = *content("v"), other = *content("v");
+    one.schema = 1;
+    other.schema = 2;
+    assert_int_not_equal(verify_hash(content("k"), &one, 1, NULL, 0), all[0]);
+    assert_int_not_equal(verify_hash(content("k"), &one, 1, NULL, 0), verify_hash(content("k"), &other, 1, NULL, 0));
+    assert_int_equal(all[0], verify_hash(content("k"), content("v"), 1, NULL, 0));
 }
 
 static void test_windows(void **state)

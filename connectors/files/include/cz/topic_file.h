@@ -96,5 +96,7 @@ enum cz_file_read cz_file_read_next(struct cz_file_reader *r, struct cz_record *
 /** Go on with record @number; behind the end: at the end. */
 CZ_MUST_USE enum cz_err cz_file_reader_seek(struct cz_file_reader *r, int64_t number, struct cz_error *err);
 int64_t cz_file_reader_number(const struct cz_file_reader *r); /* of the next record */
+/** How many files there were when it was opened: more later, and some were rotated meanwhile. */
+size_t cz_file_reader_files(const struct cz_file_reader *r);
 
 #endif

@@ -36,6 +36,10 @@ void cz_avro_schema_free(struct cz_avro_schema *s); /* NULL allowed */
 void cz_avro_schema_freep(struct cz_avro_schema **s);
 /** Full name of a named type, else NULL. */
 const char *cz_avro_schema_name(const struct cz_avro_schema *s);
+/** What the schema says about a datum, as a text that two schemas share when every datum means the same
+ *  by both: names, order, symbols, sizes, decimals; not layout, documentation, defaults and aliases, nor
+ *  which parts are written in schemas that it refers to.  cz_free.  NULL: too large. */
+char *cz_avro_schema_form(const struct cz_avro_schema *s);
 
 /** Which parts of a datum become JSON: those that the paths of the tries reach.  It belongs to the
  *  schema, and must be freed before. */

@@ -12,6 +12,7 @@
 #define CZ_STAGES_H
 
 #include <jansson.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "cz/drop.h"
@@ -21,6 +22,7 @@
 #include "cz/mask.h"
 #include "cz/record.h"
 #include "cz/registry.h"
+#include "cz/time.h"
 
 /** A share of the entities, by hash: those whose place of CZ_SAMPLE_UNITS is in [from, to). */
 #define CZ_SAMPLE_UNITS 1000000U
@@ -94,6 +96,16 @@ void cz_stages_run(const struct cz_stages *s,
                    const struct cz_record *r,
                    struct cz_stage_result *ret,
                    struct cz_error *err);
+
+/** As cz_stages_run(), for those that may block: a schema that is not known yet is waited for, until
+ *  @deadline or until *@stop (NULL: no such thing); WAIT is the verdict then. */
+void cz_stages_run_until(const struct cz_stages *s,
+                         struct cz_stage_ctx *c,
+                         const struct cz_record *r,
+                         cz_time deadline,
+                         const atomic_bool *stop,
+                         struct cz_stage_result *ret,
+                         struct cz_error *err);
 
 /** The headers of a record that goes elsewhere than to the target (a dead letter): its own without
  *  those that the mapping removes. false: all of them. Valid until the next run of this ctx. */

@@ -54,6 +54,7 @@ struct cz_service_options {
     struct cz_status_view *status; /* borrowed; NULL: nothing is known about workers */
     int metadata_timeout_ms;       /* 0: 3000 */
     const char *group_id;          /* of the deployment; borrowed; NULL: offsets cannot be translated */
+    const char *file_data_path;    /* borrowed; of the workers' topic files; NULL: they cannot be verified */
     cz_service_topics_fn topics;   /* NULL: Kafka; else a test's */
     void *topics_arg;
 };
@@ -349,6 +350,7 @@ struct cz_verify_request {
     int64_t since_ms; /* of record timestamps; 0: since the mapping's last change; -1: all */
     int64_t until_ms; /* -1: now */
     int64_t window_ms, max_records;
+    bool others; /* the target has other writers: what is extra is counted, and no difference */
     cz_time deadline;
 };
 /** Read both sides of a mapping and compare them: the report of cz/verify.h and {"mapping",

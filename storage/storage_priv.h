@@ -6,6 +6,7 @@
 #define CZ_STORAGE_PRIV_H
 
 #include "cz/identity_store.h"
+#include "cz/audit_store.h"
 #include "cz/storage.h"
 
 /** The same for cz/identity_store.h. */
@@ -169,9 +170,53 @@ struct cz_store_vt {
     const struct cz_identity_vt *identity; /* NULL: it keeps no principals */
 };
 
+/** The audit log: one entry per function of cz/audit_store.h. */
+struct cz_audit_vt {
+    enum cz_err (*list)(struct cz_store *s,
+                        const struct cz_audit_filter *f,
+                        struct cz_audit_list *ret,
+                        struct cz_error *err);
+    enum cz_err (*decided)(struct cz_store *s, int64_t *ret_id, struct cz_error *err);
+    enum cz_err (*next)(struct cz_store *s,
+                        int64_t after,
+                        int64_t upto,
+                        int limit,
+                        struct cz_audit_list *ret,
+                        struct cz_error *err);
+    enum cz_err (*seals)(struct cz_store *s,
+                         int64_t before,
+                         int64_t after,
+                         int limit,
+                         struct cz_seal_list *ret,
+                         struct cz_error *err);
+    enum cz_err (*seal)(struct cz_store *s,
+                        struct cz_seal *ret,
+                        bool *ret_more,
+                        struct cz_error *err);
+    enum cz_err (*verify)(struct cz_store *s,
+                          int64_t after,
+                          const struct cz_seal_anchor *anchors,
+                          size_t n,
+                          cz_time deadline,
+                          struct cz_audit_check *ret,
+                          struct cz_error *err);
+    enum cz_err (*keep)(struct cz_store *s,
+                        struct cz_audit_kept_list *ret,
+                        struct cz_error *err);
+    enum cz_err (*position)(struct cz_store *s,
+                            const char *topic,
+                            struct cz_audit_position *ret,
+                            struct cz_error *err);
+    enum cz_err (*set_position)(struct cz_store *s,
+                                const char *topic,
+                                const struct cz_audit_position *p,
+                                struct cz_error *err);
+};
+
 /** First member of an implementation's store. */
 struct cz_store {
     const struct cz_store_vt *vt;
+    const struct cz_audit_vt *audit; /* NULL: it keeps no events */
 };
 
 /** @thread only inside the callback of cz_store_write() */

@@ -107,7 +107,10 @@ static const struct {
     const char *rights, *tables;
 } grants[] = {
     {"SELECT", "schema_migration, deployment"},
-    {"SELECT, INSERT", "change, revision, audit_event"},
+    {"SELECT, INSERT", "change, revision, audit_event, audit_seal, audit_seal_part"},
+    {"SELECT, INSERT, UPDATE", "audit_export"},
+    {"SELECT", "audit_policy"},
+    {"EXECUTE", "FUNCTION audit_keep()"},
     {"SELECT, INSERT, UPDATE", "team, resource, mark"},
     {"SELECT, INSERT, UPDATE", "principal, local_password, api_token, bootstrap_token"},
     {"SELECT, INSERT, UPDATE, DELETE", "session"},

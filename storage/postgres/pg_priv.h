@@ -262,6 +262,8 @@ char *pg_str(const PGresult *res, int row, int col);   /* NULL stays NULL; cz_fr
 bool pg_row_resource(const PGresult *res, int row, int col, struct cz_resource *ret);
 bool pg_row_revision(const PGresult *res, int row, int col, struct cz_revision *ret);
 void pg_row_change(const PGresult *res, int row, struct cz_change *ret);
+/** NULL stays NULL; false: there is a value, but it is no JSON that we can read. */
+bool pg_get_json(const PGresult *res, int row, int col, json_t **ret);
 bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_record *ret);
 enum cz_err pg_row_bad(const PGresult *res, struct cz_error *err);
 
@@ -332,6 +334,21 @@ enum cz_err pg__wait(struct cz_store *s,
                      cz_time deadline,
                      int64_t *ret_seq,
                      struct cz_error *err);
+/* audit.c, audit_verify.c */
+extern const struct cz_audit_vt pg__audit_vt;
+enum cz_err pg__audit_verify(struct cz_store *s,
+                             int64_t after,
+                             const struct cz_seal_anchor *anchors,
+                             size_t n,
+                             cz_time deadline,
+                             struct cz_audit_check *ret,
+                             struct cz_error *err);
+enum cz_err pg__seals(struct cz_store *s,
+                      int64_t before,
+                      int64_t after,
+                      int limit,
+                      struct cz_seal_list *ret,
+                      struct cz_error *err);
 struct pg_listener *pg__listener_new(struct pg_store *s);
 void pg__listener_free(struct pg_listener *l);
 extern const struct cz_identity_vt pg__identity_vt;

@@ -242,6 +242,7 @@ enum cz_err cz_store_postgres_new(const char *conninfo,
         return rc;
     struct pg_store *s = cz_alloc(sizeof(*s));
     s->base.vt = &pg_vt;
+    s->base.audit = &pg__audit_vt;
     s->target = target;
     s->pool = cz_pg_pool_new(target, pool_max);
     s->listener = pg__listener_new(s);

@@ -38,8 +38,7 @@ char *pg_str(const PGresult *res, int row, int col)
     return PQgetisnull(res, row, col) ? NULL : cz_strdup(PQgetvalue(res, row, col));
 }
 
-/* false: there is a value, but it is no JSON that we can read. */
-static bool get_json(const PGresult *res, int row, int col, json_t **ret)
+bool pg_get_json(const PGresult *res, int row, int col, json_t **ret)
 {
     *ret = NULL;
     if (PQgetisnull(res, row, col))
@@ -62,8 +61,8 @@ bool pg_row_resource(const PGresult *res, int row, int col, struct cz_resource *
     struct cz_resource r = {0};
     if (!cz_kind_parse(PQgetvalue(res, row, col + 1), &r.kind))
         return false;
-    if (!get_json(res, row, col + 7, &r.doc) || !r.doc ||
-        !get_json(res, row, col + 8, &r.override)) {
+    if (!pg_get_json(res, row, col + 7, &r.doc) || !r.doc ||
+        !pg_get_json(res, row, col + 8, &r.override)) {
         json_decref(r.doc);
         return false;
     }
@@ -86,7 +85,7 @@ bool pg_row_revision(const PGresult *res, int row, int col, struct cz_revision *
     if (!cz_kind_parse(PQgetvalue(res, row, col + 2), &r.kind) ||
         !cz__op_parse(PQgetvalue(res, row, col + 6), &r.op))
         return false;
-    if (!get_json(res, row, col + 7, &r.doc) || !get_json(res, row, col + 8, &r.override)) {
+    if (!pg_get_json(res, row, col + 7, &r.doc) || !pg_get_json(res, row, col + 8, &r.override)) {
         json_decref(r.doc);
         return false;
     }
@@ -127,7 +126,7 @@ void pg_row_change(const PGresult *res, int row, struct cz_change *ret)
 bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_record *ret)
 {
     struct cz_config_record r = {0};
-    if (!get_json(res, row, col + 2, &r.value))
+    if (!pg_get_json(res, row, col + 2, &r.value))
         return false;
     r.seq = pg_int(res, row, col);
     r.key = pg_str(res, row, col + 1);

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "stmt_audit.h"
+
 #define MS(column) PG_MS(column)
 #define LIVE_TEAM(param) "(SELECT id FROM team WHERE name = " param " AND deleted_seq IS NULL)"
 
@@ -304,6 +306,21 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
              " request_id, trace_id, ip, detail, token_id) VALUES (" LIVE_TEAM(
                  "$1") ", $2, $3, $4,"
                        " coalesce($5, 'unknown'), $6, $7, $8, $9, $10::json, $11)"),
+
+    PLAIN(PG_AUDIT_LIST, 11, SQL_AUDIT_LIST),
+    PLAIN(PG_AUDIT_NEXT, 3, SQL_AUDIT_NEXT),
+    SIMPLE(PG_AUDIT_DECIDED, SQL_AUDIT_DECIDED),
+    PLAIN(PG_AUDIT_SEAL, 3, SQL_AUDIT_SEAL),
+    PLAIN(PG_AUDIT_CHECK, 3, SQL_AUDIT_CHECK),
+    PLAIN(PG_AUDIT_LOCATE, 6, SQL_AUDIT_LOCATE),
+    PLAIN(PG_AUDIT_TAIL, 0, SQL_AUDIT_TAIL),
+    PLAIN(PG_AUDIT_KEEP, 0, "SELECT what, month, events FROM audit_keep()"),
+    PLAIN(PG_AUDIT_POLICY, 1,
+          "UPDATE audit_policy SET keep_months = $1::int WHERE keep_months <> $1::int"),
+    PLAIN(PG_AUDIT_POSITION, 1, SQL_AUDIT_POSITION),
+    PLAIN(PG_AUDIT_SET_POSITION, 3, SQL_AUDIT_SET_POSITION),
+    PLAIN(PG_SEALS, 2, SQL_SEALS),
+    PLAIN(PG_SEALS_AFTER, 2, SQL_SEALS_AFTER),
 
     PLAIN(PG_MARK, 2, "SELECT value FROM mark WHERE uid = $1 AND name = $2"),
     PLAIN(PG_SET_MARK,

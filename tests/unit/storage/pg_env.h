@@ -37,6 +37,13 @@ void test_empty_database(void **state);
 void test_append_only(void **state);
 void test_role(void **state);
 void test_audit_rows(void **state);
+/* pg_audit_tests.c */
+void test_audit_read(void **state);
+void test_audit_undecided(void **state);
+void test_seals(void **state);
+void test_tampering(void **state);
+void test_retention(void **state);
+void test_audit_rights(void **state);
 /* pg_fault_tests.c */
 void test_sessions_ended(void **state);
 void test_lost_commit(void **state);

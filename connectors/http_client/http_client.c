@@ -198,6 +198,7 @@ void cz_client_reply_done(struct cz_client_reply *r)
     cz_buf_done(&r->body);
     cz_free(r->etag);
     cz_free(r->request_id);
+    cz_free(r->next);
     *r = (struct cz_client_reply){0};
 }
 
@@ -234,6 +235,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     struct cz_client_reply *r = arg;
     char *etag = header_value(p, size * n, "etag");
     char *request_id = header_value(p, size * n, "x-request-id");
+    char *next = header_value(p, size * n, "x-citizenk-next");
     if (etag) {
         cz_free(r->etag);
         r->etag = etag;
@@ -241,6 +243,10 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
     if (request_id) {
         cz_free(r->request_id);
         r->request_id = request_id;
+    }
+    if (next) {
+        cz_free(r->next);
+        r->next = next;
     }
     return size * n;
 }

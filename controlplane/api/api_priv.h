@@ -103,6 +103,10 @@ HANDLER(cz__rest_resume_set);
 HANDLER(cz__rest_delete_set);
 HANDLER(cz__rest_adopt);
 HANDLER(cz__rest_release);
+HANDLER(cz__rest_audit); /* audit.c */
+HANDLER(cz__rest_audit_export);
+HANDLER(cz__rest_seals);
+HANDLER(cz__rest_audit_verify);
 HANDLER(cz__rest_teams); /* teams.c */
 HANDLER(cz__rest_put_team);
 HANDLER(cz__rest_workers); /* stats.c */

@@ -102,11 +102,26 @@ static json_t *json_content(const char *schema)
     return json_pack("{s:{s:o}}", "application/json", "schema", ref("schemas", schema));
 }
 
+/* "application/x-ndjson,text/csv" */
+static json_t *text_content(const char *types)
+{
+    json_t *o = json_object();
+    for (const char *p = types; *p; p += strspn(p, ",")) {
+        size_t n = strcspn(p, ",");
+        CZ_CLEANUP(cz_freep) char *type = cz_strndup(p, n);
+        json_object_set_new(o, type, json_pack("{s:{s:s}}", "schema", "type", "string"));
+        p += n;
+    }
+    return o;
+}
+
 static void
 add_success(json_t *all, const struct cz_http_route *r, const char *code, const char *text)
 {
     json_t *a = json_pack("{s:s}", "description", text);
-    if (r->response)
+    if (r->response && strchr(r->response, '/'))
+        json_object_set_new(a, "content", text_content(r->response));
+    else if (r->response)
         json_object_set_new(a, "content", json_content(r->response));
     else if (r->status != 204)
         json_object_set_new(

@@ -85,6 +85,47 @@ static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
 static const struct cz_http_param team_changes_query[] = {CHANGE_FILTERS, {0}};
 static const struct cz_http_param changes_query[] = {
     CHANGE_FILTERS, NAME_FILTER("team", "Only changes of this team."), {0}};
+
+/* A month of a busy deployment has more than a page; times bound what is looked through. */
+#define AUDIT_FILTERS                                                                          \
+    {.name = "before", .type = CZ_HTTP_INTEGER, .min = 0, .max = INT64_MAX,                    \
+     .doc = "Only events with a smaller number: `next` of the page before."},                  \
+        {.name = "action", .type = CZ_HTTP_STRING, .min = 0, .max = 100,                       \
+         .doc = "Only this action, as mapping.update; with * at its end all that begin so."},  \
+        {.name = "outcome", .type = CZ_HTTP_STRING, .min = 0, .max = 20,                       \
+         .doc = "Only with this outcome: ok, denied, failed."},                                \
+        NAME_FILTER("actor", "Only what this principal did or tried."),                        \
+        NAME_FILTER("name", "Only what concerns an object of this name."),                     \
+        NAME_FILTER("request_id", "Only what this request did."),                              \
+        {.name = "seq", .type = CZ_HTTP_INTEGER, .min = 1, .max = INT64_MAX,                   \
+         .doc = "Only events of this change."},                                                \
+        {.name = "from", .type = CZ_HTTP_STRING, .min = 1, .max = 40,                          \
+         .doc = "Only from this time on: 2026-11-22T18:00:00Z."},                              \
+    {                                                                                          \
+        .name = "to", .type = CZ_HTTP_STRING, .min = 1, .max = 40,                             \
+        .doc = "Only before this time."                                                        \
+    }
+#define AUDIT_TEAM NAME_FILTER("team", "Only events of this team.")
+#define AUDIT_EXPORT                                                                           \
+    {.name = "format", .type = CZ_HTTP_STRING, .values = AUDIT_FORMATS,                        \
+     .doc = "Instead of the header Accept; ndjson when neither says."},                        \
+    {                                                                                          \
+        .name = "limit", .type = CZ_HTTP_INTEGER, .min = 1, .max = 5000,                       \
+        .doc = "Events of one answer; 5000 when absent. When there are more, the header "      \
+               "X-CitizenK-Next has what to ask for with before."                              \
+    }
+static const char *const AUDIT_FORMATS[] = {"ndjson", "csv", NULL};
+static const struct cz_http_param audit_query[] = {LIMIT, AUDIT_FILTERS, AUDIT_TEAM, {0}};
+static const struct cz_http_param team_audit_query[] = {LIMIT, AUDIT_FILTERS, {0}};
+static const struct cz_http_param audit_export_query[] = {AUDIT_EXPORT, AUDIT_FILTERS, AUDIT_TEAM, {0}};
+static const struct cz_http_param team_audit_export_query[] = {AUDIT_EXPORT, AUDIT_FILTERS, {0}};
+static const struct cz_http_param seals_query[] = {
+    LIMIT,
+    {.name = "before", .type = CZ_HTTP_INTEGER, .min = 0, .max = INT64_MAX,
+     .doc = "Only seals with a smaller number: `next` of the page before."},
+    {0},
+};
+#define LINES "application/x-ndjson,text/csv"
 /* clang-format on */
 static const struct cz_http_param readyz_query[] = {
     {.name = "verbose",
@@ -282,6 +323,19 @@ const struct cz_http_route cz_api_routes[] = {
      write_query,
      "Empty", "Written", 0, "changes", "rollbackChange",
      "Undo a change by a new one; objects changed since are skipped", 0},
+    {"GET", "/api/v1/audit", cz__rest_audit, 0, "audit.read", audit_query,
+     NULL, "AuditList", 0, "audit", "listAudit", "Who did, or tried, what, newest first", 0},
+    {"GET", "/api/v1/audit/export", cz__rest_audit_export, 0, "audit.read", audit_export_query,
+     NULL, LINES, 0, "audit", "exportAudit", "The same as lines, for other programs", 0},
+    {"GET", "/api/v1/audit/seals", cz__rest_seals, 0, "audit.read", seals_query,
+     NULL, "SealList", 0, "audit", "listSeal", "The seals of history and audit log", 0},
+    {"POST", "/api/v1/audit/verify", cz__rest_audit_verify, BODY_MAYBE, "audit.read", NULL,
+     "AuditVerify", "AuditReport", 0, "audit", "verifyAudit",
+     "Compare history and audit log with their seals", 0},
+    {"GET", TEAM "/audit", cz__rest_audit, 0, "audit.read", team_audit_query,
+     NULL, "AuditList", 0, "audit", "listTeamAudit", "The team's events", 1},
+    {"GET", TEAM "/audit/export", cz__rest_audit_export, 0, "audit.read", team_audit_export_query,
+     NULL, LINES, 0, "audit", "exportTeamAudit", "The same as lines, for other programs", 1},
     {"GET", "/api/v1/workers", cz__rest_workers, 0, "worker.read", NULL,
      NULL, "WorkerList", 0, "workers", "listWorker", "Workers and when they were last heard", 0},
     {"GET", "/api/v1/stats", cz__rest_stats, 0, "mapping.read", NULL,

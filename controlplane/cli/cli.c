@@ -93,6 +93,13 @@ static bool write_out(const struct cz_buf *b)
     return true;
 }
 
+bool cz_cli_flush(struct cz_cli *cli)
+{
+    bool ok = !cli->out.failed && write_out(&cli->out);
+    cz_buf_clear(&cli->out);
+    return ok;
+}
+
 static enum cz_cli_format format_of(const struct cz_cli *cli)
 {
     const char *o = cz_cli_value(cli, "output");

@@ -139,6 +139,8 @@ struct cz_cli {
 };
 /** The whole program: parse, run, write. @return the exit code. */
 int cz_cli_main(int argc, char **argv);
+/** Write what is in cli->out now, for outputs that have no bound. false: it was said what is wrong. */
+bool cz_cli_flush(struct cz_cli *cli);
 /** One line (or several) to stderr as "citizenk: …", control characters made harmless. */
 void cz_cli_say(const char *fmt, ...) CZ_PRINTF(1, 2);
 /** The same without the program's name. */

@@ -53,6 +53,7 @@ void cz_rest_reply_done(struct cz_rest_reply *r)
     cz_free(r->etag);
     cz_free(r->request_id);
     cz_free(r->text);
+    cz_free(r->next);
     *r = (struct cz_rest_reply){0};
 }
 
@@ -72,13 +73,16 @@ static enum cz_err connect_once(struct cz_cli *cli, struct cz_error *err)
     return cz_client_new(&o, &cli->client, err);
 }
 
-static void read_reply(struct cz_client_reply *from, struct cz_rest_reply *to)
+static void read_reply(struct cz_client_reply *from, bool text, struct cz_rest_reply *to)
 {
     struct cz_error ignored = CZ_ERROR_INIT;
     *to = (struct cz_rest_reply){.status = from->status};
     to->etag = cz_strdup(from->etag);
     to->request_id = cz_strdup(from->request_id);
-    if (from->body.len > 0 &&
+    to->next = cz_strdup(from->next);
+    if (text && from->status < 300)
+        to->text = cz_strndup(cz_buf_str(&from->body), from->body.len);
+    else if (from->body.len > 0 &&
         cz_json_parse(from->body.data, from->body.len, &to->json, &ignored))
         to->text = cz_strndup(from->body.data,
                               from->body.len < SHOWN_TEXT ? from->body.len : SHOWN_TEXT);
@@ -102,7 +106,7 @@ int cz_rest_send(struct cz_cli *cli, const struct cz_rest_call *call, struct cz_
     struct cz_client_reply reply;
     if (cz_client_send(cli->client, &rq, &reply, &err))
         return cz_cli_fail(&err);
-    read_reply(&reply, ret);
+    read_reply(&reply, call->text, ret);
     cz_client_reply_done(&reply);
     return CZ_EXIT_OK;
 }

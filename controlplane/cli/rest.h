@@ -30,11 +30,13 @@ struct cz_rest_call {
     const char *if_match; /* version; NULL: none */
     bool create_only;
     int timeout_ms; /* 0: --timeout */
+    bool text;      /* the answer is text for the reader: all of it in reply.text */
 };
 struct cz_rest_reply {
     int status;
     json_t *json; /* NULL: none, or not JSON */
     char *etag, *request_id, *text;
+    char *next; /* where the next page of a text begins; NULL: none */
 };
 void cz_rest_reply_done(struct cz_rest_reply *r);
 /** Connect when needed, send, read the answer whatever its status.

@@ -51,6 +51,7 @@ struct cz_client_reply {
     struct cz_buf body;
     char *etag;       /* without quotes; NULL: none */
     char *request_id; /* NULL: none */
+    char *next;       /* X-CitizenK-Next: where the next page begins; NULL: none */
     const char *server;
 };
 /** @return CZ_OK for any answer, whatever its status. CZ_E_UNAVAILABLE: no server answered. */

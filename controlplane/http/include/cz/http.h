@@ -69,7 +69,8 @@ struct cz_http_route {
     unsigned flags;   /* enum cz_http_flags */
     const char *verb; /* permission that is needed: "mapping.read"; NULL only with NOAUTH */
     const struct cz_http_param *query; /* ended by {0}; NULL: none */
-    const char *request, *response;    /* schema names, NULL: none */
+    const char *request, *response;    /* schema names, NULL: none; response also media types of text:
+                                          "text/csv,application/x-ndjson" */
     int status;                        /* of success, for the document; 0: 200 */
     const char *tag, *id, *summary;    /* id: operationId */
     int kind;                          /* the handler's own */

@@ -16,6 +16,7 @@
 
 #include "cz/alloc.h"
 #include "cz/api.h"
+#include "cz/audit_store.h"
 #include "cz/cfg.h"
 #include "cz/http.h"
 #include "cz/identity.h"
@@ -112,6 +113,8 @@ static enum cz_err migrate(struct app *a, struct cz_error *err)
     const char *owner = a->o.postgres_admin ? a->o.postgres_admin : a->o.postgres;
     char *role = a->o.postgres_admin ? cz_store_postgres_role(a->o.postgres) : NULL;
     enum cz_err rc = cz_store_postgres_migrate(owner, role, &applied, err);
+    if (rc == CZ_OK)
+        rc = cz_store_audit_policy(owner, (int)a->o.audit_keep_months, err);
     cz_free(role);
     CZ_LOCKED(&a->lock);
     a->migrated = rc == CZ_OK;
@@ -268,6 +271,8 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
         .group_id = a->o.group_id,
         .instance = a->o.instance,
         .groups_interval_ms = (int)(1000 * a->o.delete_groups_every_seconds),
+        .audit_seal_ms = (int)(1000 * a->o.audit_seal_seconds),
+        .audit_topic = a->o.audit_topic,
     };
     rc = cz_scheduler_new(&so, &a->scheduler, err);
     if (rc != CZ_OK)

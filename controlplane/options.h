@@ -22,6 +22,8 @@ struct options {
     int log_level, log_format;
     char *api_prefix, *mappings_file, *templates_folder;
     int64_t read_mappings_every_seconds, stats_every_seconds, delete_groups_every_seconds;
+    int64_t audit_seal_seconds, audit_keep_months;
+    char *audit_topic;
     struct end_options source, target;
 };
 

@@ -127,12 +127,15 @@ void cz_topic_writer_free(struct cz_topic_writer *w)
     cz_free(w);
 }
 
-static rd_kafka_headers_t *trace_header(const char *traceparent)
+static rd_kafka_headers_t *headers_of(const struct cz_topic_record *r)
 {
-    if (!traceparent)
+    if (!r->traceparent && !r->content_type)
         return NULL;
-    rd_kafka_headers_t *h = rd_kafka_headers_new(1);
-    (void)rd_kafka_header_add(h, "traceparent", -1, traceparent, -1);
+    rd_kafka_headers_t *h = rd_kafka_headers_new(2);
+    if (r->content_type)
+        (void)rd_kafka_header_add(h, "content-type", -1, r->content_type, -1);
+    if (r->traceparent)
+        (void)rd_kafka_header_add(h, "traceparent", -1, r->traceparent, -1);
     return h;
 }
 
@@ -140,7 +143,7 @@ enum cz_err cz_topic_writer_send(struct cz_topic_writer *w,
                                  const struct cz_topic_record *r,
                                  struct cz_error *err)
 {
-    rd_kafka_headers_t *h = trace_header(r->traceparent);
+    rd_kafka_headers_t *h = headers_of(r);
     rd_kafka_vu_t vu[7] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = w->topic},
         {.vtype = RD_KAFKA_VTYPE_PARTITION, .u.i32 = 0},

@@ -198,6 +198,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     lead_init(&L, s, epoch);
     cz_watch_lead(s->watch, true);
     cz_group_sync_lead(&s->groups, true);
+    cz_auditor_lead(&s->auditor, true);
     cz_log(CZ_LOG_INFO, "scheduler", "leading instance=%s epoch=%lld", s->instance,
            (long long)epoch);
     show_leader(s, epoch, s->instance);
@@ -216,6 +217,7 @@ static void lead(struct cz_scheduler *s, struct cz_leadership *l, int64_t epoch)
     }
     cz_watch_lead(s->watch, false);
     cz_group_sync_lead(&s->groups, false);
+    cz_auditor_lead(&s->auditor, false);
     lead_done(&L);
     show_leader(s, 0, "");
     if (rc != CZ_OK)

@@ -71,6 +71,11 @@ struct cz_scheduler *cz__scheduler_make(const struct cz_scheduler_options *o,
     s->status_topic = cz_channel_status_topic(o->group_id);
     s->lease_ms = o->lease_ms > 0 ? o->lease_ms : 3000;
     s->verify_ms = 10000;
+    s->auditor.o = (struct cz_auditor_options){.store = o->store,
+                                               .control = s->control,
+                                               .group_id = s->group_id,
+                                               .seal_ms = o->audit_seal_ms,
+                                               .topic = cz_strdup(o->audit_topic)};
     cz_mutex_init(&s->lead_lock);
     cz_cond_init(&s->lead_cond);
     cz_mutex_init(&s->lock);
@@ -118,6 +123,7 @@ enum cz_err cz_scheduler_start(struct cz_scheduler *s, struct cz_error *err)
     if (rc != CZ_OK)
         return rc;
     cz_group_sync_start(&s->groups, &s->view, s->group_id);
+    cz_auditor_start(&s->auditor);
     cz__scheduler_run(s);
     return CZ_OK;
 }
@@ -136,6 +142,7 @@ void cz_scheduler_stop(struct cz_scheduler *s)
     cz_thread_join(&s->leader);
     cz_thread_join(&s->keeper);
     cz_group_sync_stop(&s->groups);
+    cz_auditor_stop(&s->auditor);
     s->bus.free(s->bus.arg);
 }
 
@@ -152,6 +159,7 @@ void cz_scheduler_free(struct cz_scheduler *s)
     cz_cond_done(&s->lead_cond);
     cz_mutex_done(&s->lead_lock);
     cz_cluster_unref(s->control);
+    cz_free(s->auditor.o.topic);
     cz_free(s->group_id);
     cz_free(s->instance);
     cz_free(s->config_topic);
@@ -199,6 +207,7 @@ void cz_scheduler_metrics(struct cz_scheduler *s, struct cz_buf *out)
     int clusters = 0;
     int unreachable = 0;
     cz_watch_count(s->watch, &clusters, &unreachable);
+    cz_auditor_metrics(&s->auditor, out);
     CZ_LOCKED(&s->lock);
     const struct cz_scheduler_state *st = &s->state;
     gauge(out, "citizenk_leader", "1 while this instance leads.", st->leader);

@@ -14,6 +14,7 @@
 #include "cz/thread.h"
 #include "model.h"
 #include "assign.h"
+#include "auditor.h"
 #include "group_sync.h"
 #include "view.h"
 #include "watch.h"
@@ -56,6 +57,7 @@ struct cz_scheduler {
     struct cz_view view;
     struct cz_watch *watch;
     struct cz_group_sync groups;
+    struct cz_auditor auditor;
     struct cz_thread leader, keeper;
     bool started;
 

@@ -28,6 +28,7 @@ struct cz_topic_writer_options {
 struct cz_topic_record {
     struct cz_slice key, value; /* copied; value.data NULL: tombstone */
     const char *traceparent;    /* header; NULL: none */
+    const char *content_type;   /* header; NULL: none */
     void *opaque;
 };
 

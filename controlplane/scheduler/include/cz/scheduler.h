@@ -30,6 +30,8 @@ struct cz_scheduler_options {
     int lease_ms;         /* of the leadership; 0: 3000 */
     int groups_interval_ms;   /* between two looks at the target services' groups; 0: 2000 */
     int metadata_interval_ms; /* between two looks at a cluster's topics; 0: 2000 */
+    int audit_seal_ms;        /* between two seals of the history; 0: none are made */
+    const char *audit_topic;  /* of the control cluster, for events and seals; NULL: none */
 };
 /** Makes the object; nothing runs and nothing connects yet. */
 CZ_MUST_USE enum cz_err cz_scheduler_new(const struct cz_scheduler_options *o,

@@ -102,10 +102,10 @@ static enum cz_err content_of(const struct verify_pair *p, const struct cz_recor
     *ret_lost = false;
     if (!p->schemas)
         return CZ_OK;
-    enum cz_err code = verify_schemas_look(p->schemas, !s, true, ret->key.bytes, ret->headers, ret->headers_len,
+    enum cz_err code = verify_schemas_look(p->schemas, !s, true, ret->key.bytes, ret->headers, &ret->headers_len,
                                            &ret->key, ret_lost, err);
     if (!code && !*ret_lost)
-        code = verify_schemas_look(p->schemas, !s, false, ret->value.bytes, ret->headers, ret->headers_len,
+        code = verify_schemas_look(p->schemas, !s, false, ret->value.bytes, ret->headers, &ret->headers_len,
                                    &ret->value, ret_lost, err);
     return code;
 }

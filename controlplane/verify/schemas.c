@@ -85,30 +85,29 @@ static enum cz_err look_up(struct verify_schemas *s, bool of_target, const struc
     }
 }
 
-static struct cz_slice schema_header(bool of_key, const struct cz_header *headers, size_t n)
+/* The number of the header that names the schema; @n: none does. */
+static size_t schema_header(bool of_key, const struct cz_header *headers, size_t n)
 {
     const char *name = of_key ? CZ_KEY_SCHEMA_HEADER : CZ_VALUE_SCHEMA_HEADER;
-    while (n-- > 0) { /* the last one wins, as for the workers */
-        if (headers[n].name.len == strlen(name) && memcmp(headers[n].name.data, name, strlen(name)) == 0)
-            return headers[n].value;
+    for (size_t i = n; i-- > 0;) { /* the last one wins, as for the workers */
+        if (headers[i].name.len == strlen(name) && memcmp(headers[i].name.data, name, strlen(name)) == 0)
+            return i;
     }
-    return (struct cz_slice){0};
+    return n;
 }
 
-/* An id in a header stays as it is: only one that means the same in both registries is copied. */
-static enum cz_err in_header(struct verify_schemas *s, bool of_target, const struct cz_schema_name *name,
-                             bool *ret_lost, struct cz_error *err)
+/* A registry that knows no GUIDs was given the source's. */
+static enum cz_err meaning_of(struct verify_schemas *s, bool of_target, const struct cz_schema_name *name,
+                              uint64_t *ret, struct cz_error *err)
 {
-    uint64_t here = 0, there = 0;
-    enum cz_err code = of_target ? CZ_OK : look_up(s, false, name, &here, err);
-    if (!code && !of_target)
-        code = look_up(s, true, name, &there, err);
-    *ret_lost = !code && !of_target && (here == 0 || here != there);
+    enum cz_err code = look_up(s, of_target, name, ret, err);
+    if (!code && *ret == 0 && of_target && name->is_guid)
+        code = look_up(s, false, name, ret, err);
     return code;
 }
 
 enum cz_err verify_schemas_look(struct verify_schemas *s, bool of_target, bool of_key, struct cz_slice payload,
-                                const struct cz_header *headers, size_t headers_len, struct verify_content *ret,
+                                struct cz_header *headers, size_t *headers_len, struct verify_content *ret,
                                 bool *ret_lost, struct cz_error *err)
 {
     const struct cz_mapping_spec *spec = s->conf->spec;
@@ -117,16 +116,19 @@ enum cz_err verify_schemas_look(struct verify_schemas *s, bool of_target, bool o
     *ret_lost = false;
     if (!payload.data || !(of_key ? spec->copy_key_schemas : spec->copy_value_schemas))
         return CZ_OK;
-    /* A GUID is made of the schema's content: it stays, and says the same everywhere. */
-    if (cz_avro_wire(payload, schema_header(of_key, headers, headers_len), &w, NULL) || w.name.is_guid)
+    size_t at = schema_header(of_key, headers, *headers_len);
+    if (cz_avro_wire(payload, at < *headers_len ? headers[at].value : (struct cz_slice){0}, &w, NULL))
         return CZ_OK;
-    if (w.in_header)
-        return in_header(s, of_target, &w.name, ret_lost, err);
-    enum cz_err code = look_up(s, of_target, &w.name, &ret->schema, err);
+    enum cz_err code = meaning_of(s, of_target, &w.name, &ret->schema, err);
     if (code)
         return code;
     *ret_lost = !of_target && ret->schema == 0;
-    if (ret->schema != 0)
-        ret->bytes = w.datum; /* else nothing is equal to it, as it stands */
+    if (ret->schema == 0)
+        return CZ_OK; /* nothing is equal to it, as it stands */
+    ret->bytes = w.datum;
+    if (w.in_header) {
+        memmove(&headers[at], &headers[at + 1], (*headers_len - at - 1) * sizeof *headers);
+        --*headers_len;
+    }
     return CZ_OK;
 }

@@ -56,10 +56,11 @@ uint64_t verify_hash_text(const char *text);
 struct verify_schemas;
 struct verify_schemas *verify_schemas_new(const struct cz_verify_conf *conf);
 void verify_schemas_free(struct verify_schemas *s); /* NULL allowed */
-/** @param ret_lost the mapping cannot copy it (an error of the record); only of the source */
+/** A header that names the schema is taken out of @headers.
+ *  @param ret_lost the mapping cannot copy it (an error of the record); only of the source */
 CZ_MUST_USE enum cz_err verify_schemas_look(struct verify_schemas *s, bool of_target, bool of_key,
-                                            struct cz_slice payload, const struct cz_header *headers,
-                                            size_t headers_len, struct verify_content *ret, bool *ret_lost,
+                                            struct cz_slice payload, struct cz_header *headers,
+                                            size_t *headers_len, struct verify_content *ret, bool *ret_lost,
                                             struct cz_error *err);
 
 /* ---- diff.c ---------------------------------------------------------------------------------- */

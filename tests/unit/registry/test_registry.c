@@ -215,7 +215,9 @@ static enum cz_lookup copy(struct cz_schema_copier *c, unsigned id, uint32_t *re
     cz_time deadline = cz_deadline_ms(10000);
     for (;;) {
         cz_error_reset(err);
-        enum cz_lookup l = cz_schema_copier_id(c, &name, "from-value", "to-value", ret, err);
+        struct cz_schema_name there = {0};
+        enum cz_lookup l = cz_schema_copier_name(c, &name, "from-value", "to-value", &there, err);
+        *ret = there.id;
         if (l != CZ_LOOKUP_WAIT || (part && strstr(err->text, part)))
             return l;
         assert_true(cz_now() < deadline);

@@ -390,6 +390,33 @@ static void ids_may_differ_data_may_not(void **state)
     json_decref(r);
 }
 
+/* A header that names the schema, by id or GUID, comes to name the target's. */
+static void schemas_in_headers(void **state)
+{
+    (void)state;
+    static const char row[] = "{\"topic\":\"t\",\"partition\":0,\"offset\":0,\"timestamp\":1000,\"key\":null,\"value\":\"%s\","
+                              "\"headers\":[{\"name\":\"a\",\"value\":\"b\"},{\"name\":\"__value_schema_id\","
+                              "\"value\":\"%s\",\"value_encoding\":\"base64\"}]}\n";
+    static const char by_id[] = "AAAAAAE=", by_other_id[] = "AAAAAAs=", guid[] = "AQABAgMEBQYHCAkKCwwNDg8=";
+    static const struct {
+        const char *from, *to, *value;
+        bool equal;
+    } cases[] = {{by_id, by_other_id, "\\u0002x", true}, {by_id, by_other_id, "\\u0002y", false},
+                 {by_id, by_id, "\\u0002x", false},      {guid, guid, "\\u0002x", true}};
+    fake_registry_answer(&W.from, "GET /schemas/guids/00010203-0405-0607-0809-0a0b0c0d0e0f", 200, "{\"schema\":\"\\\"int\\\"\"}");
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        FILE *a = open_file("a", "w"), *out = open_file("out", "w");
+        (void)fprintf(a, row, "\\u0002x", cases[i].from);
+        (void)fprintf(out, row, cases[i].value, cases[i].to);
+        (void)fclose(a);
+        (void)fclose(out);
+        json_t *r = verify();
+        is(r, "altered", !cases[i].equal);
+        is(r, "errors", 0);
+        json_decref(r);
+    }
+}
+
 static void a_registry_that_is_away_ends_it(void **state)
 {
     (void)state;
@@ -419,6 +446,7 @@ int main(void)
         ON(times_of_a_replay),
         ON(limits_are_told),
         AVRO(ids_may_differ_data_may_not),
+        AVRO(schemas_in_headers),
         AVRO(a_registry_that_is_away_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,9 +73,6 @@ static enum cz_err check_options(struct app *a, struct cz_error *err)
     if (!o->bootstrap)
         return cz_fail(err, CZ_E_INVALID,
                        "--bootstrap-servers is needed: the brokers of the control cluster");
-    if (!o->admin_token_file)
-        return cz_fail(err, CZ_E_INVALID,
-                       "--admin-token-file is needed: a file with the bearer token");
     return replicator_check(o, err);
 }
 
@@ -89,6 +86,8 @@ static enum cz_err read_token(struct app *a, struct cz_error *err)
 {
     struct stat st;
     const char *path = a->o.admin_token_file;
+    if (!path)
+        return CZ_OK;
     if (cz_read_file(path, 4096, &a->token, &a->token_len, err) != CZ_OK)
         return cz_fail_prefix(err, "--admin-token-file");
     while (a->token_len && strchr(" \t\r\n", a->token[a->token_len - 1]))
@@ -140,6 +139,24 @@ static bool pause_boot(struct app *a, unsigned attempt)
     return !a->stop;
 }
 
+/* Nobody is known yet: the first admin is made with what stands in this line, once. */
+static void offer_bootstrap(struct app *a)
+{
+    char token[80];
+    bool offered = false;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (a->token || a->o.local_accounts == 2)
+        return;
+    if (cz_identity_bootstrap_offer(a->identity, token, &offered, &err) != CZ_OK)
+        cz_log(CZ_LOG_ERROR, "main", "bootstrap token: %s", err.text);
+    else if (offered)
+        cz_log(CZ_LOG_WARN, "main",
+               "there is no admin yet: make the first one within 15 minutes, with citizenk login "
+               "--bootstrap or POST /api/v1/auth/bootstrap token=%s",
+               token);
+    explicit_bzero(token, sizeof(token));
+}
+
 /* Migrations until the database is there, then the scheduler. */
 static void *boot_main(void *arg)
 {
@@ -156,6 +173,8 @@ static void *boot_main(void *arg)
         if (!ready)
             CZ_LOG_EVERY(10000, CZ_LOG_WARN, "main", "waiting for the database: %s", err.text);
     }
+    if (ready)
+        offer_bootstrap(a);
     if (ready && cz_scheduler_start(a->scheduler, &err) != CZ_OK) {
         cz_log(CZ_LOG_ERROR, "main", "scheduler: %s", err.text);
         _exit(EXIT_FAILURE);
@@ -255,7 +274,10 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
             .group_id = a->o.group_id,
             .file_data_path = a->o.file_data_path});
     a->identity = cz_identity_new(&(struct cz_identity_options){
-        .store = a->store, .token = a->token, .token_len = a->token_len});
+        .store = a->store,
+        .token = a->token,
+        .token_len = a->token_len,
+        .local_accounts = a->o.local_accounts != 2});
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
                                                  .identity = a->identity,
                                                  .source_group = a->o.source.group_name,

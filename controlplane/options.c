@@ -12,6 +12,7 @@
 static const char *const LEVELS[] = {"error", "warn", "info", "debug", NULL};
 static const char *const FORMATS[] = {"auto", "json", "logfmt", NULL};
 
+static const char *const ON_OFF[] = {"auto", "on", "off", NULL};
 static const char *const MECHANISMS[] = {"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", NULL};
 
 /* ---- the environment of CitizenK Replicator ------------------------------------------------- */
@@ -127,7 +128,16 @@ const struct cz_cfg_key controlplane_options[] = {
     {.name = "admin_token_file",
      OPT(admin_token_file, CZ_CFG_STRING),
      .group = "REST",
-     .doc = "File with the bearer token that may do everything; at least 16 characters."},
+     .doc = "File with a bearer token that may do everything, at least 16 characters: for small "
+            "installations. Without it nobody is known until the first admin is made with the "
+            "token that a fresh installation logs."},
+    {.name = "local_accounts",
+     OPT(local_accounts, CZ_CFG_ENUM),
+     .def = "\"auto\"",
+     .values = ON_OFF,
+     .group = "REST",
+     .doc = "Users with a name and a password of this installation. auto: unless an identity "
+            "provider is configured."},
     {.name = "tls_cert",
      OPT(tls_cert, CZ_CFG_STRING),
      .group = "REST",

@@ -16,6 +16,7 @@ struct end_options {
 };
 struct options {
     char *listen, *postgres, *postgres_admin, *bootstrap, *kafka_properties, *group_id;
+    int local_accounts; /* 0 auto, 1 on, 2 off */
     char *admin_token_file, *instance, *tls_cert, *tls_key, *file_data_path;
     bool migrate_only, metrics_open;
     int64_t pool_size, connections, connections_per_ip, drain_ms;

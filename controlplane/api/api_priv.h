@@ -91,6 +91,21 @@ HANDLER(cz__rest_restore);
 HANDLER(cz__rest_changes); /* changes.c */
 HANDLER(cz__rest_change);
 HANDLER(cz__rest_rollback);
+HANDLER(cz__rest_auth_config); /* sign_in.c */
+HANDLER(cz__rest_login);
+HANDLER(cz__rest_login_token);
+HANDLER(cz__rest_bootstrap);
+HANDLER(cz__rest_logout);
+HANDLER(cz__rest_me);
+HANDLER(cz__rest_password);
+HANDLER(cz__rest_sessions);
+HANDLER(cz__rest_end_session);
+HANDLER(cz__rest_end_sessions);
+HANDLER(cz__rest_principals); /* principals.c */
+HANDLER(cz__rest_new_principal);
+HANDLER(cz__rest_patch_principal);
+HANDLER(cz__rest_principal_sessions);
+HANDLER(cz__rest_end_principal_sessions);
 HANDLER(cz__rest_tokens); /* tokens.c */
 HANDLER(cz__rest_new_token);
 HANDLER(cz__rest_revoke_token);

@@ -9,10 +9,10 @@ static enum cz_err who_is_it(const struct cz_http_request *rq, const struct cz_h
                              struct cz_http_who *ret, struct cz_error *err)
 {
     struct cz_principal *p = NULL;
-    if (c->cookie)
-        return cz_fail(err, CZ_E_UNAUTHENTICATED, "this session is not known");
-    enum cz_err rc =
-        cz_identity_bearer(cz__api_identity(rq), c->text, c->len, cz_http_peer(rq), &p, err);
+    struct cz_identity *id = cz__api_identity(rq);
+    const char *ip = cz_http_peer(rq);
+    enum cz_err rc = c->cookie ? cz_identity_session(id, c->text, c->len, ip, &p, err)
+                               : cz_identity_bearer(id, c->text, c->len, ip, &p, err);
     if (rc == CZ_OK)
         *ret = (struct cz_http_who){.actor = p->name, .auth_ms = p->auth_ms, .principal = p};
     return rc;

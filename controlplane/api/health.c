@@ -64,6 +64,7 @@ HANDLER(cz__rest_metrics)
         return rc;
     }
     cz_error_reset(err);
+    cz_identity_metrics(a->identity, &b);
     if (a->metrics)
         a->metrics(a->arg, &b);
     if (server)

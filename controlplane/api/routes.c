@@ -191,6 +191,8 @@ static const struct cz_http_param consume_query[] = {
 #define SEED "/mappings/{name}"
 #define VALUES "/value-mappings/{topic}"
 #define FREE (CZ_HTTP_NOAUTH | CZ_HTTP_QUIET)
+#define AUTH "/api/v1/auth"
+#define SIGN_IN (CZ_HTTP_NOAUTH | CZ_HTTP_SIGN_IN | CZ_HTTP_BODY)
 #define BODY_MAYBE (CZ_HTTP_BODY | CZ_HTTP_BODY_OPTIONAL)
 #define CHANGING (CZ_HTTP_BODY | CZ_HTTP_IF_MATCH)
 #define SET (CZ_HTTP_BODY | CZ_HTTP_BODY_LIST | CZ_HTTP_IF_MATCH)
@@ -240,6 +242,45 @@ const struct cz_http_route cz_api_routes[] = {
     {"GET", "/api/v1/openapi.json", cz__rest_openapi, CZ_HTTP_CACHED, "version.read", NULL,
      NULL, "OpenApi", 0, "health", "openapi", "This document", 0},
 
+    {"GET", AUTH "/config", cz__rest_auth_config, CZ_HTTP_NOAUTH, NULL, NULL,
+     NULL, "AuthConfig", 0, "auth", "authConfig", "How one can sign in here", 0},
+    {"POST", AUTH "/login", cz__rest_login, SIGN_IN, NULL, NULL,
+     "Login", "Me", 0, "auth", "login", "Sign in with a name and a password: a session", 0},
+    {"POST", AUTH "/token", cz__rest_login_token, SIGN_IN, NULL, NULL,
+     "LoginToken", "TokenMade", 0, "auth", "loginToken",
+     "The same for programs: an API token of 12 hours", 0},
+    {"POST", AUTH "/bootstrap", cz__rest_bootstrap, SIGN_IN, NULL, NULL,
+     "Bootstrap", "Me", 0, "auth", "bootstrap",
+     "Make the first admin with the token from the log of a fresh installation", 0},
+    {"POST", AUTH "/logout", cz__rest_logout, BODY_MAYBE, "auth.self", NULL,
+     "Empty", NULL, 204, "auth", "logout", "End this session", 0},
+    {"GET", AUTH "/me", cz__rest_me, 0, "auth.self", NULL,
+     NULL, "Me", 0, "auth", "me", "Who asks, and with what", 0},
+    {"POST", AUTH "/password", cz__rest_password, CZ_HTTP_BODY, "auth.self", NULL,
+     "PasswordChange", NULL, 204, "auth", "password",
+     "Change one's own password; ends one's other sessions", 0},
+    {"GET", AUTH "/sessions", cz__rest_sessions, 0, "auth.self", NULL,
+     NULL, "SessionList", 0, "auth", "listSession", "One's own sessions", 0},
+    {"DELETE", AUTH "/sessions", cz__rest_end_sessions, 0, "auth.self", NULL,
+     NULL, "Ended", 0, "auth", "deleteSessions", "End one's sessions but this one", 0},
+    {"DELETE", AUTH "/sessions/{id}", cz__rest_end_session, 0, "auth.self", NULL,
+     NULL, NULL, 204, "auth", "deleteSession", "End one of one's sessions", 0},
+    {"GET", "/api/v1/principals", cz__rest_principals, 0, "principal.read", NULL,
+     NULL, "PrincipalList", 0, "auth", "listPrincipal", "Users and services", 0},
+    {"POST", "/api/v1/principals", cz__rest_new_principal, CZ_HTTP_BODY | CZ_HTTP_RECENT_AUTH,
+     "principal.write", NULL,
+     "PrincipalDocument", "Principal", 201, "auth", "postPrincipal",
+     "Make a local user or a service", 0},
+    {"PATCH", "/api/v1/principals/{id}", cz__rest_patch_principal,
+     CZ_HTTP_BODY | CZ_HTTP_MERGE_PATCH | CZ_HTTP_RECENT_AUTH, "principal.write", NULL,
+     "PrincipalPatch", "Principal", 0, "auth", "patchPrincipal",
+     "Platform roles, disabling, a new password", 0},
+    {"GET", "/api/v1/principals/{id}/sessions", cz__rest_principal_sessions, 0, "principal.read",
+     NULL,
+     NULL, "SessionList", 0, "auth", "listPrincipalSession", "Sessions of a principal", 0},
+    {"DELETE", "/api/v1/principals/{id}/sessions", cz__rest_end_principal_sessions, 0,
+     "principal.write", NULL,
+     NULL, "Ended", 0, "auth", "deletePrincipalSessions", "End all sessions of a principal", 0},
     {"GET", "/api/v1/tokens", cz__rest_tokens, 0, "auth.self", tokens_query,
      NULL, "TokenList", 0, "auth", "listToken", "One's own API tokens", 0},
     {"POST", "/api/v1/tokens", cz__rest_new_token, CZ_HTTP_BODY | CZ_HTTP_RECENT_AUTH, "auth.self",

@@ -58,6 +58,18 @@ void cz_http_set_header(struct cz_http_response *rs, const char *name, const cha
             *p = ' ';
 }
 
+/* Max-Age 0 alone is not enough for every client: the date of long ago is for the others. */
+void cz_http_set_cookie(struct cz_http_response *rs, const char *name, const char *value,
+                        int64_t life_s, bool lax)
+{
+    char *text = cz_strf("%s=%s; Path=/; Secure; HttpOnly; SameSite=%s; Max-Age=%lld%s", name,
+                         life_s ? value : "", lax ? "Lax" : "Strict", (long long)life_s,
+                         life_s ? "" : "; Expires=Thu, 01 Jan 1970 00:00:00 GMT");
+    cz_http_set_header(rs, "Set-Cookie", text);
+    explicit_bzero(text, strlen(text));
+    cz_free(text);
+}
+
 void cz_http_etag(struct cz_http_response *rs, int64_t version)
 {
     char tag[32];
@@ -163,6 +175,15 @@ static void drop_content(struct cz_http_response *rs)
     rs->body_len = 0;
 }
 
+/* How long to wait is told by who knows it, else a second. */
+static void retry_after(struct cz_http_response *rs, const struct cz_error *err)
+{
+    char seconds[24];
+    bool known = err->code == CZ_E_LIMIT && err->detail > 0;
+    (void)snprintf(seconds, sizeof(seconds), "%lld", known ? (long long)err->detail : 1LL);
+    cz_http_set_header(rs, "Retry-After", seconds);
+}
+
 void cz__response_problem(struct cz_http_response *rs,
                           const struct cz_http_request *rq,
                           const struct cz_error *err)
@@ -195,7 +216,7 @@ void cz__response_problem(struct cz_http_response *rs,
     if (status == 401)
         cz_http_set_header(rs, "WWW-Authenticate", "Bearer realm=\"citizenk\"");
     if (status == 503 || status == 429)
-        cz_http_set_header(rs, "Retry-After", "1");
+        retry_after(rs, err);
     cz_free(type);
     cz_free(instance);
 }

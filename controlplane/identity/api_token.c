@@ -2,7 +2,6 @@
 /** API tokens: made, listed, revoked. */
 #include <string.h>
 
-#include "cz/limits.h"
 #include "identity_priv.h"
 
 enum { MAX_DAYS = 365, HINT_LEN = 14 };
@@ -16,39 +15,8 @@ struct wish {
     int64_t expires_ms;
 };
 
-static void check_known(const json_t *body, struct cz_report *rep)
-{
-    static const char *const known[] = {"name",    "scopes",          "team",     "set",
-                                        "expires", "expires_in_days", "principal", NULL};
-    const char *key;
-    json_t *v;
-    json_object_foreach ((json_t *)(uintptr_t)body, key, v) {
-        bool ok = false;
-        char at[CZ_POINTER_SIZE] = "";
-        for (size_t i = 0; known[i]; i++)
-            ok |= cz_streq(known[i], key);
-        cz_pointer_push(at, key);
-        if (!ok)
-            (void)cz_report_add(rep, at, "unknown-field", "unknown field");
-    }
-}
-
-static const char *text(const json_t *body, const char *key, bool required, struct cz_report *rep)
-{
-    struct cz_error err = CZ_ERROR_INIT;
-    const json_t *v = json_object_get(body, key);
-    char at[CZ_POINTER_SIZE] = "";
-    cz_pointer_push(at, key);
-    if (!v || json_is_null(v)) {
-        if (required)
-            (void)cz_report_add(rep, at, "required", "is required");
-        return NULL;
-    }
-    if (!json_is_string(v) || cz_name_check(json_string_value(v), &err) != CZ_OK)
-        (void)cz_report_add(rep, at, "value", "%s",
-                            json_is_string(v) ? err.text : "must be a string");
-    return json_string_value(v);
-}
+static const char *const members[] = {"name",    "scopes",          "team",      "set",
+                                      "expires", "expires_in_days", "principal", NULL};
 
 static void read_scopes(const json_t *body, struct wish *w, struct cz_report *rep)
 {
@@ -210,11 +178,11 @@ enum cz_err cz_identity_token_new(struct cz_identity *id, const struct cz_princi
 {
     struct wish w = {0};
     struct cz_principal_row of = {0};
-    check_known(body, rep);
-    w.name = text(body, "name", true, rep);
-    w.team = text(body, "team", false, rep);
-    w.set = text(body, "set", false, rep);
-    w.principal = text(body, "principal", false, rep);
+    cz__body_known(body, members, rep);
+    w.name = cz__body_name(body, "name", true, rep);
+    w.team = cz__body_name(body, "team", false, rep);
+    w.set = cz__body_name(body, "set", false, rep);
+    w.principal = cz__body_name(body, "principal", false, rep);
     read_scopes(body, &w, rep);
     read_expiry(body, &w, rep);
     check_limits(p, &w, rep);

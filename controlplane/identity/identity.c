@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cz/log.h"
+#include "cz/metrics.h"
 #include "cz/secret.h"
 
 struct cz_identity *cz_identity_new(const struct cz_identity_options *o)
@@ -12,6 +13,9 @@ struct cz_identity *cz_identity_new(const struct cz_identity_options *o)
     struct cz_identity *id = cz_alloc(sizeof(*id));
     id->store = o->store;
     id->admin_group = cz_strdup(o->admin_group);
+    id->local_accounts = o->local_accounts;
+    cz__hasher_init(&id->hasher);
+    cz__throttle_init(&id->throttle);
     id->has_static = o->token != NULL;
     if (o->token)
         (void)cz_sha256_hex(o->token, o->token_len, id->static_hash);
@@ -24,8 +28,32 @@ void cz_identity_free(struct cz_identity *id)
     if (!id)
         return;
     cz_mutex_done(&id->lock);
+    cz__hasher_done(&id->hasher);
+    cz__throttle_done(&id->throttle);
     cz_free(id->admin_group);
     cz_free(id);
+}
+
+void cz__count(struct cz_identity *id, enum cz__method m, enum cz__result r)
+{
+    atomic_fetch_add(&id->attempts[m][r], 1);
+}
+
+void cz_identity_metrics(struct cz_identity *id, struct cz_buf *out)
+{
+    static const char *const methods[] = {[CZ__BY_PASSWORD] = "password",
+                                          [CZ__BY_OIDC] = "oidc",
+                                          [CZ__BY_TOKEN] = "token",
+                                          [CZ__BY_SESSION] = "session"};
+    static const char *const results[] = {
+        [CZ__PASSED] = "ok", [CZ__FAILED] = "failed", [CZ__THROTTLED] = "throttled"};
+    cz_prom_family(out, "citizenk_auth_attempts_total", "counter",
+                   "Tries to sign in, and requests with a token or a session.");
+    for (int m = 0; m < CZ__METHODS; m++)
+        for (int r = 0; r < CZ__RESULTS; r++)
+            cz_prom_sample(out, "citizenk_auth_attempts_total",
+                           (double)atomic_load(&id->attempts[m][r]), "method", methods[m],
+                           "result", results[r], NULL);
 }
 
 enum cz_err cz__need_admin(const struct cz_principal *p, const char *what, struct cz_error *err)
@@ -95,7 +123,7 @@ static enum cz_scope widest(const char *scopes)
     return best;
 }
 
-enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t len,
+static enum cz_err find_bearer(struct cz_identity *id, const char *token, size_t len,
                                const char *ip, struct cz_principal **ret, struct cz_error *err)
 {
     char hash[CZ__HASH_SIZE];
@@ -125,6 +153,15 @@ enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t
     cz_token_row_done(&t);
     *ret = p;
     return CZ_OK;
+}
+
+enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t len,
+                               const char *ip, struct cz_principal **ret, struct cz_error *err)
+{
+    enum cz_err rc = find_bearer(id, token, len, ip, ret, err);
+    if (rc == CZ_OK || rc == CZ_E_UNAUTHENTICATED)
+        cz__count(id, CZ__BY_TOKEN, rc == CZ_OK ? CZ__PASSED : CZ__FAILED);
+    return rc;
 }
 
 /* ---- audit ---------------------------------------------------------------------------------- */

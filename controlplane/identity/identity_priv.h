@@ -3,6 +3,8 @@
 #ifndef CZ_IDENTITY_PRIV_H
 #define CZ_IDENTITY_PRIV_H
 
+#include <stdatomic.h>
+
 #include "cz/alloc.h"
 #include "cz/identity.h"
 #include "cz/json.h"
@@ -12,10 +14,60 @@
 #include "cz/util.h"
 
 #define CZ__HASH_SIZE 65
+#define CZ__SESSION_IDLE_MS (30 * 60 * 1000)
+#define CZ__SESSION_LIFE_MS (12 * 3600 * 1000)
+#define CZ__BOOTSTRAP_LIFE_MS (15 * 60 * 1000)
+
+/* password.c */
+#define CZ__PASSWORD_HASH_SIZE 128
+/** At most so many hashes at once: each takes 19 MiB and a core for about 60 ms. */
+struct cz__hasher {
+    struct cz_mutex lock;
+    struct cz_cond freed;
+    int running, waiting;
+    char dummy[CZ__PASSWORD_HASH_SIZE]; /* of nobody's password: an unknown user takes as long */
+};
+void cz__hasher_init(struct cz__hasher *h);
+void cz__hasher_done(struct cz__hasher *h);
+/** Wait for a turn: CZ_E_UNAVAILABLE|RETRIABLE when it takes too long. */
+enum cz_err cz__hasher_enter(struct cz__hasher *h, struct cz_error *err);
+void cz__hasher_leave(struct cz__hasher *h);
+/** What is wrong with a new password goes to @rep at @pointer. */
+void cz__password_check(const char *password, size_t len, const char *name, const char *pointer,
+                        struct cz_report *rep);
+/** Takes a turn by itself. */
+enum cz_err cz__password_hash(struct cz__hasher *h, const char *password,
+                              char out[CZ__PASSWORD_HASH_SIZE], struct cz_error *err);
+/** Within a turn. @hash NULL: of nobody; takes as long and is false. */
+bool cz__password_verify(struct cz__hasher *h, const char *password, const char *hash);
+
+/* throttle.c: who has tried too often.  In this instance only, bounded, forgotten after a while. */
+struct cz__try {
+    char key[CZ__HASH_SIZE];
+    unsigned failures;
+    cz_time last;
+};
+struct cz__throttle {
+    struct cz_mutex lock;
+    struct cz__try *tries; /* a table by hash, linear probing; key[0] 0: free */
+};
+void cz__throttle_init(struct cz__throttle *t);
+void cz__throttle_done(struct cz__throttle *t);
+/** How long this account must wait at this address; 0: try. */
+int64_t cz__throttle_wait_ms(struct cz__throttle *t, const char *name, const char *ip, cz_time now);
+void cz__throttle_failed(struct cz__throttle *t, const char *name, const char *ip, cz_time now);
+void cz__throttle_passed(struct cz__throttle *t, const char *name, const char *ip, cz_time now);
+
+enum cz__method { CZ__BY_PASSWORD, CZ__BY_OIDC, CZ__BY_TOKEN, CZ__BY_SESSION, CZ__METHODS };
+enum cz__result { CZ__PASSED, CZ__FAILED, CZ__THROTTLED, CZ__RESULTS };
 
 struct cz_identity {
     struct cz_store *store;
     char *admin_group;               /* NULL: none */
+    bool local_accounts;
+    struct cz__hasher hasher;
+    struct cz__throttle throttle;
+    atomic_ullong attempts[CZ__METHODS][CZ__RESULTS];
     bool has_static;
     char static_hash[CZ__HASH_SIZE]; /* of --admin-token-file */
     struct cz_mutex lock;            /* of the secret */
@@ -28,6 +80,29 @@ struct cz_principal *cz__principal(const struct cz_identity *id, const struct cz
 enum cz_err cz__need_admin(const struct cz_principal *p, const char *what, struct cz_error *err);
 /** A moment as RFC 3339, null for 0. */
 void cz__id_set_time(json_t *o, const char *key, int64_t ms);
+
+void cz__count(struct cz_identity *id, enum cz__method m, enum cz__result r);
+
+/* login.c: a session for somebody who has proved who it is. */
+enum cz_err cz__session_make(struct cz_identity *id, const struct cz_principal_row *row,
+                             const struct cz_origin *from, struct cz_signed_in *ret,
+                             struct cz_error *err);
+
+/** CZ_E_LIMIT (detail: seconds) while @name must wait at @ip. */
+enum cz_err cz__check_throttle(struct cz_identity *id, const char *name, const char *ip,
+                               struct cz_error *err);
+/** Is this the account's password? Throttled and audited as a sign-in. */
+enum cz_err cz__prove_password(struct cz_identity *id, const char *name, const char *password,
+                               const struct cz_origin *from, struct cz_error *err);
+
+/* body.c: members of a small body; what is wrong goes to @rep. */
+void cz__body_known(const json_t *body, const char *const *names, struct cz_report *rep);
+/** A name (CZ_MAX_NAME, no control characters); NULL when absent or wrong. */
+const char *cz__body_name(const json_t *body, const char *key, bool required, struct cz_report *rep);
+/** Any text, as it is. */
+const char *cz__body_text(const json_t *body, const char *key, bool required, struct cz_report *rep);
+/** 0, 1, or -1: absent. */
+int cz__body_bool(const json_t *body, const char *key, struct cz_report *rep);
 
 /* token.c */
 #define CZ__TOKEN_SIZE 80

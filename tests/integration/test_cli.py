@@ -342,7 +342,7 @@ def test_eval_without_a_server(cli):
 def test_help_version_completion(cli):
     overview = cli("--help").stdout
     for command in ("get", "describe", "apply", "delete", "pause", "resume", "restart", "history", "rollback",
-                    "restore", "eval", "status", "version", "completion", "context"):
+                    "restore", "eval", "status", "version", "completion", "context", "login", "logout", "token"):
         assert f"\n  {command} " in overview
         assert cli(command, "--help").stdout.startswith(f"citizenk {command}: ")
         assert cli("help", command).stdout == cli(command, "--help").stdout

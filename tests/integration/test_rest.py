@@ -191,7 +191,6 @@ def test_serves_while_database_and_broker_are_away(plain, token_file):
 @pytest.mark.parametrize("args, code, text", [
     ([], 64, "postgres"),
     (["--postgres", "host=x"], 64, "--bootstrap-servers"),
-    (["--postgres", "host=x", "--bootstrap-servers", "x:1"], 64, "--admin-token-file"),
     (["--nonsense", "1"], 64, "--nonsense"),
     (["--postgres", "no conninfo", "--bootstrap-servers", "x:1", "--admin-token-file", "{token}"], 1, "malformed"),
     (["--postgres", "host=/nowhere", "--bootstrap-servers", "x:1", "--admin-token-file", "/no/such"], 1, "/no/such"),

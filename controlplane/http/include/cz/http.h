@@ -121,6 +121,11 @@ void cz_http_text(struct cz_http_response *rs,
                   const char *type,
                   const struct cz_buf *b);
 void cz_http_set_header(struct cz_http_response *rs, const char *name, const char *value);
+/** Set a cookie that no script reads and only TLS (and localhost) carries: Secure, HttpOnly, Path=/,
+ *  no Domain. @life_s 0: delete it.  @lax SameSite=Lax, for the way back from an identity provider;
+ *  else Strict */
+void cz_http_set_cookie(struct cz_http_response *rs, const char *name, const char *value,
+                        int64_t life_s, bool lax);
 /** ETag: "<version>". */
 void cz_http_etag(struct cz_http_response *rs, int64_t version);
 /** ETag, and true when If-None-Match holds: the response is then a 304 and complete. */

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "cz/buf.h"
 #include "cz/error.h"
 #include "cz/identity_store.h"
 #include "cz/principal.h"
@@ -28,6 +29,7 @@ struct cz_identity_options {
     struct cz_store *store; /* borrowed, outlives it; NULL: the static token is all there is */
     const char *token;      /* of --admin-token-file; only its SHA-256 is kept; NULL: none */
     size_t token_len;
+    bool local_accounts;     /* users with a password of ours may sign in */
     const char *admin_group; /* of the identity provider: its members are admins; NULL: none */
 };
 struct cz_identity *cz_identity_new(const struct cz_identity_options *o);
@@ -46,6 +48,92 @@ void cz_identity_audit(struct cz_identity *id, const struct cz_principal *p, con
 /** 32 hex of a secret that all instances of the deployment share. @ret 65 bytes. */
 CZ_MUST_USE enum cz_err cz_identity_secret(struct cz_identity *id, const char *purpose, char *ret,
                                            struct cz_error *err);
+
+/** citizenk_auth_attempts_total in Prometheus text. */
+void cz_identity_metrics(struct cz_identity *id, struct cz_buf *out);
+/** How one can sign in here: {"local","bootstrap"} */
+CZ_MUST_USE enum cz_err cz_identity_config(struct cz_identity *id, json_t **ret,
+                                           struct cz_error *err);
+
+/* ---- signing in ----------------------------------------------------------------------------- */
+
+/** Somebody who has just signed in. */
+struct cz_signed_in {
+    char cookie[80];                /* value of the session's cookie; "": none was made */
+    int64_t life_s;                 /* of the cookie */
+    struct cz_principal *principal; /* cz_principal_free */
+};
+void cz_signed_in_done(struct cz_signed_in *s);
+/** {"username","password"} → a session. One text and the same time for whatever was wrong. */
+CZ_MUST_USE enum cz_err cz_identity_login(struct cz_identity *id, const json_t *body,
+                                          const struct cz_origin *from, struct cz_signed_in *ret,
+                                          struct cz_report *rep, struct cz_error *err);
+/** The same, for programs: an API token of 12 hours instead. {"username","password","name"?}
+ *  @param ret as cz_identity_token_new() */
+CZ_MUST_USE enum cz_err cz_identity_login_token(struct cz_identity *id, const json_t *body,
+                                                const struct cz_origin *from, json_t **ret,
+                                                struct cz_report *rep, struct cz_error *err);
+/** Offer a token for making the first admin, when there is none: *ret_offered, @out 80 bytes.  It
+ *  is good once, for 15 minutes. */
+CZ_MUST_USE enum cz_err cz_identity_bootstrap_offer(struct cz_identity *id, char *out,
+                                                    bool *ret_offered, struct cz_error *err);
+/** {"token","username","password"} → the first admin, signed in. */
+CZ_MUST_USE enum cz_err cz_identity_bootstrap(struct cz_identity *id, const json_t *body,
+                                              const struct cz_origin *from,
+                                              struct cz_signed_in *ret, struct cz_report *rep,
+                                              struct cz_error *err);
+
+/* ---- sessions ------------------------------------------------------------------------------- */
+
+/** Whose session is this? Idle 30 minutes or 12 hours old it is nobody's.
+ *  @param ret cz_principal_free */
+CZ_MUST_USE enum cz_err cz_identity_session(struct cz_identity *id, const char *cookie, size_t len,
+                                            const char *ip, struct cz_principal **ret,
+                                            struct cz_error *err);
+/** {"items":[{"id","created","used","ip","agent","current"}]} @principal_id NULL: one's own; another
+ *  one's: for admins */
+CZ_MUST_USE enum cz_err cz_identity_sessions(struct cz_identity *id, const struct cz_principal *p,
+                                             const char *principal_id, json_t **ret,
+                                             struct cz_error *err);
+/** End one of one's own. @session_id NULL: that of @p (a logout). */
+CZ_MUST_USE enum cz_err cz_identity_session_end(struct cz_identity *id, const struct cz_principal *p,
+                                                const struct cz_origin *from,
+                                                const char *session_id, struct cz_error *err);
+/** End all of one's own but the one that asks, or (by an admin) all of another one's.
+ *  @param ret {"ended"} */
+CZ_MUST_USE enum cz_err cz_identity_sessions_end(struct cz_identity *id,
+                                                 const struct cz_principal *p,
+                                                 const struct cz_origin *from,
+                                                 const char *principal_id, json_t **ret,
+                                                 struct cz_error *err);
+/** {"id","name","kind","issuer","roles":[…],"groups":[…],"via":"session|token|static",
+ *  "token":{…}|null,"authenticated"} */
+json_t *cz_identity_me(const struct cz_principal *p);
+
+/* ---- principals ----------------------------------------------------------------------------- */
+
+/** {"old","new"}: one's own password; ends one's other sessions. */
+CZ_MUST_USE enum cz_err cz_identity_password(struct cz_identity *id, const struct cz_principal *p,
+                                             const struct cz_origin *from, const json_t *body,
+                                             struct cz_report *rep, struct cz_error *err);
+/** {"items":[{"id","kind","issuer","subject","name","admin","auditor","disabled","groups","created",
+ *  "login"}]} For admins and auditors. */
+CZ_MUST_USE enum cz_err cz_identity_principals(struct cz_identity *id, const struct cz_principal *p,
+                                               json_t **ret, struct cz_error *err);
+/** {"kind":"user|service","name","password"(users),"admin"?,"auditor"?} By admins. */
+CZ_MUST_USE enum cz_err cz_identity_principal_new(struct cz_identity *id,
+                                                  const struct cz_principal *p,
+                                                  const struct cz_origin *from, const json_t *body,
+                                                  json_t **ret, struct cz_report *rep,
+                                                  struct cz_error *err);
+/** {"admin"?,"auditor"?,"disabled"?,"password"?} By admins. Disabling ends sessions and tokens; a
+ *  new password ends sessions. */
+CZ_MUST_USE enum cz_err cz_identity_principal_set(struct cz_identity *id,
+                                                  const struct cz_principal *p,
+                                                  const struct cz_origin *from,
+                                                  const char *principal_id, const json_t *body,
+                                                  json_t **ret, struct cz_report *rep,
+                                                  struct cz_error *err);
 
 /* ---- API tokens ----------------------------------------------------------------------------- */
 

@@ -80,7 +80,8 @@ static const struct {
     {"eval.use", CZ_SCOPE_READ},     {"mapping.operate", CZ_SCOPE_OPERATE},
     {"mapping.write", CZ_SCOPE_APPLY}, {"template.write", CZ_SCOPE_APPLY},
     {"instance.write", CZ_SCOPE_APPLY}, {"value_map.write", CZ_SCOPE_APPLY},
-    {"change.rollback", CZ_SCOPE_APPLY},
+    {"change.rollback", CZ_SCOPE_APPLY}, {"set.plan", CZ_SCOPE_READ},
+    {"set.apply", CZ_SCOPE_APPLY},
 };
 
 static bool ends_with(const char *s, const char *end)

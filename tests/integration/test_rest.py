@@ -119,9 +119,12 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
         {"name": "copy of {{A}}", "spec": stack_mapping("{{A}}")["spec"]}]}})
     client.put("/api/v1/teams/default/instances/i", {"spec": {"template": "t", "vars": {"A": topics("other")}}})
     client.put(f"/value-mappings/{topic}", {"key": {"1": "2"}})
-    fill = {"team": "default", "seq": "1", "generation": "1", "other": "1", "topic": topic}
     client.post("/api/v1/teams/default/sets/s/apply", {"commit": "c1", "objects": [
         {"kind": "value_map", "name": "of a set", "spec": {"key": {"1": "2"}}}]})
+    service = client.post("/api/v1/principals", {"kind": "service", "name": "doc"}).json["id"]
+    client.post("/api/v1/tokens", {"name": "doc", "principal": service, "scopes": ["read"],
+                                   "expires_in_days": 1})
+    fill = {"id": service, "team": "default", "seq": "1", "generation": "1", "other": "1", "topic": topic}
     names = {"clusters": "source", "mappings": "doc", "templates": "t", "instances": "i", "value-maps": "v", "sets": "s"}
     checked = 0
     for path, methods in document["paths"].items():

@@ -44,8 +44,8 @@ struct cz_service {
     cz_time pair_stats_at;
     int64_t started_us; /* wall clock */
 
-    struct cz_cond verify_done; /* verify.c; with `lock` */
-    bool verifying;             /* one runs; under `lock` */
+    struct cz_cond verify_done; /* a job that reads at full speed is over; with `lock` */
+    bool verifying, redriving;  /* one runs of each (verify.c, dead_letters.c); under `lock` */
     atomic_bool verify_stop;    /* none may run any more */
     struct cz_map watched; /* uid → outcome of the last look (verify_watch.c); under `lock` */
     _Atomic int previews; /* under way */
@@ -391,6 +391,9 @@ enum cz_err
 cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
 void cz__snapshot_give(struct cz_service *s, struct cz__snapshot *sn);
 void cz__snapshot_free(struct cz__snapshot *sn);
+/* verify.c: jobs of a kind run one after the other. @busy of the service; false: not until @deadline */
+bool cz__turn_take(struct cz_service *s, bool *busy, cz_time deadline);
+void cz__turn_give(struct cz_service *s, bool *busy);
 /* verify_watch.c */
 void cz__watched_free(void *p);
 json_t *cz__verified(struct cz_service *s, const char *uid); /* new reference; null: nothing known */

@@ -1,33 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a topic from given offsets to given ends. */
-#include <inttypes.h>
-#include <string.h>
-
+/* A side that is a topic, or (scan_file.c) a file: opened, and read from given offsets to given ends. */
 #include "cz/alloc.h"
-#include "cz/consumer.h"
+#include "cz/topic_scan.h"
 #include "verify_priv.h"
-
-enum { BATCH = 512, PREFETCH_KIB = 8192, FETCH_MS = 100 };
-
-static enum cz_err count_partitions(struct verify_side *s, cz_time deadline, struct cz_error *err)
-{
-    struct cz_topic_info *info = NULL;
-    enum cz_err code = cz_admin_topics(s->admin, &s->topic, 1, deadline, &info, err);
-    if (code)
-        return code;
-    if (info->code || info->partitions == 0)
-        code = cz_fail(err, info->code ? info->code : CZ_E_NOT_FOUND, "topic %s: %s", s->topic,
-                       cz_err_slug(info->code ? info->code : CZ_E_NOT_FOUND));
-    s->partitions = info->partitions;
-    cz_topic_infos_free(info, 1);
-    return code;
-}
 
 enum cz_err verify_side_open(struct verify_side *s, const char *topic, cz_time deadline, struct cz_error *err)
 {
+    struct cz_scan scan = {.partitions = 1};
+    enum cz_err code = s->cluster ? cz_scan_open(&scan, s->cluster, s->admin, topic, deadline, err) : CZ_OK;
     s->topic = topic;
-    s->partitions = 1;
-    enum cz_err code = s->cluster ? count_partitions(s, deadline, err) : CZ_OK;
+    s->partitions = scan.partitions;
+    cz_scan_done(&scan);
     s->begin = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->begin);
     s->end = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->end);
     s->position = cz_alloc_array((size_t)s->partitions + 1, sizeof *s->position);
@@ -41,29 +24,27 @@ void verify_side_done(struct verify_side *s)
     cz_free(s->position);
 }
 
+static struct cz_scan topic_of(const struct verify_side *s)
+{
+    return (struct cz_scan){.cluster = s->cluster,
+                            .admin = s->admin,
+                            .topic = s->topic,
+                            .partitions = s->partitions,
+                            .begin = s->begin,
+                            .end = s->end};
+}
+
 enum cz_err verify_side_ask(const struct verify_side *s, int64_t what, bool read_committed, int64_t *at,
                             cz_time deadline, struct cz_error *err)
 {
-    struct cz_tp_list l = {0};
-    for (int32_t p = 0; p < s->partitions; p++)
-        cz_tp_list_add(&l, s->topic, p, what);
-    enum cz_err code = cz_admin_list_offsets(s->admin, &l, read_committed, deadline, err);
-    for (size_t i = 0; !code && i < l.len; i++) {
-        if (l.items[i].code || l.items[i].offset < 0)
-            code = cz_fail_flags(err, l.items[i].code ? l.items[i].code : CZ_E_KAFKA, CZ_ERR_RETRIABLE, 0,
-                                 "%s [%zu]: its offsets cannot be read", s->topic, i);
-        at[i] = l.items[i].offset;
-    }
-    cz_tp_list_done(&l);
-    return code;
+    const struct cz_scan scan = topic_of(s);
+    return cz_scan_ask(&scan, what, read_committed, at, deadline, err);
 }
 
 int64_t verify_side_count(const struct verify_side *s)
 {
-    int64_t n = 0;
-    for (int32_t p = 0; p < s->partitions; p++)
-        n += s->end[p] > s->begin[p] ? s->end[p] - s->begin[p] : 0;
-    return n;
+    const struct cz_scan scan = topic_of(s);
+    return cz_scan_count(&scan);
 }
 
 enum cz_err verify_may_go_on(const struct cz_verify_conf *conf, const char *topic, struct cz_error *err)
@@ -80,90 +61,24 @@ struct reading {
     const struct verify_side *side;
     verify_record_fn fn;
     void *arg;
-    int64_t *next;
-    int32_t left; /* partitions not at their ends */
 };
 
-static void reached(struct reading *rd, int32_t p, int64_t next)
+static enum cz_err take(void *arg, const struct cz_record *r, struct cz_error *err)
 {
-    int64_t end = rd->side->end[p];
-    rd->left -= rd->next[p] < end && next >= end;
-    rd->next[p] = next > rd->next[p] ? next : rd->next[p];
-}
-
-static enum cz_err take(struct reading *rd, struct cz_event *e, struct cz_error *err)
-{
-    enum cz_err code = CZ_OK;
-    int64_t *slot = e->opaque;
-    int32_t p = slot ? (int32_t)(slot - rd->next) : -1;
-    switch (e->kind) {
-    case CZ_EVENT_RECORD:
-        if (e->record.offset < rd->side->end[p])
-            code = rd->fn(rd->arg, rd->side, p, &e->record, false, err);
-        reached(rd, p, e->record.offset + 1);
-        cz_message_release(e->record.msg);
-        break;
-    case CZ_EVENT_END:
-        reached(rd, p, e->record.offset);
-        break;
-    case CZ_EVENT_RESET:
-        code = cz_fail_flags(err, CZ_E_CONFLICT, CZ_ERR_RETRIABLE, 0,
-                             "%s: truncated while it was read: %s", rd->side->topic, e->text);
-        break;
-    case CZ_EVENT_ERROR:
-        if (e->code == CZ_E_FORBIDDEN || e->code == CZ_E_NOT_FOUND)
-            code = cz_fail(err, e->code, "%s: %s", rd->side->topic, e->text);
-        break; /* else librdkafka goes on trying, and we have a deadline */
-    }
-    return code;
-}
-
-static enum cz_err read_on(struct reading *rd, struct cz_consumer *c, const struct cz_verify_conf *conf,
-                           struct cz_error *err)
-{
-    struct cz_event *events = cz_alloc_array(BATCH, sizeof *events);
-    enum cz_err code = CZ_OK;
-    while (!code && rd->left > 0) {
-        size_t n = cz_consumer_poll(c, events, BATCH, FETCH_MS);
-        for (size_t i = 0; i < n; i++) {
-            if (!code)
-                code = take(rd, &events[i], err);
-            else if (events[i].kind == CZ_EVENT_RECORD)
-                cz_message_release(events[i].record.msg);
-        }
-        if (!code && rd->left > 0)
-            code = verify_may_go_on(conf, rd->side->topic, err);
-    }
-    cz_free(events);
-    return code;
+    const struct reading *rd = arg;
+    return rd->fn(rd->arg, rd->side, r->partition, r, false, err);
 }
 
 enum cz_err verify_scan(const struct verify_side *s, const struct cz_verify_conf *conf, verify_record_fn fn,
                         void *arg, struct cz_error *err)
 {
-    if (!s->cluster)
-        return verify_file_scan(s, conf, fn, arg, err);
-    const struct cz_consumer_options o = {.cluster = s->cluster,
-                                          .client_id = conf->client_id,
-                                          .group_id = conf->client_id,
-                                          .read_committed = s->cluster == conf->target || conf->spec->read_committed,
-                                          .prefetch_kib = PREFETCH_KIB,
-                                          .fetch_wait_ms = FETCH_MS};
-    struct cz_consumer *c = NULL;
     struct reading rd = {.side = s, .fn = fn, .arg = arg};
-    enum cz_err code = cz_consumer_new(&o, &c, err);
-    if (code)
-        return code;
-    rd.next = cz_memdup(s->begin, (size_t)s->partitions * sizeof *rd.next);
-    for (int32_t p = 0; !code && p < s->partitions; p++) {
-        if (s->begin[p] >= s->end[p])
-            continue;
-        rd.left++;
-        code = cz_consumer_assign(c, s->topic, p, s->begin[p], &rd.next[p], err);
-    }
-    if (!code)
-        code = read_on(&rd, c, conf, err);
-    cz_consumer_free(c);
-    cz_free(rd.next);
-    return code;
+    const struct cz_scan scan = topic_of(s);
+    const struct cz_scan_options o = {.client_id = conf->client_id,
+                                      .read_committed = s->cluster == conf->target || conf->spec->read_committed,
+                                      .deadline = conf->deadline,
+                                      .stop = conf->stop,
+                                      .record = take,
+                                      .arg = &rd};
+    return s->cluster ? cz_scan_run(&scan, &o, err) : verify_file_scan(s, conf, fn, arg, err);
 }

@@ -6,6 +6,7 @@
 #include "cz/alloc.h"
 #include "cz/secret.h"
 #include "cz/stages.h"
+#include "cz/util.h"
 
 static enum cz_side_format side(enum cz_format f, bool registry)
 {
@@ -80,4 +81,19 @@ enum cz_err cz_mapping_stages_new(const struct cz_mapping_spec *spec,
         .validate_full = spec->validate_full,
     };
     return compile(spec, env, &conf, ret, err);
+}
+
+int32_t cz_mapping_partition(enum cz_partitioning how,
+                             const struct cz_record *r,
+                             const struct cz_stage_result *s,
+                             int32_t n,
+                             uint32_t *turn)
+{
+    if (s->partition >= 0)
+        return s->partition;
+    if (how == CZ_PARTITION_SAME && r->partition < n)
+        return r->partition;
+    if (how == CZ_PARTITION_ROUND_ROBIN || !s->key.data)
+        return (int32_t)((*turn)++ % (uint32_t)n);
+    return cz_java_partition(s->key.data, s->key.len, n);
 }

@@ -6,7 +6,9 @@
 #include <time.h>
 
 #include "cz/alloc.h"
+#include "cz/dead_letter.h"
 #include "cz/log.h"
+#include "cz/mapping_stages.h"
 #include "cz/util.h"
 #include "lane_priv.h"
 
@@ -134,19 +136,6 @@ void lane__resume(struct cz_lane *l, struct cz_task *t)
 
 /* ---- sending ------------------------------------------------------------------------------- */
 
-static int32_t choose_partition(struct cz_task *t, const struct lane_cursor *c, const struct cz_record *r,
-                                const struct cz_stage_result *s)
-{
-    int32_t n = cz_producer_topic_partitions(c->part->target); /* it may grow while we run */
-    if (s->partition >= 0)
-        return s->partition;
-    if (t->settings.partitioning == CZ_PARTITION_SAME && r->partition < n)
-        return r->partition;
-    if (t->settings.partitioning == CZ_PARTITION_ROUND_ROBIN || !s->key.data)
-        return (int32_t)(t->round_robin++ % (uint32_t)n);
-    return cz_java_partition(s->key.data, s->key.len, n);
-}
-
 /* A source record that is held keeps in memory the whole answer of the broker that it came with,
  * the records of other mappings too.  For milliseconds that is cheaper than a copy; when the target
  * does not take them any more it is not. */
@@ -207,9 +196,10 @@ static enum sent send_record(struct cz_lane *l,
     struct cz_task *t = c->task;
     bool copy = s->value_changed || slow(l, c);
     bool held = !copy || t->settings.on_error == CZ_ON_ERROR_DEAD_LETTER;
+    int32_t partitions = cz_producer_topic_partitions(c->part->target); /* it may grow while we run */
     struct cz_inflight *e = push(l, c, r, s->key.len + s->value.len);
     const struct cz_send out = {
-        .partition = choose_partition(t, c, r, s),
+        .partition = cz_mapping_partition(t->settings.partitioning, r, s, partitions, &t->round_robin),
         .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
         .key = s->key,
         .value = s->value,
@@ -224,7 +214,6 @@ static enum sent send_record(struct cz_lane *l,
     /* Before the send: the delivery may come at once, on another thread. */
     if (held)
         hold(e, r, shared);
-    int32_t partitions = cz_producer_topic_partitions(c->part->target);
     if (out.partition >= partitions) {
         cz_fail(err, CZ_E_INVALID, "partition %d: the target topic has %d", out.partition, partitions);
     } else if (!send(t, c->part->target, &out, err)) {
@@ -237,7 +226,7 @@ static enum sent send_record(struct cz_lane *l,
 
 /* ---- on_error ------------------------------------------------------------------------------ */
 
-/* What a dead letter tells, by Kafka Connect's names, after the record's own headers. */
+/* What a dead letter tells, after the record's own headers; see cz/dead_letter.h. */
 struct letter {
     char partition[16], offset[24];
     struct cz_header *headers; /* owned */
@@ -255,7 +244,6 @@ static void tell(struct letter *w, const char *name, const char *text)
 static void write_letter(struct cz_lane *l, struct lane_cursor *c, const struct cz_record *r,
                          const char *stage, const struct cz_error *why, struct letter *w)
 {
-    enum { MOST = 8 };
     const struct cz_stages *stages = c->task->settings.stages;
     bool masks = cz_stages_masks(stages);
     const struct cz_header *kept = NULL;
@@ -263,18 +251,18 @@ static void write_letter(struct cz_lane *l, struct lane_cursor *c, const struct 
     *w = (struct letter){.own = masks || cz_stages_kept_headers(stages, l->ctx, r, &kept, &n)};
     (void)snprintf(w->partition, sizeof w->partition, "%d", r->partition);
     (void)snprintf(w->offset, sizeof w->offset, "%lld", (long long)r->offset);
-    w->headers = cz_alloc_array(n + MOST, sizeof *w->headers);
+    w->headers = cz_alloc_array(n + CZ_LETTER_HEADERS, sizeof *w->headers);
     for (; w->len < n; w->len++)
         w->headers[w->len] = kept[w->len];
-    tell(w, "__connect.errors.topic", r->topic);
-    tell(w, "__connect.errors.partition", w->partition);
-    tell(w, "__connect.errors.offset", w->offset);
-    tell(w, "__connect.errors.connector.name", c->task->label);
-    tell(w, "__connect.errors.stage", stage);
-    tell(w, "__connect.errors.class.name", cz_err_slug(why->code));
-    tell(w, "__connect.errors.exception.message", why->text);
+    tell(w, CZ_LETTER_TOPIC, r->topic);
+    tell(w, CZ_LETTER_PARTITION, w->partition);
+    tell(w, CZ_LETTER_OFFSET, w->offset);
+    tell(w, CZ_LETTER_LABEL, c->task->label);
+    tell(w, CZ_LETTER_STAGE, stage);
+    tell(w, CZ_LETTER_ERROR, cz_err_slug(why->code));
+    tell(w, CZ_LETTER_MESSAGE, why->text);
     if (masks)
-        tell(w, "citizenk.errors.withheld", "mask");
+        tell(w, CZ_LETTER_WITHHELD, "mask");
 }
 
 static enum sent send_dead_letter(struct cz_lane *l,

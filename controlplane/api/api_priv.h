@@ -128,6 +128,9 @@ HANDLER(cz__rest_workers); /* stats.c */
 HANDLER(cz__rest_stats);
 HANDLER(cz__rest_eval);  /* eval.c */
 HANDLER(cz__rest_verify); /* verify.c */
+HANDLER(cz__rest_dead_letters); /* dead_letters.c */
+HANDLER(cz__rest_redrive);
+HANDLER(cz__rest_discard);
 HANDLER(cz__rest_preview); /* preview.c */
 HANDLER(cz__rest_preview_spec);
 HANDLER(cz__rest_livez); /* health.c */

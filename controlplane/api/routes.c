@@ -186,6 +186,24 @@ static const struct cz_http_param consume_query[] = {
     {0},
 };
 
+#define LETTER_TEXT(n, text) {.name = n, .type = CZ_HTTP_STRING, .min = 1, .max = CZ_MAX_NAME, .doc = text}
+#define LETTER_NUMBER(n, least, most, text)                                                    \
+    {.name = n, .type = CZ_HTTP_INTEGER, .min = least, .max = most, .doc = text}
+static const struct cz_http_param letters_query[] = {
+    LETTER_TEXT("stage", "Only letters of this stage: decode, filter, send, …"),
+    LETTER_TEXT("error", "Only letters of this error."),
+    LETTER_TEXT("topic", "Only of this source topic."),
+    LETTER_NUMBER("partition", 0, INT32_MAX, "Only of this partition of the source."),
+    LETTER_NUMBER("from_offset", 0, INT64_MAX, "With partition: from this offset of the source on."),
+    LETTER_NUMBER("to_offset", 0, INT64_MAX, "With partition: before this offset of the source."),
+    LETTER_TEXT("since", "Records with this timestamp or a later one."),
+    LETTER_TEXT("until", "Records before this time."),
+    LETTER_NUMBER("max_records", 1, INT64_MAX, "Letters at most; then the answer is not complete."),
+    LETTER_NUMBER("samples", 0, 200, "Letters that are shown; 10 when absent."),
+    LETTER_NUMBER("timeout_seconds", 1, 600, "25 when absent; then the answer is not complete."),
+    {0},
+};
+
 #define TEAM "/api/v1/teams/{team}"
 #define ONE(coll) TEAM "/" coll "/{name}"
 #define SEED "/mappings/{name}"
@@ -332,6 +350,15 @@ const struct cz_http_route cz_api_routes[] = {
     {"POST", ONE("mappings") "/verify", cz__rest_verify, BODY_MAYBE, "mapping.read", NULL,
      "Verify", "VerifyReport", 0, "mappings", "verifyMapping",
      "Compare what it should have copied with what is on its target", CZ_KIND_MAPPING},
+    {"GET", ONE("mappings") "/dead-letters", cz__rest_dead_letters, 0, "mapping.peek", letters_query,
+     NULL, "DeadLetters", 0, "mappings", "listDeadLetters",
+     "Letters that were not re-driven or discarded: by reason, and some of them", CZ_KIND_MAPPING},
+    {"POST", ONE("mappings") "/dead-letters/redrive", cz__rest_redrive, BODY_MAYBE, "mapping.operate", move_query,
+     "DeadLettersChoice", "DeadLettersRedriven", 0, "mappings", "redriveDeadLetters",
+     "Send them through the mapping as it is now, each once; what fails again stays", CZ_KIND_MAPPING},
+    {"POST", ONE("mappings") "/dead-letters/discard", cz__rest_discard, BODY_MAYBE, "mapping.operate", move_query,
+     "DeadLettersChoice", "DeadLettersDiscarded", 0, "mappings", "discardDeadLetters",
+     "Count them as done without sending them", CZ_KIND_MAPPING},
 
     {"GET", TEAM "/sets", cz__rest_sets, 0, "set.read", NULL,
      NULL, "SetList", 0, "sets", "listSet", "Sets of objects that are applied together", 1},

@@ -100,11 +100,13 @@ static enum cz_err create(struct source *s, const struct cz_watch_job *job, stru
     cz_time deadline = cz_deadline_ms(CREATE_TIMEOUT_MS);
     if (s->w->o.create)
         return s->w->o.create(s->w->o.topics_arg, job, deadline, err);
+    /* Dead letters have the timestamps of their records: retention would take them away before anybody looks. */
+    static const char *const kept[] = {"retention.ms", "-1", NULL};
     char **configs = NULL;
     enum cz_err rc = job->like ? read_configs(job, deadline, &configs, err) : CZ_OK;
     if (rc == CZ_OK)
         rc = cz_admin_create_topic(s->admin, job->topic, job->partitions, -1,
-                                   (const char *const *)configs, deadline, err);
+                                   job->like ? (const char *const *)configs : kept, deadline, err);
     cz_admin_configs_free(configs);
     return rc;
 }

@@ -49,7 +49,7 @@ def test_missing_topics_are_created_like_the_source(stack, servers, topics):
     assert described(servers, servers.target, target) == (
         5, {"cleanup.policy": "compact", "max.message.bytes": "1500000"})
     wait_until(lambda: described(servers, servers.target, dead), 15, "the dead letter topic")
-    assert described(servers, servers.target, dead) == (1, {})
+    assert described(servers, servers.target, dead) == (1, {"retention.ms": "-1"})
     wait_until(lambda: topics_condition(stack, name)["status"] in (True, "True"), 15, "TopicsExist")
 
 

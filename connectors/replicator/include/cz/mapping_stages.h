@@ -27,4 +27,14 @@ CZ_MUST_USE enum cz_err cz_mapping_masks_new(const struct cz_mapping_spec *spec,
                                              struct cz_stages **ret,
                                              struct cz_error *err);
 
+struct cz_record;
+struct cz_stage_result;
+/** The partition of the target that a record goes to, of @n > 0; may be none of them when the key map says
+ *  so.  @turn counts records that go in turn. */
+int32_t cz_mapping_partition(enum cz_partitioning how,
+                             const struct cz_record *r,
+                             const struct cz_stage_result *s,
+                             int32_t n,
+                             uint32_t *turn);
+
 #endif

@@ -363,6 +363,27 @@ CZ_MUST_USE enum cz_err cz_service_verify(struct cz_service *s, const char *team
 void cz_service_verify_due(struct cz_service *s);
 /** Let go of what is being read, and read no more: before the service is freed. @thread any */
 void cz_service_verify_stop(struct cz_service *s);
+enum cz_dead_letters_action { CZ_DEAD_LETTERS_LIST, CZ_DEAD_LETTERS_REDRIVE, CZ_DEAD_LETTERS_DISCARD };
+struct cz_dead_letters_request {
+    enum cz_dead_letters_action action;
+    bool dry_run;
+    const char *comment; /* for the audit; NULL: none */
+    /* which of them; NULL, -1: any */
+    const char *stage, *error, *topic; /* topic, partition and offsets are the source's */
+    int32_t partition;
+    int64_t from_offset, to_offset; /* [from, to) */
+    int64_t since_ms, until_ms;     /* of record timestamps, [since, until) */
+    int64_t max_records;
+    int samples;
+    cz_time deadline;
+};
+/** What the dead-letter topic holds of a mapping: counted and shown, sent through the mapping's stages
+ *  again, or discarded; see cz/redrive.h, whose report is given with {"mapping","generation","dry_run"}.
+ *  CZ_E_CONFLICT: the mapping has no dead letters that can be read; CZ_E_LIMIT: another job runs. */
+CZ_MUST_USE enum cz_err cz_service_dead_letters(struct cz_service *s, const struct cz_caller *who,
+                                                const char *team, const char *name,
+                                                const struct cz_dead_letters_request *q, json_t **ret,
+                                                struct cz_error *err);
 /** What a mapping would do with records of its live source topic, by the worker's own stages.
  *  Nothing is written, no group is joined; bounded in records, bytes and time. */
 #define CZ_MAX_PREVIEW 200

@@ -141,7 +141,8 @@ static void check_pairs(const struct check *c, const struct cz_mapping_spec *s)
                          "this mapping reads that topic on the same cluster: records would go "
                          "round for ever");
     }
-    if (one_cluster && s->dead_letter_topic && cz_map_get(&seen, s->dead_letter_topic))
+    bool letters_here = one_cluster || (s->target_file && s->source_cluster);
+    if (letters_here && s->dead_letter_topic && cz_map_get(&seen, s->dead_letter_topic))
         problem(c, "/on_error/dead_letter", "loop",
                 "this mapping reads that topic on the same cluster");
     cz_map_done(&seen);
@@ -221,6 +222,11 @@ static void check_pattern(const struct check *c, struct cz_mapping_spec *s)
     s->source_pattern = cz_strdup(raw->source.pattern);
     s->source_exclude = json_incref(raw->source.exclude);
     s->target_template = cz_strdup(end_name(&raw->target));
+}
+
+const char *cz_mapping_letters_cluster(const struct cz_mapping_spec *s)
+{
+    return s->target_cluster ? s->target_cluster : s->source_cluster;
 }
 
 void cz_mapping_spec_set_topics(struct cz_mapping_spec *s, const char *const *topics, size_t n)
@@ -318,9 +324,6 @@ static void check_files(const struct check *c, const struct cz_mapping_spec *s)
         problem(c, "/tasks", "value", "a file is read or written by one task");
     if (s->target_file && s->service_group)
         problem(c, "/target_service_consumer_group", "value", "a file as target has no consumer groups");
-    if (s->target_file && s->on_error == CZ_ON_ERROR_DEAD_LETTER)
-        problem(c, "/on_error/dead_letter", "value",
-                "a file as target has no cluster with a topic for dead letters: stop or skip");
 }
 
 static char *take(char **p)

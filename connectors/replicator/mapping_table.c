@@ -275,7 +275,7 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .schema = ON_ERROR_SCHEMA,
      .group = "Delivery",
      .doc = "A record that cannot be decoded, filtered or written: stop, skip or {dead_letter: "
-            "<topic>}, on the target cluster, from where it can be re-driven. Letters bear the records' "
+            "<topic>}, on the target cluster (of a file: the source's), from where it can be re-driven. Letters bear the records' "
             "timestamps: give the topic retention.ms=-1, or a cleaner may take them at once."},
     {.name = "on_gap",
      .type = CZ_CFG_ENUM,

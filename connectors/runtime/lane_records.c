@@ -512,7 +512,7 @@ static void account(struct lane_cursor *c, const struct cz_inflight *e)
 
 static void delivery_error(const struct lane_cursor *c, const struct cz_inflight *e, struct cz_error *ret)
 {
-    if (c->part->file) {
+    if (c->part->file && !e->dead_letter) {
         lane__append_failed(c, ret);
         return;
     }

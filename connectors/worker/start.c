@@ -137,10 +137,37 @@ static enum cz_err fill_out(struct w_start *s, const int32_t *counts, struct cz_
     return cz_producer_topic(s->producer->producer, s->spec->dead_letter_topic, &s->dead_letter, err);
 }
 
+/* Dead letters of a file go to the source cluster, by a producer that serves for nothing else. */
+static enum cz_err open_letters(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    const struct cz_mapping_spec *spec = s->spec;
+    const char *name = spec->dead_letter_topic;
+    struct cz_admin *admin = NULL;
+    struct cz_topic_info *info = NULL;
+    enum cz_err code = w_admin(w, s->source, &admin, err);
+    if (!code)
+        code = cz_admin_topics(admin, &name, 1, cz_deadline_ms(ADMIN_MS), &info, err);
+    if (!code && info->code)
+        code = cz_fail_flags(err, info->code, CZ_ERR_RETRIABLE, 0, "topic %s for dead letters, on the source cluster: %s",
+                             name, cz_err_slug(info->code));
+    cz_topic_infos_free(info, info ? 1 : 0);
+    if (!code)
+        fit_batches(s, admin, &name, 1);
+    return code ? code
+                : w_producer_get(w, s->source, spec->compression, (int)spec->linger_ms, s->batch_bytes, &s->producer,
+                                 err);
+}
+
+static enum cz_err open_file(struct worker *w, struct w_start *s, struct cz_error *err)
+{
+    enum cz_err code = w_sink_open(w, s, err);
+    return code || !s->spec->dead_letter_topic ? code : open_letters(w, s, err);
+}
+
 static enum cz_err open_target(struct worker *w, struct w_start *s, int32_t *counts, struct cz_error *err)
 {
     if (s->spec->target_file)
-        return w_sink_open(w, s, err);
+        return open_file(w, s, err);
     enum cz_err code = ask_targets(w, s, counts, err);
     if (code)
         return code;

@@ -158,7 +158,7 @@ static void launch(struct worker *w, struct w_task *t, struct w_start *s, struct
         return;
     struct w_slots *slots = NULL;
     int lane = 0;
-    bool txn = s->spec->exactly_once && s->producer, file = s->spec->source_file;
+    bool txn = s->spec->exactly_once && !s->sink, file = s->spec->source_file;
     const char *own = txn ? s->txn.at.writer : file ? s->label : NULL;
     const struct cz_replay replay = w_replay(w, s->spec);
     if (w_lane_for(w, s->source, s->spec->read_committed, own, file ? &replay : NULL, s->out, s->out_len, &slots,

@@ -58,7 +58,7 @@ static enum cz_err target_topic(struct redrive_job *j, const char *name, struct 
     *ret = cz_map_get(&j->targets, name);
     if (*ret)
         return CZ_OK;
-    enum cz_err code = cz_admin_topics(j->conf->target_admin, &name, 1, cz_deadline_ms(ASK_MS), &info, err);
+    enum cz_err code = cz_admin_topics(j->conf->letters_admin, &name, 1, cz_deadline_ms(ASK_MS), &info, err);
     if (!code && (info->code || info->partitions == 0))
         code = cz_fail(err, info->code ? info->code : CZ_E_NOT_FOUND, "target topic %s: %s", name,
                        cz_err_slug(info->code ? info->code : CZ_E_NOT_FOUND));

@@ -61,6 +61,12 @@ static enum cz_err on_letter(struct redrive_job *j, const struct cz_record *r, c
     return CZ_OK;
 }
 
+static bool is_ours(const struct redrive_job *j, const struct cz_letter *l)
+{
+    const struct cz_redrive_conf *c = j->conf;
+    return cz_letter_is_of(l, c->team, c->mapping) || cz_letter_is_of(l, c->team, c->first_name);
+}
+
 static enum cz_err on_record(void *arg, const struct cz_record *r, struct cz_error *err)
 {
     struct redrive_job *j = arg;
@@ -69,7 +75,7 @@ static enum cz_err on_record(void *arg, const struct cz_record *r, struct cz_err
     enum cz_err code = CZ_OK;
     redrive_done_add(d, j->next[r->partition], r->offset); /* no records there */
     if (!redrive_done_has(d, r->offset)) {
-        if (cz_letter_read(r, &l) && cz_letter_is_of(&l, j->conf->team, j->conf->mapping))
+        if (cz_letter_read(r, &l) && is_ours(j, &l))
             code = on_letter(j, r, &l, err);
         else
             redrive_done_add(d, r->offset, r->offset + 1); /* another mapping's */
@@ -84,10 +90,10 @@ static enum cz_err open_letters(struct redrive_job *j, struct cz_error *err)
 {
     const struct cz_redrive_conf *c = j->conf;
     struct cz_scan *s = &j->letters;
-    enum cz_err code = cz_scan_open(s, c->target, c->target_admin, c->spec->dead_letter_topic, cz_deadline_ms(ASK_MS),
+    enum cz_err code = cz_scan_open(s, c->letters, c->letters_admin, c->spec->dead_letter_topic, cz_deadline_ms(ASK_MS),
                                     err);
     if (code)
-        return cz_fail_prefix(err, "dead letters on cluster %s", c->spec->target_cluster);
+        return cz_fail_prefix(err, "dead letters on cluster %s", cz_mapping_letters_cluster(c->spec));
     j->done = cz_alloc_array((size_t)s->partitions, sizeof *j->done);
     j->next = cz_alloc_array((size_t)s->partitions, sizeof *j->next);
     code = redrive_state_open(j, err);

@@ -113,7 +113,7 @@ json_t *redrive_report(const struct redrive_job *j, bool complete)
 {
     json_t *o = json_object();
     cz_json_set_str(o, "topic", j->conf->spec->dead_letter_topic);
-    cz_json_set_str(o, "cluster", j->conf->spec->target_cluster);
+    cz_json_set_str(o, "cluster", cz_mapping_letters_cluster(j->conf->spec));
     cz_json_set_i64(o, "letters", j->matched);
     cz_json_set_i64(o, "others", j->others);
     (void)json_object_set_new(o, "complete", json_boolean(complete));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is done, on the target cluster.  One record for each partition of a mapping's dead-letter topic, key
- * "<team>/<mapping>/<topic>/<partition>": by name, so that a mapping that is created again does not send again
- * what the one before it has sent. */
+ * "<team>/<mapping>/<topic>/<partition>": by the first name, so that a mapping that is created again sends
+ * nothing again that the one before it has sent. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@ static char *state_topic(const struct redrive_job *j)
 static char *key_of(const struct redrive_job *j, int32_t partition)
 {
     const struct cz_redrive_conf *c = j->conf;
-    return cz_strf("%s/%s/%s/%d", c->team, c->mapping, c->spec->dead_letter_topic, (int)partition);
+    return cz_strf("%s/%s/%s/%d", c->team, c->first_name, c->spec->dead_letter_topic, (int)partition);
 }
 
 static enum cz_err ensure_topic(struct redrive_job *j, const char *topic, struct cz_error *err)
@@ -34,7 +34,7 @@ static enum cz_err ensure_topic(struct redrive_job *j, const char *topic, struct
     static const char *const settings[] = {"cleanup.policy", "compact", "segment.bytes", "16777216", NULL};
     struct cz_topic_info *info = NULL;
     bool created;
-    enum cz_err code = cz_admin_ensure_topic(j->conf->target_admin, topic, 1, settings, cz_deadline_ms(ASK_MS), &info,
+    enum cz_err code = cz_admin_ensure_topic(j->conf->letters_admin, topic, 1, settings, cz_deadline_ms(ASK_MS), &info,
                                              &created, err);
     cz_topic_infos_free(info, info ? 1 : 0);
     return code;
@@ -43,8 +43,8 @@ static enum cz_err ensure_topic(struct redrive_job *j, const char *topic, struct
 static enum cz_err own(struct redrive_job *j, const char *topic, struct cz_error *err)
 {
     const struct cz_redrive_conf *c = j->conf;
-    CZ_CLEANUP(cz_freep) char *id = cz_strf("%s.dead-letters.%s/%s", c->group_id, c->team, c->mapping);
-    const struct cz_producer_options o = {.cluster = c->target,
+    CZ_CLEANUP(cz_freep) char *id = cz_strf("%s.dead-letters.%s/%s", c->group_id, c->team, c->first_name);
+    const struct cz_producer_options o = {.cluster = c->letters,
                                           .client_id = c->client_id,
                                           .compression = c->spec->compression,
                                           .linger_ms = 5,
@@ -89,7 +89,7 @@ static enum cz_err read_state(struct redrive_job *j, const char *topic, struct c
     const struct cz_redrive_conf *c = j->conf;
     struct cz_scan scan = {0};
     struct cz_error own = CZ_ERROR_INIT;
-    enum cz_err code = cz_scan_open(&scan, c->target, c->target_admin, topic, cz_deadline_ms(ASK_MS), &own);
+    enum cz_err code = cz_scan_open(&scan, c->letters, c->letters_admin, topic, cz_deadline_ms(ASK_MS), &own);
     if (code == CZ_E_NOT_FOUND && !j->producer) {
         cz_scan_done(&scan); /* nothing was ever re-driven */
         return CZ_OK;

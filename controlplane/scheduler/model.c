@@ -116,8 +116,8 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     m->sync = enabled && cz_streq(policy, "sync");
     m->create = m->sync || (enabled && cz_streq(policy, "create"));
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
-    m->avoid = dead && strcmp(m->source, m->target) == 0 ? cz_strdup(dead) : NULL;
-    m->dead_letter = m->create && dead ? cz_strdup(dead) : NULL;
+    m->avoid = dead && (m->target_file || strcmp(m->source, m->target) == 0) ? cz_strdup(dead) : NULL;
+    m->dead_letter = m->create && dead && !m->target_file ? cz_strdup(dead) : NULL;
     if (enabled) {
         m->service_group = cz_strdup(cz_json_str(spec, "target_service_consumer_group", NULL));
         m->switched_on = cz_json_int(j, "switched_on", 0);

@@ -124,7 +124,7 @@ static void check_topics(struct checking *c, const struct cz_mapping_spec *spec)
         check_topic(c, true, spec->pairs[i].target, to);
     }
     if (spec->dead_letter_topic)
-        check_topic(c, true, spec->dead_letter_topic, "/spec/on_error/dead_letter");
+        check_topic(c, !spec->target_file, spec->dead_letter_topic, "/spec/on_error/dead_letter");
 }
 
 static void check_registries(struct checking *c, const struct cz_mapping_spec *spec)

@@ -9,14 +9,16 @@ static enum cz_err can_be_read(const struct cz_mapping_spec *spec, const char *n
     if (!spec->dead_letter_topic)
         return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' writes no dead letters: its on_error is no {dead_letter: topic}",
                        name);
-    if (!spec->target_cluster)
-        return cz_fail(err, CZ_E_CONFLICT, "mapping '%s' writes a file, which only its worker can append to", name);
     return CZ_OK;
 }
 
 /* The control plane has no schemas: it would write Avro as JSON, or with the ids of the other registry. */
 static enum cz_err can_be_sent(const struct cz_mapping_spec *spec, struct cz_error *err)
 {
+    if (spec->target_file)
+        return cz_fail(err, CZ_E_CONFLICT,
+                       "the target is a file, which only its worker can append to: its dead letters can be listed and "
+                       "discarded, not re-driven");
     if (spec->key_format == CZ_FORMAT_AVRO || spec->value_format == CZ_FORMAT_AVRO || spec->copy_key_schemas ||
         spec->copy_value_schemas)
         return cz_fail(err, CZ_E_CONFLICT,
@@ -35,12 +37,13 @@ static enum cz_err run(struct cz_service *s, const struct cz__mapping_now *m, co
     };
     const struct cz_redrive_conf conf = {
         .source = m->source,
-        .target = m->target,
-        .target_admin = m->target_admin,
+        .letters = m->target ? m->target : m->source,
+        .letters_admin = m->target ? m->target_admin : m->source_admin,
         .client_id = "citizenk-dead-letters",
         .group_id = s->group_id,
         .team = m->mapping.team,
         .mapping = m->mapping.name,
+        .first_name = cz__group_bearer(&m->mapping),
         .spec = m->spec,
         .stages = m->stages,
         .action = actions[q->action],

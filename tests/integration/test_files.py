@@ -430,3 +430,22 @@ def test_flat_form_of_citizenk_replicator(servers, files, folder, topics):
         wait_until(lambda name=file: [one.value for one in lines(folder, name)] == [b"x"], 20, "the line")
     put = files.rest.call("PUT", "/mappings/FileAtoB", {**files.rest.get("/mappings/FileAtoB"), "source_topic_name": "../x"})
     assert put.status == 422 and "/source_topic_name" in put.text
+
+
+def test_dead_letters_of_a_file_lie_on_the_source(servers, files, folder, topics):
+    """What a file's mapping cannot read is parked on the source cluster: listed, discarded, not re-driven."""
+    topic = topics("file-dead", 1, on=[servers.source])
+    spec = to_file(topic, topic, valid_jmespath="value.n >= `0`", on_error={"dead_letter": topic + "-letters"})
+    refused = files.rest.call("PUT", mapping_path(topic), {"spec": spec})
+    assert refused.status == 422 and refused.json["errors"][0]["code"] == "topic-missing", refused.text
+    servers.create_topic(servers.source, topic + "-letters", 1)
+    send(servers.source, topic, [{"value": b'{"n":1}'}, {"value": b"{broken"}, {"value": b'{"n":2}'}])
+    files.put_mapping(topic, {**spec, "delivery": "exactly_once"})
+    wait_totals(files, topic, out=2, dead_letter=1)
+    assert [one.value for one in lines(folder, topic)] == [b'{"n":1}', b'{"n":2}']
+    letters = files.rest.get(mapping_path(topic, "dead-letters"))
+    assert (letters["cluster"], letters["letters"], letters["samples"][0]["offset"]) == ("source", "1", "1")
+    again = files.rest.call("POST", mapping_path(topic, "dead-letters", "redrive"), {})
+    assert again.status == 409 and "only its worker can append" in again.text
+    assert files.rest.post(mapping_path(topic, "dead-letters", "discard"), {}).json["discarded"] == "1"
+    assert files.rest.get(mapping_path(topic, "dead-letters"))["letters"] == "0"

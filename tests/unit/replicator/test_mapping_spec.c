@@ -272,7 +272,7 @@ static void test_wrong_ends(void **state)
     bad(FILE_TARGET(",\"topic\":\"b\"}"), "/spec/target/topic", "both");
     bad(FILE_TARGET(",\"compression\":\"lz4\"}"), "/spec/target/compression", "value");
     bad(FILE_TARGET("},\"tasks\":2"), "/spec/tasks", "value");
-    bad(FILE_TARGET("},\"on_error\":{\"dead_letter\":\"d\"}"), "/spec/on_error/dead_letter", "value");
+    bad(FILE_TARGET("},\"on_error\":{\"dead_letter\":\"in\"}"), "/spec/on_error/dead_letter", "loop");
     bad("{\"source\":{\"cluster\":\"a\"},\"target\":{\"file\":\"x\"},\"topics\":[{\"source\":\"t\"}]}",
         "/spec/target/file", "both");
     bad("{\"source\":" A ",\"target\":{\"cluster\":\"b\",\"compression\":\"gzip\"}}",

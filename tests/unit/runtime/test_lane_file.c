@@ -53,6 +53,7 @@ static struct cz_task *add_file_task(struct world *w, const struct wish *wish, b
             fail_msg("%s", err.text);
     }
     const struct cz_task_conf conf = {.label = "t/m/0", .group = "g", .source = w->admin, .sink = sink,
+                                      .producer = wish->on_error == CZ_ON_ERROR_DEAD_LETTER ? w->producer : NULL,
                                       .exact = exact, .settings = world_settings(w, wish),
                                       .partitions = parts, .partitions_len = 2};
     struct cz_task *t = cz_task_new(&conf);
@@ -106,6 +107,39 @@ static void test_exact_appends_nothing_twice(void **state)
     assert_int_equal(lines(), 500);
 }
 
+/* Lines and letters are in flight together; the position waits for both. */
+static void test_dead_letters_beside_the_file(void **state)
+{
+    struct world *w = *state;
+    const struct wish wish = {.filter = "value.n >= `0`", .on_error = CZ_ON_ERROR_DEAD_LETTER};
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 0, 100);
+    mock_fill(w->source, "in", 0, "{broken%d", 0, 3);
+    mock_fill(w->source, "in", 0, "{\"n\":%d}", 100, 100);
+    struct cz_task *t = add_file_task(w, &wish, true, 0);
+    wait_position(t, 0, 203);
+    assert_int_equal(counters(t, 0).out, 200);
+    assert_int_equal(counters(t, 0).dropped[CZ_DROP_DEAD_LETTER], 3);
+    remove_task(w, t);
+    assert_int_equal(committed(w, 0), 203);
+    assert_int_equal(lines(), 200);
+    assert_int_equal(mock_count(w->target, "dead", 0), 3);
+}
+
+/* A letter that its topic refuses is the task's end, by that reason and not by one of the file's. */
+static void test_dead_letter_that_is_refused(void **state)
+{
+    struct world *w = *state;
+    const struct wish wish = {.filter = "value.n >= `0`", .on_error = CZ_ON_ERROR_DEAD_LETTER};
+    mock_produce_errors(w->target, 10 /* MSG_SIZE_TOO_LARGE */, 1);
+    mock_fill(w->source, "in", 0, "{broken%d", 0, 1);
+    struct cz_task *t = add_file_task(w, &wish, false, 0);
+    assert_true(wait_count(w, &w->failed_n, 1, 10000));
+    assert_non_null(strstr(w->error.text, "MSG_SIZE_TOO_LARGE"));
+    assert_false(w->error.flags & CZ_ERR_RETRIABLE);
+    remove_task(w, t);
+    assert_int_equal(committed(w, 0), -1);
+}
+
 static void test_disk_that_fails(void **state)
 {
     struct world *w = *state;
@@ -127,6 +161,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_copies_and_commits, setup, teardown),
         cmocka_unit_test_setup_teardown(test_exact_appends_nothing_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dead_letters_beside_the_file, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_dead_letter_that_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_disk_that_fails, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

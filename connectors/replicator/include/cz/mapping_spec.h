@@ -76,7 +76,7 @@ struct cz_mapping_spec {
     enum cz_partitioning partitioning;
     bool create_topics; /* topic_policy: create, sync */
     enum cz_on_error on_error;
-    char *dead_letter_topic; /* on the target cluster; CZ_ON_ERROR_DEAD_LETTER */
+    char *dead_letter_topic; /* CZ_ON_ERROR_DEAD_LETTER; see cz_mapping_letters_cluster() */
     enum cz_on_gap on_gap;
     struct cz_rate rate; /* of the whole mapping */
     int64_t tasks; /* 0 = auto */
@@ -105,6 +105,8 @@ json_t *cz_mapping_spec_resolve(const struct cz_mapping_spec *s, const json_t *s
 extern const char *const cz_mapping_live_fields[];
 /** Do the tasks of an enabled mapping start again when its spec, as written, changes so? */
 bool cz_mapping_restarts(const json_t *before, const json_t *after);
+/** Name of the cluster where dead letters go: the target's, or where that is a file the source's. */
+const char *cz_mapping_letters_cluster(const struct cz_mapping_spec *s);
 /** Metadata of a position that an operator moved: newer than what the offsets topic of exactly-once
  *  says, and `on_change` is answered. */
 #define CZ_POSITION_MOVED "moved"

@@ -80,7 +80,7 @@ struct cz_task_conf {
     const char *label;  /* "<team>/<mapping>/<task>", for logs and error headers; copied */
     const char *group;  /* commit to this group; NULL: no group. Copied */
     struct cz_admin *source;      /* for commits; borrowed, outlives the task */
-    struct cz_producer *producer; /* borrowed, outlives the task; NULL with a sink */
+    struct cz_producer *producer; /* borrowed, outlives the task; with a sink: only for dead letters, NULL without */
     struct cz_file_sink *sink;    /* records go to files; taken over. `written` of its options is
                                      cz_inflight_written */
     bool exact;                   /* the sink keeps positions: commits to the group say so */

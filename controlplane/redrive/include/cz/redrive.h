@@ -36,10 +36,12 @@ struct cz_redrive_filter {
     int64_t since_ms, until_ms;     /* timestamps of the records, [since, until); -1: no bound */
 };
 struct cz_redrive_conf {
-    struct cz_cluster *source, *target; /* source NULL: a file */
-    struct cz_admin *target_admin;
+    struct cz_cluster *source; /* NULL: a file */
+    struct cz_cluster *letters; /* where the letters lie: the target, unless that is a file (then not AGAIN) */
+    struct cz_admin *letters_admin;
     const char *client_id, *group_id; /* group_id of the deployment */
     const char *team, *mapping;
+    const char *first_name; /* of the mapping, when it was renamed: letters may bear it, and done is kept by it */
     const struct cz_mapping_spec *spec; /* with a dead_letter_topic */
     struct cz_stages *stages;
     enum cz_redrive_action action;

@@ -12,18 +12,16 @@ static enum cz_err can_be_read(const struct cz_mapping_spec *spec, const char *n
     return CZ_OK;
 }
 
-/* The control plane has no schemas: it would write Avro as JSON, or with the ids of the other registry. */
+/* A job of the control plane must not put schemas into registries: ids would stay the source's. */
 static enum cz_err can_be_sent(const struct cz_mapping_spec *spec, struct cz_error *err)
 {
     if (spec->target_file)
         return cz_fail(err, CZ_E_CONFLICT,
                        "the target is a file, which only its worker can append to: its dead letters can be listed and "
                        "discarded, not re-driven");
-    if (spec->key_format == CZ_FORMAT_AVRO || spec->value_format == CZ_FORMAT_AVRO || spec->copy_key_schemas ||
-        spec->copy_value_schemas)
+    if (spec->copy_key_schemas || spec->copy_value_schemas)
         return cz_fail(err, CZ_E_CONFLICT,
-                       "dead letters of a mapping with key_format or value_format avro, or with schemas.copy, "
-                       "cannot be re-driven; recopy their places in the source");
+                       "dead letters of a mapping with schemas.copy cannot be re-driven; recopy their places in the source");
     return CZ_OK;
 }
 

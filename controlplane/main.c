@@ -236,6 +236,11 @@ static bool mapping_view(void *arg, const char *uid, struct cz_mapping_view *ret
     return cz_scheduler_mapping(arg, uid, ret);
 }
 
+static bool topic_writer(void *arg, const struct cz_writer_query *q, char *ret_name, size_t n)
+{
+    return cz_scheduler_writer(arg, q, ret_name, n);
+}
+
 /* ---- start --------------------------------------------------------------------------------
  */
 
@@ -299,7 +304,7 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
     rc = cz_scheduler_new(&so, &a->scheduler, err);
     if (rc != CZ_OK)
         return rc;
-    cz_service_set_view(a->service, mapping_view, a->scheduler);
+    cz_service_set_view(a->service, mapping_view, topic_writer, a->scheduler);
     return start_http(a, err);
 }
 
@@ -354,7 +359,7 @@ static void stop(struct app *a)
         cz_http_server_stop(a->http, cz_deadline_ms(STOP_MS));
     }
     if (a->service)
-        cz_service_set_view(a->service, NULL, NULL);
+        cz_service_set_view(a->service, NULL, NULL, NULL);
     cz_scheduler_free(a->scheduler);
     cz_http_server_free(a->http);
     cz_api_free(a->api);

@@ -7,6 +7,7 @@
 
 #include "cz/alloc.h"
 #include "cz/file_record.h"
+#include "cz/util.h"
 #include "scheduler_priv.h"
 
 #define WORKERS_MAX_AGE (500 * CZ_MS)
@@ -318,4 +319,45 @@ bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_map
     bool poisoned = look_at_poison(s, uid, &v);
     *ret = v;
     return known || poisoned;
+}
+
+/* ---- who writes a topic ------------------------------------------------------------------------- */
+
+static bool writes(struct cz_scheduler *s, const struct cz_sched_mapping *m, const char *topic)
+{
+    struct cz_sched_pair *found = NULL;
+    size_t n = m->pairs_len;
+    bool yes = false;
+    if (m->pattern && !cz_watch_pairs(s->watch, m->uid, &found, &n))
+        n = 0;
+    for (size_t i = 0; i < n && !yes; i++)
+        yes = strcmp((m->pattern ? found : m->pairs)[i].target, topic) == 0;
+    cz_watch_pairs_free(found, m->pattern ? n : 0);
+    return yes;
+}
+
+static bool is_cluster(const struct cz_scheduler *s, const char *name, uint64_t hash)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("cluster/%s", name);
+    const struct cz_model_entry *e = cz_model_get(&s->view.now, key);
+    return e && e->cluster && cz_cluster_hash(e->cluster) == hash;
+}
+
+bool cz_scheduler_writer(struct cz_scheduler *s, const struct cz_writer_query *q, char *ret_name, size_t n)
+{
+    bool any = false;
+    CZ_LOCKED(&s->view.lock);
+    CZ_MAP_FOREACH (&s->view.now.entries, i, e) {
+        const struct cz_sched_mapping *m = ((const struct cz_model_entry *)e->value)->mapping;
+        if (!m || !m->enabled || m->target_file || cz_streq(m->uid, q->uid) || !writes(s, m, q->topic) ||
+            !is_cluster(s, m->target, q->cluster))
+            continue;
+        bool own = cz_streq(m->team, q->team);
+        if (!any || own)
+            snprintf(ret_name, n, "%s", own ? m->name : "");
+        any = true;
+        if (own)
+            break; /* the one that can be named */
+    }
+    return any;
 }

@@ -113,6 +113,7 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
         add_pair(m, cz_json_str(source, "topic", NULL), cz_json_str(target, "topic", NULL));
     const char *policy = cz_json_str(spec, "topic_policy", "require");
     bool enabled = json_is_true(json_object_get(spec, "enabled"));
+    m->enabled = enabled;
     m->sync = enabled && cz_streq(policy, "sync");
     m->create = m->sync || (enabled && cz_streq(policy, "create"));
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);

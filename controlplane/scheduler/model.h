@@ -29,6 +29,7 @@ struct cz_sched_mapping {
     char *template;    /* of their targets; NULL: the same name */
     char *avoid;       /* its dead letters, which it does not read */
     int tasks;         /* 0: auto */
+    bool enabled;
     bool create;       /* its topics on the target are created when missing */
     bool sync;         /* and go on following the source's */
     char *dead_letter; /* only with create */

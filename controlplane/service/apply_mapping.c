@@ -4,10 +4,12 @@
 #include <string.h>
 
 #include "cz/mapping_tests.h"
+#include "cz/scheduler.h"
 #include "service_priv.h"
 
 /* Room for v, revision, epoch and the key beside the value. */
 #define MAX_VALUE (CZ_MAX_CHANNEL_RECORD - 16 * 1024)
+enum { LOOK_AT_PAIRS = 100 }; /* of a long list: each is looked for among all mappings */
 
 enum cz_err cz__tx_cluster(struct cz__attempt *a,
                            const char *team,
@@ -372,6 +374,20 @@ static enum cz_err next_override(struct cz__attempt *a,
     return CZ_OK;
 }
 
+/** Two mappings may well go to one topic; who did not mean it should know. */
+static void warn_of_writers(struct checking *c, const struct cz_mapping_spec *spec, const char *uid)
+{
+    struct cz_service *s = c->a->s;
+    char name[CZ_MAX_NAME + 1] = "";
+    for (size_t i = 0; spec->enabled && c->target && i < spec->pairs_len && i < LOOK_AT_PAIRS; i++) {
+        const struct cz_writer_query q = {cz_cluster_hash(c->target), spec->pairs[i].target, c->p->team, uid};
+        CZ_LOCKED(&s->view_lock);
+        if (s->writer && s->writer(s->view_arg, &q, name, sizeof name))
+            cz__warn(c->a, "/spec/target", "target-shared", "%s%.200s%s writes topic \"%s\" there, too",
+                     *name ? "mapping \"" : "a mapping of another team", name, *name ? "\"" : "", q.topic);
+    }
+}
+
 enum cz_err cz__apply_mapping(struct cz__attempt *a,
                               const struct cz__put *p,
                               struct cz_resource *ret,
@@ -396,8 +412,11 @@ enum cz_err cz__apply_mapping(struct cz__attempt *a,
     if (*ret_put && cz__noted(a, ret, p->op)) {
         if (concerned)
             cz__group_note(a, p);
-        if (route)
+        if (route) {
             cz__route_note(a, p);
+            cz__set_found_topics(a->s, ret->uid, spec);
+            warn_of_writers(&c, spec, ret->uid);
+        }
         code = publish_mapping(a, ret, spec, c.value_map, &p->origin, err);
     }
     cz_mapping_spec_free(spec);

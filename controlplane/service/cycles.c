@@ -1,27 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Records must not go round for ever: a mapping is refused when what it writes comes back to what it
- *  reads through the enabled mappings of its team, unless each of them has headers.provenance, by which
+ *  reads through the enabled mappings of all teams, unless each of them has headers.provenance, by which
  *  a record that comes home is recognised (connectors/transforms).  Looked at at the end of a write, so
- *  that the order of the puts does not matter.  Clusters are compared by their connection settings. */
+ *  that the order of the puts does not matter.  Clusters are compared by their connection settings; of
+ *  other teams neither mappings nor topics are named.  A mapping with a pattern is followed from the
+ *  topics that it has found so far. */
 #include <stdio.h>
 #include <string.h>
 
+#include "cz/topic_pattern.h"
 #include "service_priv.h"
 
 enum { MAX_PLACES = 2000, MAX_TEXT = 400 };
 
 struct place { /* a topic that records get to, and by which mapping */
     uint64_t cluster;
-    char *topic, *by;
+    char *topic, *by; /* by NULL: one of another team */
     size_t from; /* index + 1 of the place before; 0: the first mapping's source */
     bool marked; /* every mapping up to here has provenance */
+};
+struct clusters { /* of all teams */
+    struct cz_resource_list all;
+    uint64_t *hashes;    /* per cluster; 0: it is not understood any more */
+    struct cz_map by_key; /* "<team>/<name>" → its hash in `hashes` */
 };
 struct walk {
     struct cz__attempt *a;
     const struct cz__group_use *start;
     struct cz_mapping_spec *first; /* of the mapping that was put */
     uint64_t source;               /* its source cluster */
-    struct cz_resource_list clusters;
+    const struct clusters *clusters;
     struct place *places;
     size_t len, cap;
     struct cz_map seen;
@@ -47,25 +55,65 @@ static void add(struct walk *w, uint64_t cluster, const char *topic, const char 
     w->places[w->len++] = (struct place){cluster, cz_strdup(topic), cz_strdup(by), from, marked};
 }
 
-static enum cz_err hash_of(struct walk *w, const char *name, uint64_t *ret, struct cz_error *err)
+static enum cz_err load_clusters(struct cz__attempt *a, struct clusters *ret, struct cz_error *err)
 {
-    struct cz_cluster *c = NULL;
-    enum cz_err code = name ? cz__tx_cluster(w->a, w->start->team, name, &c, err) : CZ_OK;
-    *ret = c ? cz_cluster_hash(c) : 0;
+    const struct cz_list_filter f = {.kind = CZ_KIND_CLUSTER};
+    enum cz_err code = cz_tx_list(a->tx, &f, &ret->all, err);
+    ret->hashes = cz_alloc_array(ret->all.len + 1, sizeof *ret->hashes);
+    for (size_t i = 0; !code && i < ret->all.len; i++) {
+        const struct cz_resource *r = &ret->all.items[i];
+        CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", r->team, r->name);
+        struct cz_report rep = CZ_REPORT_INIT;
+        struct cz_cluster *c = NULL;
+        if (cz_cluster_parse(json_object_get(r->doc, "spec"), "", &c, &rep) == CZ_OK)
+            ret->hashes[i] = cz_cluster_hash(c);
+        cz_map_put(&ret->by_key, key, &ret->hashes[i]);
+        cz_cluster_unref(c);
+        cz_report_done(&rep);
+    }
     return code;
 }
 
-/* Where @spec takes the records of @topic (NULL: of all its topics). */
-static enum cz_err follow(struct walk *w, const struct cz_mapping_spec *spec, const char *name, const char *topic,
-                          size_t from, bool marked, struct cz_error *err)
+static void clusters_done(struct clusters *c)
 {
-    uint64_t target = 0;
-    enum cz_err code = hash_of(w, spec->target_cluster, &target, err);
-    for (size_t i = 0; !code && target && i < spec->pairs_len; i++) {
+    cz_map_done(&c->by_key);
+    cz_free(c->hashes);
+    cz_resource_list_done(&c->all);
+}
+
+/* 0: there is none of that name, or @name NULL: the end is a file. */
+static uint64_t hash_of(const struct walk *w, const char *team, const char *name)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", team, name ? name : "");
+    const uint64_t *hash = cz_map_get(&w->clusters->by_key, key);
+    return hash ? *hash : 0;
+}
+
+static bool matches(const struct cz_mapping_spec *spec, const char *topic)
+{
+    struct cz_topic_pattern *p = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    if (!spec->source_pattern || cz_topic_pattern_new(spec->source_pattern, spec->source_exclude, &p, &err))
+        return false;
+    bool yes = cz_topic_pattern_match(p, topic);
+    cz_topic_pattern_free(p);
+    return yes;
+}
+
+/* Where @spec takes the records of @topic (NULL: of all its topics). */
+static void follow(struct walk *w, const struct cz_mapping_spec *spec, const char *team, const char *name,
+                   const char *topic, size_t from, bool marked)
+{
+    uint64_t target = hash_of(w, team, spec->target_cluster);
+    const char *by = cz_streq(team, w->start->team) ? name : NULL;
+    for (size_t i = 0; target && i < spec->pairs_len; i++) {
         if (!topic || cz_streq(spec->pairs[i].source, topic))
-            add(w, target, spec->pairs[i].target, name, from, marked && spec->provenance);
+            add(w, target, spec->pairs[i].target, by, from, marked && spec->provenance);
     }
-    return code;
+    if (target && topic && spec->pairs_len == 0 && matches(spec, topic)) {
+        CZ_CLEANUP(cz_freep) char *to = cz_topic_template(spec->target_template, topic);
+        add(w, target, to, by, from, marked && spec->provenance);
+    }
 }
 
 static struct cz_mapping_spec *parse(const struct cz_resource *r)
@@ -83,24 +131,22 @@ static bool enabled(const struct cz_resource *r)
     return cz_json_bool(json_object_get(r->doc, "spec"), "enabled", true);
 }
 
-/* The mappings that read place @i, under every name that its cluster has in the team. */
+/* The mappings that read place @i, of whatever team, under every name that its cluster has there. */
 static enum cz_err readers(struct walk *w, size_t i, struct cz_error *err)
 {
     enum cz_err code = CZ_OK;
-    for (size_t k = 0; !code && k < w->clusters.len; k++) {
-        const char *name = w->clusters.items[k].name;
-        uint64_t cluster = 0;
+    for (size_t k = 0; !code && k < w->clusters->all.len; k++) {
+        const struct cz_resource *c = &w->clusters->all.items[k];
         struct cz_resource_list l = {0};
-        code = hash_of(w, name, &cluster, err);
-        if (code || cluster != w->places[i].cluster)
+        if (w->clusters->hashes[k] != w->places[i].cluster)
             continue;
-        const struct cz_list_filter f = {.team = w->start->team, .kind = CZ_KIND_MAPPING,
-                                         .source_cluster = name, .source_topic = w->places[i].topic};
+        const struct cz_list_filter f = {.team = c->team, .kind = CZ_KIND_MAPPING,
+                                         .source_cluster = c->name, .source_topic = w->places[i].topic};
         code = cz_tx_list(w->a->tx, &f, &l, err);
         for (size_t n = 0; !code && n < l.len; n++) {
             struct cz_mapping_spec *spec = enabled(&l.items[n]) ? parse(&l.items[n]) : NULL;
             if (spec)
-                code = follow(w, spec, l.items[n].name, w->places[i].topic, i + 1, w->places[i].marked, err);
+                follow(w, spec, c->team, l.items[n].name, w->places[i].topic, i + 1, w->places[i].marked);
             cz_mapping_spec_free(spec);
         }
         cz_resource_list_done(&l);
@@ -115,7 +161,7 @@ static bool home(const struct walk *w, const struct place *p)
     for (size_t i = 0; i < w->first->pairs_len; i++)
         if (cz_streq(w->first->pairs[i].source, p->topic))
             return true;
-    return false;
+    return matches(w->first, p->topic);
 }
 
 /* "a" → "b" → "a", from the end backwards. */
@@ -124,7 +170,9 @@ static void tell(struct walk *w, size_t i)
     struct cz__origin o = {.base = w->start->base, .fixed = w->start->fixed, .what = w->start->what};
     char path[MAX_TEXT] = "", longer[MAX_TEXT];
     for (size_t at = i + 1; at > 0; at = w->places[at - 1].from) {
-        snprintf(longer, sizeof longer, "\"%.60s\" → %.330s", w->places[at - 1].by, path);
+        const char *by = w->places[at - 1].by;
+        snprintf(longer, sizeof longer, by ? "\"%.60s\" → %.330s" : "%.60s → %.330s",
+                 by ? by : "a mapping of another team", path);
         memcpy(path, longer, sizeof path);
     }
     cz__origin_problem(w->a, &o, "/spec/target", "cycle",
@@ -136,12 +184,10 @@ static void tell(struct walk *w, size_t i)
 
 static enum cz_err walk_all(struct walk *w, struct cz_error *err)
 {
-    const struct cz_list_filter f = {.team = w->start->team, .kind = CZ_KIND_CLUSTER};
-    enum cz_err code = hash_of(w, w->first->source_cluster, &w->source, err);
-    if (!code)
-        code = cz_tx_list(w->a->tx, &f, &w->clusters, err);
-    if (!code && w->source)
-        code = follow(w, w->first, w->start->name, NULL, 0, true, err);
+    enum cz_err code = CZ_OK;
+    w->source = hash_of(w, w->start->team, w->first->source_cluster);
+    if (w->source)
+        follow(w, w->first, w->start->team, w->start->name, NULL, 0, true);
     for (size_t i = 0; !code && !w->found && i < w->len; i++) {
         bool at_home = home(w, &w->places[i]);
         if (at_home && !w->places[i].marked)
@@ -155,23 +201,25 @@ static enum cz_err walk_all(struct walk *w, struct cz_error *err)
     return code;
 }
 
-static enum cz_err check(struct cz__attempt *a, const struct cz__group_use *u, struct cz_error *err)
+static enum cz_err check(struct cz__attempt *a, const struct cz__group_use *u, const struct clusters *clusters,
+                         struct cz_error *err)
 {
     struct cz_resource r = {0};
-    struct walk w = {.a = a, .start = u, .seen = CZ_MAP_INIT(NULL)};
+    struct walk w = {.a = a, .start = u, .clusters = clusters, .seen = CZ_MAP_INIT(NULL)};
     bool found;
     enum cz_err code = cz__tx_find(a, u->team, CZ_KIND_MAPPING, u->name, &r, &found, err);
     if (!code && found && enabled(&r))
         w.first = parse(&r);
-    if (w.first)
+    if (w.first) {
+        cz__set_found_topics(a->s, r.uid, w.first);
         code = walk_all(&w, err);
+    }
     for (size_t i = 0; i < w.len; i++) {
         cz_free(w.places[i].topic);
         cz_free(w.places[i].by);
     }
     cz_free(w.places);
     cz_map_done(&w.seen);
-    cz_resource_list_done(&w.clusters);
     cz_mapping_spec_free(w.first);
     cz_resource_done(&r);
     return code;
@@ -179,8 +227,10 @@ static enum cz_err check(struct cz__attempt *a, const struct cz__group_use *u, s
 
 enum cz_err cz__cycles_check(struct cz__attempt *a, struct cz_error *err)
 {
-    enum cz_err code = CZ_OK;
+    struct clusters c = {.by_key = CZ_MAP_INIT(NULL)};
+    enum cz_err code = a->routes_len > 0 ? load_clusters(a, &c, err) : CZ_OK;
     for (size_t i = 0; !code && i < a->routes_len; i++)
-        code = check(a, &a->routes[i], err);
+        code = check(a, &a->routes[i], &c, err);
+    clusters_done(&c);
     return code;
 }

@@ -51,10 +51,11 @@ void cz_service_free(struct cz_service *s)
     cz_free(s);
 }
 
-void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, void *arg)
+void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, cz_service_writer_fn writer, void *arg)
 {
     CZ_LOCKED(&s->view_lock);
     s->view = fn;
+    s->writer = writer;
     s->view_arg = arg;
 }
 

@@ -30,6 +30,7 @@ struct cz_service {
 
     struct cz_mutex view_lock; /* held while the view is asked, so that it can be taken away */
     cz_service_view_fn view;
+    cz_service_writer_fn writer;
     void *view_arg;
 
     struct cz_mutex lock;  /* the maps below; never held while Kafka or the store is asked */

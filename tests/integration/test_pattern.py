@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """source.pattern: topics that match are read, those that come later from their beginning, those that
 go leave; and what must never match."""
+from support.citizenk import api_path
 from support.procs import wait_until
 from support.servers import unique_name
 
@@ -97,3 +98,28 @@ def test_on_one_cluster_it_does_not_read_what_it_writes(servers, stack, topics):
     assert len(read(servers.target, f"copy.{prefix}", 50, settle=1)) == 50
     assert read(servers.target, f"copy.copy.{prefix}", 0, settle=0.5) == []
     assert read_topics(stack, prefix) == {prefix}
+
+
+def test_a_second_writer_of_a_topic_is_told(servers, stack, topics):
+    """A warning, by name in the own team only; topics that a pattern found count as well."""
+    prefix = unique_name("shared")
+    for broker in (servers.source, servers.target):
+        servers.create_topic(broker, f"{prefix}.a", 1)
+    other = topics("shared")
+    stack.put_mapping(prefix, pattern_spec(f"^{prefix}\\."))
+    wait_until(lambda: read_topics(stack, prefix) == {f"{prefix}.a"}, 15, "the topic to be found")
+    others = unique_name("others")
+    stack.rest.put(api_path("teams", others), {})
+    for name in ("source", "target"):
+        stack.rest.put_cluster(name, getattr(servers, name).bootstrap, team=others)
+
+    def warnings(team, **more):
+        path = api_path("teams", team, "mappings", f"{prefix}-second")
+        spec = {"source": {"cluster": "source", "topic": other},
+                "target": {"cluster": "target", "topic": f"{prefix}.a"}, **more}
+        return [(w["code"], w["message"]) for w in stack.rest.save(path, {"spec": spec}).json["warnings"]]
+
+    assert warnings("default") == [("target-shared", f'mapping "{prefix}" writes topic "{prefix}.a" there, too')]
+    assert warnings(others) == [
+        ("target-shared", f'a mapping of another team writes topic "{prefix}.a" there, too')]
+    assert warnings(others, enabled=False) == []

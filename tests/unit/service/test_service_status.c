@@ -26,7 +26,7 @@ static void feed(struct fixture *f, const char *key, const char *value)
 static char *make(struct fixture *f)
 {
     must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING("")));
-    cz_service_set_view(f->s, view, NULL);
+    cz_service_set_view(f->s, view, NULL, NULL);
     have_view = true;
     the_view = (struct cz_mapping_view){.topics_exist = CZ_COND_TRUE,
                                         .topics_reason = "TopicsExist",

@@ -183,9 +183,41 @@ static void test_records_do_not_go_round(void **state)
     problem(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", "")), "/spec/target", "cycle");
     must(f, put(f, CZ_KIND_MAPPING, "ca", ROUTE("source", "c", "source", "a", MARKED)));
     problem(f, put(f, CZ_KIND_MAPPING, "bc", ROUTE("target", "b", "source", "c", "")), "/spec/target", "cycle");
+    /* A pattern reads what matches it; with one, too, a circle is closed from either side. */
+    must(f, put(f, CZ_KIND_MAPPING, "pattern",
+                "{'spec':{'source':{'cluster':'target','pattern':'^p'},'target':{'cluster':'source'}}}"));
+    problem(f, put(f, CZ_KIND_MAPPING, "p1", ROUTE("source", "p1", "target", "p1", "")), "/spec/target", "cycle");
     /* Not a circle: two into one topic, and one into two. */
     must(f, put(f, CZ_KIND_MAPPING, "xb", ROUTE("source", "x", "target", "b", "")));
     must(f, put(f, CZ_KIND_MAPPING, "xd", ROUTE("source", "x", "target", "d", "")));
+}
+
+static void put_in_team(struct fixture *f, const char *team, enum cz_kind kind, const char *name, const char *doc)
+{
+    struct cz_write w = {.if_match = CZ_IF_MATCH_NONE};
+    json_t *j = js(doc);
+    cz_write_result_done(&f->r);
+    cz_report_done(&f->rep);
+    must(f, cz_service_put(f->s, &caller, &w, team, kind, name, j, &f->r, &f->rep, &f->err));
+    json_decref(j);
+}
+
+/* Another team's mapping closes the circle, under its own names of the clusters; it is not named. */
+static void test_round_through_another_team(void **state)
+{
+    struct fixture *f = *state;
+    json_t *j = NULL;
+    must(f, cz_service_put_team(f->s, &caller, "other", &j, &f->err));
+    json_decref(j);
+    put_in_team(f, "other", CZ_KIND_CLUSTER, "near", CLUSTER("h:2"));
+    put_in_team(f, "other", CZ_KIND_CLUSTER, "far", CLUSTER("h:1"));
+    put_in_team(f, "other", CZ_KIND_MAPPING, "back", ROUTE("near", "b", "far", "a", MARKED));
+    must(f, put(f, CZ_KIND_MAPPING, "ac", ROUTE("source", "a", "target", "c", "")));
+    problem(f, put(f, CZ_KIND_MAPPING, "there", ROUTE("source", "a", "target", "b", "")), "/spec/target", "cycle");
+    assert_non_null(strstr(f->rep.items[0].message, "\"there\" → a mapping of another team → \"there\""));
+    assert_null(strstr(f->rep.items[0].message, "back"));
+    must(f, put(f, CZ_KIND_MAPPING, "there", ROUTE("source", "a", "target", "b", MARKED)));
+    cz_write_result_done(&f->r);
 }
 
 static void test_life(void **state)
@@ -563,7 +595,7 @@ int main(void)
         T(test_all_problems_at_once),
         T(test_bad_names),
         T(test_switching_on_is_numbered),
-        T(test_records_do_not_go_round),
+        T(test_records_do_not_go_round), T(test_round_through_another_team),
         T(test_life),
         T(test_preconditions),
         T(test_created_topics_may_be_missing),

@@ -94,5 +94,13 @@ struct cz_mapping_view {
 /** What the config topic and the metadata watch know of the mapping. false: not on the config
  *  topic (yet): every condition is UNKNOWN. */
 bool cz_scheduler_mapping(struct cz_scheduler *s, const char *uid, struct cz_mapping_view *ret);
+struct cz_writer_query {
+    uint64_t cluster; /* cz_cluster_hash() */
+    const char *topic;
+    const char *team, *uid; /* who asks: the one that is not meant */
+};
+/** Another enabled mapping that writes the topic, of whatever team, as the config topic says.
+ *  @ret_name its name; "": it is another team's, who may not see it */
+bool cz_scheduler_writer(struct cz_scheduler *s, const struct cz_writer_query *q, char *ret_name, size_t n);
 
 #endif

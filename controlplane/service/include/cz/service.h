@@ -63,10 +63,13 @@ void cz_service_free(struct cz_service *s);
 
 struct cz_mapping_view; /* cz/scheduler.h */
 typedef bool (*cz_service_view_fn)(void *arg, const char *uid, struct cz_mapping_view *ret);
-/** Where assignment and topics of a mapping are known: a wrapper of cz_scheduler_mapping().  The
+struct cz_writer_query;
+typedef bool (*cz_service_writer_fn)(void *arg, const struct cz_writer_query *q, char *ret_name, size_t n);
+/** Where assignment and topics of a mapping are known: wrappers of cz_scheduler_mapping() and
+ *  cz_scheduler_writer().  The
  *  scheduler is made after the service, so main sets it after both exist and takes it away (NULL)
  *  before the scheduler is freed.  Without: the conditions rest on the status view alone. */
-void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, void *arg);
+void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, cz_service_writer_fn writer, void *arg);
 
 struct cz_principal; /* cz/principal.h */
 /** Who asks. Borrowed; NULL = unknown. */

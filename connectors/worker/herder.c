@@ -86,6 +86,9 @@ static void on_job(struct worker *w, struct w_start *s)
         break;
     case W_JOB_REAP:
         break;
+    case W_JOB_RENEW:
+        w_renew_done(w, s);
+        break;
     }
     w_start_free(w, s);
 }
@@ -215,6 +218,7 @@ static void *herder_main(void *arg)
         if (reconcile_dirty(w) || some || w->unsettled)
             w->unsettled = !barrier(w);
         w_tasks_tick(w);
+        w_renew_tick(w);
         w_producers_tick(w);
         w_heartbeat(w, w->synced && !w->unsettled && w->applied > w->announced);
         w_report_stats(w);

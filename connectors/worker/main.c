@@ -39,6 +39,9 @@ static const struct cz_cfg_key OPTIONS[] = {
         .doc = "Bound of what one lane fetches ahead (KiB)."),
     ROW(commit_interval_ms, CZ_CFG_INT, .name = "commit_interval_ms", .def = "1000", .min = 50, .max = 600000,
         .doc = "How often positions are committed to the consumer group (milliseconds)."),
+    ROW(position_renewal_s, CZ_CFG_INT, .name = "position_renewal_seconds", .def = "21600", .min = 1, .max = 604800,
+        .doc = "How often the positions of tasks that are paused, stopped or finished are committed again, so "
+               "that brokers do not forget them after offsets.retention.minutes."),
     ROW(lanes, CZ_CFG_INT, .name = "lanes", .def = "4", .min = 1, .max = W_MAX_LANES,
         .doc = "Most lanes (consumers) per source cluster. More are used only when mappings read "
                "the same partitions."),

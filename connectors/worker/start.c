@@ -268,6 +268,9 @@ static void run(struct worker *w, struct w_start *s)
     case W_JOB_REFRESH:
         run_refresh(w);
         return;
+    case W_JOB_RENEW:
+        w_renew_run(w, s);
+        return;
     case W_JOB_REAP:
         w_client_reap(s->spent);
         w_slots_reap(s->spent_lane);

@@ -460,6 +460,8 @@ static bool partition_taken(const struct w_task *t)
 
 static void drive_idle(struct worker *w, struct w_task *t, const char *state)
 {
+    if (t->renewing)
+        return; /* looked at again when that is done */
     if (!t->wanted) {
         release(w, t);
         w_task_drop(w, t);

@@ -19,7 +19,7 @@
 
 struct worker_options {
     char *bootstrap, *kafka_properties, *group_id, *id, *listen, *log_level, *log_format, *file_data_path;
-    int64_t lease_ms, prefetch_kib, commit_interval_ms, lanes, starters, capacity;
+    int64_t lease_ms, prefetch_kib, commit_interval_ms, position_renewal_s, lanes, starters, capacity;
 };
 
 enum { W_MAX_LANES = 8, W_MAX_REFRESH = 64 };
@@ -135,6 +135,8 @@ struct w_task {
     cz_time gap_at;
     int64_t until_ms; /* to be started again then: its end will have come; 0: none */
     bool published; /* the state of now is on the status topic */
+    bool renewing;    /* its positions are being committed again: not to be started meanwhile */
+    cz_time renew_at; /* when next, while it does not run; 0: not known yet */
     struct w_task *next;
 };
 /** A task that a dead target holds back: let go of as soon as its deliveries come. */
@@ -215,6 +217,8 @@ struct worker {
     bool ended;      /* the config topic of now was read to its end */
     bool syncing;    /* a W_JOB_SYNC is under way */
     bool refreshing; /* a W_JOB_REFRESH is */
+    bool renewing;   /* a W_JOB_RENEW is */
+    cz_time renew_at; /* when to look for the next one */
     bool unsettled;  /* some lane has not taken up all that was sent to it */
     cz_time refresh_at;
     int64_t applied, epoch;
@@ -255,6 +259,10 @@ void w_on_started(struct worker *w, struct w_start *s);
 void w_task_drop(struct worker *w, struct w_task *t); /* free it; only when IDLE */
 bool w_tasks_busy(struct worker *w);                   /* something is still being stopped */
 void w_tasks_tick(struct worker *w);
+/* renew.c: positions of tasks that do not run are kept from being forgotten */
+void w_renew_tick(struct worker *w);
+void w_renew_run(struct worker *w, struct w_start *s); /* a starter's */
+void w_renew_done(struct worker *w, const struct w_start *s);
 /* report.c */
 void w_heartbeat(struct worker *w, bool now);
 void w_report_task(struct worker *w, struct w_task *t);
@@ -272,6 +280,7 @@ enum w_job {
     W_JOB_SYNC,    /* wait until the config topic is read to its end */
     W_JOB_REFRESH, /* partition counts of the target topics */
     W_JOB_REAP,    /* free a producer */
+    W_JOB_RENEW,   /* commit the positions of an idle task again */
 };
 /** Where a partition begins and ends; start_places.c. */
 struct w_place {

@@ -3,6 +3,7 @@
 run again when they are asked to."""
 import time
 
+import confluent_kafka
 import pytest
 
 from .copying import group_offsets, mapping_path, read, send, spec, values, wait_totals, wait_until
@@ -123,3 +124,49 @@ def test_end_that_is_still_to_come(servers, stack, topics):
     assert values(read(servers.target, topic, 1, settle=0.3)) == [b"before"]
     wait_totals(stack, topic, out=1)
     wait_until(lambda: progress(stack, topic) == (0, 0), 10, "a second life that began at its end")
+
+
+def committed_again(servers, since, groups):
+    """Which of @groups have committed after the offsets @since of the broker's own topic."""
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": servers.source.bootstrap, "group.id": "looking",
+                                         "enable.auto.commit": False})
+    consumer.assign([confluent_kafka.TopicPartition("__consumer_offsets", p, at) for p, at in since.items()])
+    found = set()
+    for message in consumer.consume(2000, 0.5):
+        if not message.error() and message.value():
+            found |= {group for group in groups if group.encode() in message.key()}
+    consumer.close()
+    return found
+
+
+def ends_of(broker, topic):
+    consumer = confluent_kafka.Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "looking"})
+    parts = consumer.list_topics(topic, 20).topics[topic].partitions
+    ends = {p: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(topic, p), 20)[1] for p in parts}
+    consumer.close()
+    return ends
+
+
+def test_positions_of_what_does_not_run_are_not_forgotten(servers, make_stack, topics):
+    """They are committed again, as they are, or brokers would forget them after a week."""
+    stack = make_stack(workers=0)
+    stack.add_worker(extra=("--position-renewal-seconds", "1"))
+    done, stopped = topics("renew-done", partitions=1), topics("renew-stopped", partitions=1)
+    for topic, more in ((done, {"end": "now"}), (stopped, {})):
+        send(servers.source, topic, [{"value": b"%d" % n} for n in range(10)])
+        stack.put_mapping(topic, spec(topic, consumer_group=f"group.{topic}", **more), wait=False)
+    wait_finished(stack, done)
+    read(servers.target, stopped, 10)
+    stack.put_mapping(stopped, spec(stopped, consumer_group=f"group.{stopped}", enabled=False), wait=False)
+    stack.wait_state(stopped, "STOPPED")
+    groups = {f"group.{topic}" for topic in (done, stopped)}
+    since = ends_of(servers.source, "__consumer_offsets")
+    wait_until(lambda: committed_again(servers, since, groups) == groups, 20, "both groups to be renewed")
+    for topic in (done, stopped):
+        assert group_offsets(servers, servers.source, f"group.{topic}", topic) == {0: 10}
+    # Both are as they were: nothing is copied twice when they run again.
+    send(servers.source, stopped, [{"value": b"new"}] * 3)
+    stack.put_mapping(stopped, spec(stopped, consumer_group=f"group.{stopped}"))
+    assert len(read(servers.target, stopped, 13, settle=0.5)) == 13
+    stack.wait_state(done, "FINISHED")
+    assert len(read(servers.target, done, 10)) == 10

@@ -144,6 +144,16 @@ struct cz_store_vt {
                             const struct cz_change_meta *meta,
                             const json_t *detail,
                             struct cz_error *err);
+    enum cz_err (*put_report)(struct cz_store *s,
+                              const char *uid,
+                              const char *name,
+                              const json_t *value,
+                              struct cz_error *err);
+    enum cz_err (*reports)(struct cz_store *s,
+                           const char *name,
+                           const char *uid,
+                           json_t **ret,
+                           struct cz_error *err);
     enum cz_err (*outbox)(struct cz_store *s,
                           int limit,
                           struct cz_config_record_list *ret,

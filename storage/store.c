@@ -218,6 +218,23 @@ enum cz_err cz_store_set_mark(struct cz_store *s,
     return s->vt->set_mark(s, uid, name, value, meta, detail, err);
 }
 
+enum cz_err cz_store_put_report(struct cz_store *s,
+                                const char *uid,
+                                const char *name,
+                                const json_t *value,
+                                struct cz_error *err)
+{
+    assert(uid && name && value);
+    return s->vt->put_report(s, uid, name, value, err);
+}
+
+enum cz_err cz_store_reports(
+    struct cz_store *s, const char *name, const char *uid, json_t **ret, struct cz_error *err)
+{
+    assert(name && ret);
+    return s->vt->reports(s, name, uid, ret, err);
+}
+
 enum cz_err cz_store_outbox(struct cz_store *s,
                             int limit,
                             struct cz_config_record_list *ret,

@@ -39,7 +39,7 @@ HANDLER(cz__rest_verify)
                                         NULL};
     const json_t *body = cz_http_body(rq);
     struct cz_report *rep = cz_http_report(rs);
-    struct cz_verify_request q = {.until_ms = -1};
+    struct cz_verify_request q = {.until_ms = -1, .requested = true};
     json_t *o = NULL;
     cz__api_known(body, names, rep);
     time_member(body, "since", &q.since_ms, rep);

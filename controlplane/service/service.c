@@ -24,7 +24,7 @@ struct cz_service *cz_service_new(const struct cz_service_options *o)
     cz_map_init(&s->facts, cz_free);
     cz_map_init(&s->teams, NULL);
     cz_map_init(&s->moments, cz_free);
-    cz_map_init(&s->watched, cz__watched_free);
+    cz_map_init(&s->watched, cz_free);
     cz_map_init(&s->due, cz_free);
     cz__pair_stats_init(s);
     return s;

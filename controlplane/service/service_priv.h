@@ -48,7 +48,7 @@ struct cz_service {
     struct cz_cond verify_done; /* a job that reads at full speed is over; with `lock` */
     bool verifying, redriving;  /* one runs of each (verify.c, dead_letters.c); under `lock` */
     atomic_bool verify_stop;    /* none may run any more */
-    struct cz_map watched; /* uid → outcome of the last look (verify_watch.c); under `lock` */
+    struct cz_map watched; /* uid → when the next look is (verify_watch.c); under `lock` */
     _Atomic int previews; /* under way */
 
     struct cz_mutex due_lock; /* overrides with an end (override.c) */
@@ -396,8 +396,9 @@ void cz__snapshot_free(struct cz__snapshot *sn);
 bool cz__turn_take(struct cz_service *s, bool *busy, cz_time deadline);
 void cz__turn_give(struct cz_service *s, bool *busy);
 /* verify_watch.c */
-void cz__watched_free(void *p);
 json_t *cz__verified(struct cz_service *s, const char *uid); /* new reference; null: nothing known */
+void cz__verified_on_request(struct cz_service *s, const struct cz_resource *mapping, const json_t *report,
+                             int64_t began_ms);
 void cz__verify_metrics(struct cz_service *s, const struct cz__snapshot *sn, struct cz_buf *out);
 /* ---- sets: plan.c, plan_request.c, plan_show.c, sets.c -------------------------------------- */
 

@@ -151,12 +151,15 @@ enum cz_err cz_service_verify(struct cz_service *s, const char *team, const char
                               const struct cz_verify_request *q, json_t **ret, struct cz_error *err)
 {
     struct subject u = {0};
+    int64_t began = cz_wall_ms();
     if (!cz__turn_take(s, &s->verifying, q->deadline))
         return cz_fail_flags(err, CZ_E_LIMIT, CZ_ERR_RETRIABLE, 0,
                              "other verifications run in this control plane: try again later");
     enum cz_err code = look_up(s, team, name, &u, err);
     if (!code)
         code = run(&u, q, &s->verify_stop, ret, err);
+    if (!code && q->requested)
+        cz__verified_on_request(s, &u.now.mapping, *ret, began);
     let_go(s, &u);
     cz__turn_give(s, &s->verifying);
     return code;

@@ -498,6 +498,45 @@ static enum cz_err mem_set_mark(struct cz_store *s,
     return CZ_OK;
 }
 
+static enum cz_err mem_put_report(struct cz_store *s,
+                                  const char *uid,
+                                  const char *name,
+                                  const json_t *value,
+                                  struct cz_error *err)
+{
+    struct mem_store *m = mem_of(s);
+    struct cz_resource r = {0};
+    enum cz_err rc = mem_get_uid(s, uid, &r, err);
+    if (rc)
+        return rc;
+    cz_resource_done(&r);
+    mem__lock(m);
+    json_t *all = json_object_get(m->reports, name);
+    if (!all)
+        (void)json_object_set_new(m->reports, name, all = json_object());
+    (void)json_object_set_new(all, uid, json_deep_copy(value));
+    mem__unlock(m);
+    return CZ_OK;
+}
+
+static enum cz_err mem_reports(
+    struct cz_store *s, const char *name, const char *uid, json_t **ret, struct cz_error *err)
+{
+    (void)err;
+    struct mem_store *m = mem_of(s);
+    json_t *all = json_object();
+    mem__lock(m);
+    for (size_t i = 0; i < m->resources.len; i++) {
+        const struct cz_resource *r = &m->resources.items[i];
+        const json_t *value = json_object_get(json_object_get(m->reports, name), r->uid);
+        if (value && r->deleted_seq == 0 && (!uid || strcmp(uid, r->uid) == 0))
+            (void)json_object_set_new(all, r->uid, json_deep_copy(value));
+    }
+    mem__unlock(m);
+    *ret = all;
+    return CZ_OK;
+}
+
 static enum cz_err mem_check(struct cz_store *s, cz_time deadline, struct cz_error *err)
 {
     (void)s, (void)deadline, (void)err;
@@ -522,6 +561,7 @@ static void mem_free(struct cz_store *s)
     cz_config_record_list_done(&m->outbox);
     cz_config_record_list_done(&m->config);
     cz_map_done(&m->marks);
+    json_decref(m->reports);
     mem__sets_done(m);
     cz_free(m->leader);
     cz_cond_done(&m->changed);
@@ -547,6 +587,8 @@ static const struct cz_store_vt mem_vt = {
     .audit = mem_audit,
     .mark = mem_mark,
     .set_mark = mem_set_mark,
+    .put_report = mem_put_report,
+    .reports = mem_reports,
     .outbox = mem_outbox,
     .outbox_done = mem_outbox_done,
     .config = mem_config,
@@ -563,6 +605,7 @@ struct cz_store *cz_store_memory_new(void)
     cz_mutex_init(&m->lock);
     cz_cond_init(&m->changed);
     cz_map_init(&m->marks, cz_free);
+    m->reports = json_object();
     add_team(m, "default");
     return &m->base;
 }

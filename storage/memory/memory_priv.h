@@ -42,6 +42,7 @@ struct mem_store {
     struct mem_leadership *lead; /* who leads now, or NULL */
     cz_time renewed_at;
     struct cz_map marks; /* uid "/" name → int64_t */
+    json_t *reports;     /* name → {uid: value} */
     struct cz_set_state_list sets;
     struct mem_member_list members;
 };

@@ -111,7 +111,7 @@ static const struct {
     {"SELECT, INSERT, UPDATE", "audit_export"},
     {"SELECT", "audit_policy"},
     {"EXECUTE", "FUNCTION audit_keep()"},
-    {"SELECT, INSERT, UPDATE", "team, resource, mark"},
+    {"SELECT, INSERT, UPDATE", "team, resource, mark, report"},
     {"SELECT, INSERT, UPDATE", "principal, local_password, api_token, bootstrap_token"},
     {"SELECT, INSERT, UPDATE, DELETE", "session"},
     {"SELECT, UPDATE", "epoch, leader"},

@@ -91,6 +91,42 @@ static enum cz_err pg_set_mark(struct cz_store *s,
     return pg__query(pg_of(s), PG_SET_MARK, values, &res, err);
 }
 
+static enum cz_err pg_put_report(struct cz_store *s,
+                                 const char *uid,
+                                 const char *name,
+                                 const json_t *value,
+                                 struct cz_error *err)
+{
+    CZ_CLEANUP(cz_freep) char *text = pg_json(value, false);
+    const char *values[] = {uid, name, text};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_PUT_REPORT, values, &res, err);
+    if (rc == CZ_OK && PQntuples(res) == 0)
+        rc = cz_fail(err, CZ_E_NOT_FOUND, "there is no object %s", uid);
+    return rc;
+}
+
+static enum cz_err pg_reports(
+    struct cz_store *s, const char *name, const char *uid, json_t **ret, struct cz_error *err)
+{
+    const char *values[] = {name, uid};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_REPORTS, values, &res, err);
+    if (rc != CZ_OK)
+        return rc;
+    json_t *all = json_object();
+    for (int row = 0; row < PQntuples(res); row++) {
+        json_t *value = NULL;
+        if (!pg_get_json(res, row, 1, &value)) {
+            json_decref(all);
+            return pg_row_bad(res, err);
+        }
+        (void)json_object_set_new(all, PQgetvalue(res, row, 0), value);
+    }
+    *ret = all;
+    return CZ_OK;
+}
+
 /* ---- the leader's side
  * ----------------------------------------------------------------------- */
 
@@ -216,6 +252,8 @@ static const struct cz_store_vt pg_vt = {
     .audit = pg_audit,
     .mark = pg_mark,
     .set_mark = pg_set_mark,
+    .put_report = pg_put_report,
+    .reports = pg_reports,
     .outbox = pg_outbox,
     .outbox_done = pg_outbox_done,
     .config = pg_config,

@@ -330,6 +330,16 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " INSERT INTO audit_event (team_id, actor, via, action, outcome, request_id, trace_id,"
           "  ip, detail) VALUES (" LIVE_TEAM("$4") ", $5, $6, $7, 'ok', $8, $9, $10, $11::json)"),
 
+    PLAIN(PG_PUT_REPORT,
+          3,
+          "INSERT INTO report (uid, name, value) SELECT uid, $2, $3::json FROM resource WHERE uid = $1"
+          " ON CONFLICT (uid, name) DO UPDATE SET value = excluded.value, at = excluded.at"
+          " RETURNING uid"),
+    PLAIN(PG_REPORTS,
+          2,
+          "SELECT p.uid, p.value FROM report p JOIN resource r ON r.uid = p.uid"
+          " WHERE p.name = $1 AND ($2::text IS NULL OR p.uid = $2) AND r.deleted_seq IS NULL"),
+
     PREPARED(PG_OUTBOX,
              1,
              "SELECT o.seq, o.key, o.value, c.trace_id FROM outbox o"

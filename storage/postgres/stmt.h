@@ -58,6 +58,8 @@ enum pg_stmt {
     PG_SEALS_AFTER,
     PG_MARK,
     PG_SET_MARK,
+    PG_PUT_REPORT,
+    PG_REPORTS,
     PG_OUTBOX,
     PG_OUTBOX_DONE,
     PG_CONFIG,

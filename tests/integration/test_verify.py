@@ -157,21 +157,6 @@ def test_while_it_runs(servers, stack, topics):
     assert counts(verify(stack, topic)) == {"extra": 1}
 
 
-def test_again_and_again(servers, stack, topics):
-    """verify_seconds: what differs shows in the status and in the metrics, without anybody asking."""
-    topic = copied(servers, stack, topics, "again", int(time.time()) * 1000, verify_seconds=1)
-
-    def verified():
-        return stack.status(topic)["verified"] or {}
-    stack._wait(lambda: verified().get("expected") == "600", 20, "a comparison", verified)
-    assert verified()["equal"]
-    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3}])
-    stack._wait(lambda: verified().get("equal") is False, 20, "it to be seen", verified)
-    assert verified()["differences"][0]["target"]["partition"] == 3
-    sample = f'citizenk_mapping_verify_differences{{team="default",mapping="{topic}",kind="extra"}} 1'
-    assert sample in stack.rest.call("GET", "/metrics").text
-
-
 def test_refusals_and_the_command(servers, stack, topics):
     topic = copied(servers, stack, topics, "command")
     path = mapping_path(topic, "verify")
@@ -192,3 +177,32 @@ def test_refusals_and_the_command(servers, stack, topics):
     bad = command()
     assert bad.returncode == 1 and "DIFFERENT" in bad.stdout and f"{topic} [3] " in bad.stdout, bad
     assert json.loads(command("-o", "json").stdout)["extra"] == "1"
+    kept = stack.status(topic)["verified"]      # of what nobody compares by itself: what was asked for last
+    assert (kept["equal"], kept["extra"], kept["error"]) == (False, "1", None) and kept["at"]
+
+
+def test_again_and_again(servers, stack, topics):
+    """verify_seconds: what differs shows in the status and in the metrics of every instance, without anybody
+    asking; a leader that takes over knows it, and goes on."""
+    topic = copied(servers, stack, topics, "again", int(time.time()) * 1000, verify_seconds=1)
+
+    def verified(client=None):
+        return (client or stack.rest).get(mapping_path(topic, "status"))["verified"] or {}
+    stack._wait(lambda: verified().get("expected") == "600", 20, "a comparison", verified)
+    assert verified()["equal"]
+    send(servers.target, topic, [{"key": b"x", "value": b"y", "partition": 3}])
+    stack._wait(lambda: verified().get("equal") is False, 20, "it to be seen", verified)
+    assert verified()["differences"][0]["target"]["partition"] == 3
+    first, other = stack.controlplanes[0], stack.client(stack.add_controlplane())
+    sample = f'citizenk_mapping_verify_differences{{team="default",mapping="{topic}",kind="extra"}} 1'
+    for client in (stack.rest, other):
+        assert verified(client)["extra"] == "1" and sample in client.call("GET", "/metrics").text
+    first.kill9()
+    last = verified(other)["at"]
+    stack._wait(lambda: verified(other)["at"] > last, 30, "the next leader to go on", lambda: verified(other))
+    assert verified(other)["extra"] == "1"
+    # What the watch cannot do is told beside what it last found.
+    servers.delete_topic(servers.target, topic)
+    stack._wait(lambda: verified(other)["error"], 20, "the error to be told", lambda: verified(other))
+    assert topic in verified(other)["error"]["message"] and verified(other)["extra"] == "1"
+    first.start()

@@ -312,6 +312,14 @@ CZ_MUST_USE enum cz_err cz_store_set_mark(struct cz_store *s, const char *uid, c
                                           int64_t value, const struct cz_change_meta *meta,
                                           const json_t *detail, struct cz_error *err);
 
+/** The last report about an object by name, made by one instance and shown by all; no change of the
+ *  object.  CZ_E_NOT_FOUND: there is no object of this uid. */
+CZ_MUST_USE enum cz_err cz_store_put_report(struct cz_store *s, const char *uid, const char *name,
+                                            const json_t *value, struct cz_error *err);
+/** @uid NULL: of all objects that are not deleted.  @param ret {uid: value}, new reference */
+CZ_MUST_USE enum cz_err cz_store_reports(struct cz_store *s, const char *name, const char *uid,
+                                         json_t **ret, struct cz_error *err);
+
 /* ---- the leader's side -------------------------------------------------------------------- */
 
 struct cz_config_record {

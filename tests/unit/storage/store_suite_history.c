@@ -304,6 +304,38 @@ void test_marks(void **state)
     cz_resource_done(&r);
 }
 
+void test_reports(void **state)
+{
+    struct cz_store *s = store(state);
+    struct cz_error err = CZ_ERROR_INIT;
+    struct cz_resource a = {0}, b = {0};
+    json_t *value = json_pack("{s:i}", "n", 1), *all = NULL;
+    new_team(s, "reports");
+    put(s, "reports", "a", "{}");
+    int64_t seq = put(s, "reports", "b", "{}");
+    ASSERT_OK(cz_store_get(s, "reports", CZ_KIND_MAPPING, "a", &a, &err), &err);
+    ASSERT_OK(cz_store_get(s, "reports", CZ_KIND_MAPPING, "b", &b, &err), &err);
+    ASSERT_OK(cz_store_put_report(s, a.uid, "r", value, &err), &err);
+    ASSERT_OK(cz_store_put_report(s, b.uid, "r", value, &err), &err);
+    (void)json_object_set_new(value, "n", json_integer(2));
+    ASSERT_OK(cz_store_put_report(s, a.uid, "r", value, &err), &err); /* the last one counts */
+    ASSERT_OK(cz_store_reports(s, "r", a.uid, &all, &err), &err);
+    assert_int_equal(json_object_size(all), 1);
+    assert_int_equal(json_integer_value(json_object_get(json_object_get(all, a.uid), "n")), 2);
+    json_decref(all);
+    ASSERT_OK(cz_store_reports(s, "r", NULL, &all, &err), &err);
+    assert_int_equal(json_object_size(all), 2);
+    json_decref(all);
+    ASSERT_OK(cz_store_reports(s, "other", NULL, &all, &err), &err);
+    assert_int_equal(json_object_size(all), 0);
+    json_decref(all);
+    assert_int_equal(now_seq(s), seq); /* no change of the object */
+    ASSERT_CODE(cz_store_put_report(s, "no-such-uid", "r", value, &err), CZ_E_NOT_FOUND);
+    json_decref(value);
+    cz_resource_done(&a);
+    cz_resource_done(&b);
+}
+
 void test_audit_and_check(void **state)
 {
     struct cz_store *s = store(state);

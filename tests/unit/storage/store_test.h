@@ -89,6 +89,7 @@ void test_outbox_whole_changes(void **state);
 void test_config(void **state);
 void test_audit_and_check(void **state);
 void test_marks(void **state);
+void test_reports(void **state);
 /* store_suite_lead.c */
 void test_leadership(void **state);
 void test_stale_leader(void **state);
@@ -113,7 +114,7 @@ void test_sets(void **state);
         cmocka_unit_test(test_changes), cmocka_unit_test(test_revisions),                      \
         cmocka_unit_test(test_restore), cmocka_unit_test(test_outbox),                         \
         cmocka_unit_test(test_outbox_whole_changes), cmocka_unit_test(test_config),            \
-        cmocka_unit_test(test_list_by_source), cmocka_unit_test(test_audit_and_check), cmocka_unit_test(test_marks),                  \
+        cmocka_unit_test(test_list_by_source), cmocka_unit_test(test_audit_and_check), cmocka_unit_test(test_marks), cmocka_unit_test(test_reports),      \
         cmocka_unit_test(test_leadership),                                                     \
         cmocka_unit_test(test_stale_leader), cmocka_unit_test(test_leadership_wait),           \
         cmocka_unit_test(test_outbox_fencing), cmocka_unit_test(test_wait),                    \

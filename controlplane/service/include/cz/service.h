@@ -353,6 +353,7 @@ struct cz_verify_request {
     int64_t since_ms; /* of record timestamps; 0: since the mapping's last change; -1: all */
     int64_t until_ms; /* -1: now */
     int64_t window_ms, max_records;
+    bool requested; /* by somebody; kept when the mapping is not compared by itself */
     bool others; /* the target has other writers: what is extra is counted, and no difference */
     cz_time deadline;
 };

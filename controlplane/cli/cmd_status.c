@@ -46,7 +46,7 @@ static void add_count(struct cz_table *t, const json_t *o, const char *key)
     cz_table_add(t, text);
 }
 
-static void add_rate(struct cz_table *t, const json_t *v)
+static void add_decimal(struct cz_table *t, const json_t *v)
 {
     CZ_CLEANUP(cz_freep) char *text = rate_text(v);
     cz_table_add(t, text);
@@ -76,9 +76,17 @@ static char *delay_text(const json_t *delay)
     if (!json_is_number(p50) || !json_is_number(p99))
         return cz_strdup("-");
     double a = json_number_value(p50), b = json_number_value(p99);
-    if (b < 10000)
-        return cz_strf("p50 %.0f ms, p99 %.0f ms", a, b);
-    return cz_strf("p50 %.1f s, p99 %.1f s", a / 1000, b / 1000);
+    double c = json_number_value(json_object_get(delay, "p999"));
+    if (c < 10000)
+        return cz_strf("p50 %.0f ms, p99 %.0f ms, p99.9 %.0f ms", a, b, c);
+    return cz_strf("p50 %.1f s, p99 %.1f s, p99.9 %.1f s", a / 1000, b / 1000, c / 1000);
+}
+
+/* ", 4.2 s" behind a count of records; "" when there is no age. The caller frees. */
+static char *age_text(const json_t *of)
+{
+    double seconds = json_number_value(json_object_get(of, "lag_seconds"));
+    return seconds > 0 ? cz_strf(", %.1f s", seconds) : cz_strdup("");
 }
 
 static void line(struct cz_cli *cli, int indent, const char *name, const char *text)
@@ -112,6 +120,28 @@ static void add_progress(struct cz_cli *cli, const json_t *progress, int indent)
     line(cli, indent, "progress", text);
 }
 
+/* What the last comparison of both sides found (citizenk verify, verify_seconds). */
+static void add_verified(struct cz_cli *cli, const json_t *v, int indent)
+{
+    static const char *const kinds[] = {"missing", "doubled", "altered", "misplaced", "extra", NULL};
+    struct cz_buf b CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(4096);
+    const json_t *error = json_object_get(v, "error");
+    if (json_object_get(v, "at")) {
+        CZ_CLEANUP(cz_freep) char *expected = count_text(v, "expected");
+        cz_buf_addf(&b, "%s, %s records expected", cz_json_bool(v, "equal", false) ? "equal" : "DIFFERENT", expected);
+        for (const char *const *k = kinds; *k; k++) {
+            if (cz_json_int(v, *k, 0) > 0)
+                cz_buf_addf(&b, ", %lld %s", (long long)cz_json_int(v, *k, 0), *k);
+        }
+        cz_buf_addf(&b, ", at %s", cz_json_str(v, "at", "?"));
+    }
+    if (json_is_object(error))
+        cz_buf_addf(&b, "%snot at %s: %s", b.len ? "; " : "", cz_json_str(error, "at", "?"),
+                    cz_json_str(error, "message", "?"));
+    if (b.len > 0)
+        line(cli, indent, "verified", cz_buf_str(&b));
+}
+
 static void add_head(struct cz_cli *cli, const json_t *s, int indent)
 {
     const char *state = cz_json_str(s, "state", "?");
@@ -124,8 +154,7 @@ static void add_head(struct cz_cli *cli, const json_t *s, int indent)
                         ? cz_strf("%s, running everywhere", generation)
                         : cz_strf("%s, but the tasks run %s", generation, observed);
     CZ_CLEANUP(cz_freep) char *lag = count_text(s, "lag");
-    double seconds = json_number_value(json_object_get(s, "lag_seconds"));
-    CZ_CLEANUP(cz_freep) char *age = seconds > 0 ? cz_strf(", %.1f s", seconds) : cz_strdup("");
+    CZ_CLEANUP(cz_freep) char *age = age_text(s);
     CZ_CLEANUP(cz_freep)
     char *lag_line =
         unknown ? cz_strf("%s records%s, and %lld partitions unknown", lag, age, (long long)unknown)
@@ -153,6 +182,7 @@ static void add_head(struct cz_cli *cli, const json_t *s, int indent)
     }
     line(cli, indent, "dropped", dropped);
     line(cli, indent, "delay", delay);
+    add_verified(cli, json_object_get(s, "verified"), indent);
 }
 
 static void add_conditions(struct cz_cli *cli, const json_t *s, int indent)
@@ -291,10 +321,11 @@ static void add_summary(struct cz_cli *cli, const json_t *stats, const json_t *w
     int64_t unknown = cz_json_int(totals, "lag_mappings_unknown", 0);
     add_states(&states, totals);
     CZ_CLEANUP(cz_freep) char *lag = count_text(totals, "lag");
+    CZ_CLEANUP(cz_freep) char *age = age_text(totals);
     CZ_CLEANUP(cz_freep)
     char *lag_line =
-        unknown ? cz_strf("%s records, and %lld mappings unknown", lag, (long long)unknown)
-                : cz_strf("%s records", lag);
+        unknown ? cz_strf("%s records%s, and %lld mappings unknown", lag, age, (long long)unknown)
+                : cz_strf("%s records%s", lag, age);
     CZ_CLEANUP(cz_freep) char *in = rate_text(json_object_get(totals, "in_per_second"));
     CZ_CLEANUP(cz_freep) char *out = rate_text(json_object_get(totals, "out_per_second"));
     CZ_CLEANUP(cz_freep) char *rates = cz_strf("in %s/s, out %s/s", in, out);
@@ -357,7 +388,7 @@ static void add_mappings(struct cz_cli *cli, const json_t *stats)
     size_t n = json_array_size(items);
     json_t **sorted = cz_alloc_array(n + 1, sizeof(json_t *));
     struct cz_table t;
-    cz_table_init(&t, "TEAM|MAPPING|*STATE|>LAG|>IN/S|>OUT/S|DROPPED|DELAY");
+    cz_table_init(&t, "TEAM|MAPPING|*STATE|>LAG|>SECONDS|>IN/S|>OUT/S|DROPPED|DELAY");
     for (size_t i = 0; i < n; i++)
         sorted[i] = json_array_get(items, i);
     if (n > 1)
@@ -370,8 +401,9 @@ static void add_mappings(struct cz_cli *cli, const json_t *stats)
         cz_table_add(&t, cz_json_str(m, "name", ""));
         cz_table_add(&t, cz_json_str(m, "state", ""));
         add_count(&t, m, "lag");
-        add_rate(&t, json_object_get(m, "in_per_second"));
-        add_rate(&t, json_object_get(m, "out_per_second"));
+        add_decimal(&t, json_object_get(m, "lag_seconds"));
+        add_decimal(&t, json_object_get(m, "in_per_second"));
+        add_decimal(&t, json_object_get(m, "out_per_second"));
         cz_table_add(&t, dropped);
         cz_table_add(&t, delay);
     }

@@ -11,21 +11,6 @@
 
 #define LOOK_EVERY CZ_SEC
 
-static json_t *detail_of(const struct cz_gap_info *g, const char *mapping)
-{
-    json_t *o = json_object();
-    cz_json_set_str(o, "mapping", mapping);
-    cz_json_set_str(o, "topic", g->topic);
-    (void)json_object_set_new(o, "partition", json_integer(g->partition));
-    cz_json_set_str(o, "kind", g->kind);
-    cz_json_set_str(o, "action", g->action);
-    cz_json_set_i64(o, "from", g->from);
-    cz_json_set_i64(o, "to", g->to);
-    cz_json_set_i64(o, "missing", g->missing);
-    cz_json_set_str(o, "worker", g->worker);
-    return o;
-}
-
 static enum cz_err write_down(struct cz_lead *L, const struct cz_gap_info *g, struct cz_error *err)
 {
     const struct cz_model_entry *e = cz_model_get_uid(&L->led, CZ_CH_MAPPING, g->uid);
@@ -38,7 +23,8 @@ static enum cz_err write_down(struct cz_lead *L, const struct cz_gap_info *g, st
         return rc;
     const struct cz_change_meta meta = {
         .team = e->mapping->team, .actor = "system", .via = "system", .action = "mapping.gap"};
-    json_t *detail = detail_of(g, e->mapping->name);
+    json_t *detail = cz_gap_json(g);
+    cz_json_set_str(detail, "mapping", e->mapping->name);
     rc = cz_store_set_mark(L->s->store, g->uid, mark, g->at_ms, &meta, detail, err);
     json_decref(detail);
     return rc;

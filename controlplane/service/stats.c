@@ -17,6 +17,11 @@ static void set_known(json_t *o, const char *key, int64_t v)
     (void)json_object_set_new(o, key, v >= 0 ? cz_json_i64(v) : json_null());
 }
 
+static json_t *seconds_json(int64_t ms)
+{
+    return ms < 0 ? json_null() : json_real((double)ms / 1000);
+}
+
 static json_t *delay_json(const struct cz_histogram *h)
 {
     if (h->total == 0)
@@ -135,19 +140,8 @@ static json_t *gaps_json(struct cz_service *s, const char *uid)
     struct cz_gap_infos gaps = {0};
     if (s->status)
         cz_status_gaps(s->status, uid, &gaps);
-    for (size_t i = 0; i < gaps.len; i++) {
-        const struct cz_gap_info *g = &gaps.items[i];
-        json_t *o = json_object();
-        cz_json_set_str(o, "topic", g->topic);
-        (void)json_object_set_new(o, "partition", json_integer(g->partition));
-        cz_json_set_str(o, "kind", g->kind);
-        cz_json_set_str(o, "action", g->action);
-        set_known(o, "from", g->from);
-        set_known(o, "to", g->to);
-        cz_json_set_i64(o, "missing", g->missing);
-        cz__set_time(o, "at", g->at_ms);
-        (void)json_array_append_new(list, o);
-    }
+    for (size_t i = 0; i < gaps.len; i++)
+        (void)json_array_append_new(list, cz_gap_json(&gaps.items[i]));
     cz_gap_infos_done(&gaps);
     return list;
 }
@@ -183,7 +177,7 @@ static json_t *status_json(struct cz_service *s,
     (void)json_object_set_new(o, "tasks", tasks_json(&state));
     (void)json_object_set_new(o, "partitions", partitions_json(st));
     set_known(o, "lag", st->len > 0 ? lag : -1);
-    (void)json_object_set_new(o, "lag_seconds", st->lag_ms < 0 ? json_null() : json_real((double)st->lag_ms / 1000));
+    (void)json_object_set_new(o, "lag_seconds", seconds_json(st->lag_ms));
     (void)json_object_set_new(o, "lag_partitions_unknown", json_integer(unknown));
     (void)json_object_set_new(o, "progress", progress_json(st));
     (void)json_object_set_new(o, "gaps", gaps_json(s, m->uid));
@@ -300,6 +294,8 @@ static void add_sums(struct sums *t, const struct cz_mapping_stats *st)
         t->st.lag += st->lag;
     else
         t->lag_unknown++;
+    if (st->lag_ms > t->st.lag_ms)
+        t->st.lag_ms = st->lag_ms; /* of the one that is furthest behind */
     t->st.in_per_second += st->in_per_second;
     t->st.out_per_second += st->out_per_second;
     t->st.bytes_per_second += st->bytes_per_second;
@@ -309,7 +305,7 @@ static void add_sums(struct sums *t, const struct cz_mapping_stats *st)
 static json_t *
 item_json(struct cz_service *s, const struct cz__snapshot_item *it, struct sums *sums)
 {
-    struct cz_mapping_stats st = {.lag = -1};
+    struct cz_mapping_stats st = {.lag = -1, .lag_ms = -1};
     struct cz__state state;
     bool known = s->status && cz_status_stats(s->status, it->m.uid, &st);
     json_t *o = json_object();
@@ -323,6 +319,7 @@ item_json(struct cz_service *s, const struct cz__snapshot_item *it, struct sums 
     cz_json_set_i64(o, "observed_generation", state.observed);
     add_totals(o, &st);
     set_known(o, "lag", st.lag);
+    (void)json_object_set_new(o, "lag_seconds", seconds_json(st.lag_ms));
     add_rates(o, &st);
     (void)json_object_set_new(o, "delay_ms", delay_json(&st.delay));
     sums->mappings++;
@@ -345,6 +342,7 @@ static json_t *sums_json(const struct sums *t)
     (void)json_object_set_new(o, "states", states);
     add_totals(o, &t->st);
     cz_json_set_i64(o, "lag", t->st.lag);
+    (void)json_object_set_new(o, "lag_seconds", seconds_json(t->st.lag_ms));
     (void)json_object_set_new(o, "lag_mappings_unknown", json_integer(t->lag_unknown));
     add_rates(o, &t->st);
     (void)json_object_set_new(o, "delay_ms", delay_json(&t->st.delay));
@@ -355,7 +353,7 @@ enum cz_err
 cz_service_stats(struct cz_service *s, const char *team, json_t **ret, struct cz_error *err)
 {
     struct cz__snapshot *sn = NULL;
-    struct sums sums = {0};
+    struct sums sums = {.st.lag_ms = -1};
     enum cz_err code = team ? cz__team_known(s, team, err) : CZ_OK;
     if (code == CZ_OK)
         code = cz__snapshot_take(s, &sn, err);

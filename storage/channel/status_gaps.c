@@ -112,3 +112,24 @@ void cz_gap_infos_done(struct cz_gap_infos *g)
     cz_free(g->items);
     *g = (struct cz_gap_infos){0};
 }
+
+static void set_known(json_t *o, const char *key, int64_t v)
+{
+    (void)json_object_set_new(o, key, v >= 0 ? cz_json_i64(v) : json_null());
+}
+
+json_t *cz_gap_json(const struct cz_gap_info *g)
+{
+    char at[CZ_RFC3339_SIZE];
+    json_t *o = json_object();
+    cz_json_set_str(o, "topic", g->topic);
+    (void)json_object_set_new(o, "partition", json_integer(g->partition));
+    cz_json_set_str(o, "kind", g->kind);
+    cz_json_set_str(o, "action", g->action);
+    set_known(o, "from", g->from);
+    set_known(o, "to", g->to);
+    cz_json_set_i64(o, "missing", g->missing);
+    cz_json_set_str(o, "worker", g->worker);
+    cz_json_set_str(o, "at", cz_rfc3339(g->at_ms, at));
+    return o;
+}

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from support import oracle
+from support.citizenk import api_path
 from support.oracle import Mix, Oracle
 
 from .copying import spec
@@ -84,6 +85,8 @@ def test_unreachable(servers, linked, links, topics, lasting, side):
             behind = [linked.status(one.source_topic)["lag_seconds"] for one in flows.oracles]
             assert min(behind) > 2, behind
             assert b"citizenk_mapping_lag_seconds" in linked.rest.call("GET", "/metrics").text.encode()
+            stats = {one["name"]: one for one in linked.rest.get(api_path("stats"))["items"]}
+            assert min(stats[one.source_topic]["lag_seconds"] for one in flows.oracles) > 2
         getattr(links, side).up()
         flows.more(1000)
     flows.judge()

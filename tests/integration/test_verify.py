@@ -167,8 +167,8 @@ def test_refusals_and_the_command(servers, stack, topics):
     assert stack.rest.call("POST", path, {"max_records": 10}).status == 429
     assert stack.rest.call("POST", api_path("teams", "default", "mappings", "nothing", "verify")).status == 404
 
-    def command(*args):
-        return subprocess.run([str(bin_dir() / "citizenk"), "--server", stack.rest.url, "verify", topic, *args],
+    def command(*args, verb="verify"):
+        return subprocess.run([str(bin_dir() / "citizenk"), "--server", stack.rest.url, verb, topic, *args],
                               env={"CITIZENK_TOKEN": stack.token, "HOME": str(stack.folder)},
                               capture_output=True, text=True, check=False)
     good = command()
@@ -179,6 +179,8 @@ def test_refusals_and_the_command(servers, stack, topics):
     assert json.loads(command("-o", "json").stdout)["extra"] == "1"
     kept = stack.status(topic)["verified"]      # of what nobody compares by itself: what was asked for last
     assert (kept["equal"], kept["extra"], kept["error"]) == (False, "1", None) and kept["at"]
+    shown = command(verb="status").stdout
+    assert f"DIFFERENT, 600 records expected, 1 extra, at {kept['at']}" in shown and "p99.9 " in shown, shown
 
 
 def test_again_and_again(servers, stack, topics):

@@ -309,7 +309,7 @@ CZ_MUST_USE enum cz_err cz_service_offsets(struct cz_service *s, const char *tea
  *   "epoch","tasks","capacity","files","lease_ms"}],"seq"} */
 CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);
 /** Per mapping totals: {"at","seq","items":[{"team","name","uid","group","state","generation","in",
- *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","in_per_second","out_per_second",
+ *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","lag_seconds","in_per_second","out_per_second",
  *   "bytes_per_second","delay_ms":{"p50","p99","p999"}}],"totals":{…same sums…}}. @team NULL: all. */
 CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret,
                                          struct cz_error *err);

@@ -84,6 +84,8 @@ void cz_status_gaps(struct cz_status_view *v, const char *uid, struct cz_gap_inf
 /** All that came with a higher `seen` than @after, as they came (of very many only the newest). */
 void cz_status_new_gaps(struct cz_status_view *v, uint64_t after, struct cz_gap_infos *ret);
 void cz_gap_infos_done(struct cz_gap_infos *g);
+/** {"topic","partition","kind","action","from":n|null,"to":n|null,"missing","worker","at"}; new reference */
+json_t *cz_gap_json(const struct cz_gap_info *g);
 
 /** Wait until every live worker has applied @revision, or @deadline (false). With no live worker: false. */
 bool cz_status_wait_applied(struct cz_status_view *v, int64_t revision, cz_time deadline);

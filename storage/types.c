@@ -86,6 +86,10 @@ void cz_change_done(struct cz_change *c)
     cz_free(c->set_name);
     cz_free(c->git_commit);
     cz_free(c->plan_hash);
+    cz_free(c->actor_id);
+    cz_free(c->token_id);
+    cz_free(c->trace_id);
+    cz_free(c->ip);
     *c = (struct cz_change){0};
 }
 
@@ -217,6 +221,10 @@ void cz__change_copy(const struct cz_change *from, struct cz_change *to)
     to->set_name = cz_strdup(from->set_name);
     to->git_commit = cz_strdup(from->git_commit);
     to->plan_hash = cz_strdup(from->plan_hash);
+    to->actor_id = cz_strdup(from->actor_id);
+    to->token_id = cz_strdup(from->token_id);
+    to->trace_id = cz_strdup(from->trace_id);
+    to->ip = cz_strdup(from->ip);
 }
 
 void cz__revision_copy(const struct cz_revision *from, struct cz_revision *to)

@@ -11,12 +11,16 @@ static void read_filter(const struct cz_http_request *rq, struct cz_change_filte
         .actor = cz_http_query(rq, "actor"),
         .via = cz_http_query(rq, "via"),
         .set_name = cz_http_query(rq, "set"),
+        .commit = cz_http_query(rq, "commit"),
         .kind = CZ_KIND_COUNT_,
         .name = cz_http_query(rq, "name"),
         .before = cz_http_query_int(rq, "before", 0),
         .after = cz_http_query_int(rq, "after", 0),
         .limit = (int)cz_http_query_int(rq, "limit", CZ_DEFAULT_PAGE),
     };
+    const char *mine = cz__api_caller(rq).actor_id;
+    if (cz_http_query_bool(rq, "mine"))
+        f->actor_id = mine ? mine : "";
     if (cz_http_route(rq)->kind) /* the team's own list */
         f->team = cz_http_var(rq, "team");
     if (kind)
@@ -109,9 +113,41 @@ HANDLER(cz__rest_change)
     return rc;
 }
 
+static void read_force_item(const json_t *v, size_t i, struct cz_force_item *ret, struct cz_report *rep)
+{
+    static const char *const names[] = {"kind", "name", "version", NULL};
+    const json_t *version = json_object_get(v, "version");
+    const char *kind = cz_json_str(v, "kind", "");
+    CZ_CLEANUP(cz_freep) char *at = cz_strf("/force/%zu", i);
+    ret->name = cz_json_str(v, "name", NULL);
+    bool known = json_is_object(v) && ret->name && cz_kind_parse(kind, &ret->kind);
+    const char *key;
+    json_t *member;
+    json_object_foreach ((json_t *)(uintptr_t)v, key, member)
+        known &= cz_streq(key, names[0]) || cz_streq(key, names[1]) || cz_streq(key, names[2]);
+    if (!known || (version && (!cz__api_i64(version, &ret->version) || ret->version < 1)))
+        (void)cz_report_add(rep, at, "value",
+                            "must be {kind, name} of an object, and version if it must be in that one");
+}
+
+/* cz_free ret->items. */
+static enum cz_err read_force(const json_t *body, struct cz_force *ret, struct cz_report *rep)
+{
+    static const char *const names[] = {"force", NULL};
+    json_t *force = json_object_get(body, "force");
+    size_t n = json_array_size(force);
+    struct cz_force_item *items = cz_alloc_array(n + 1, sizeof(*items));
+    cz__api_known(body, names, rep);
+    *ret = (struct cz_force){.all = json_is_true(force), .items = items, .len = n};
+    if (force && !json_is_boolean(force) && !json_is_null(force) && !json_is_array(force))
+        (void)cz_report_add(rep, "/force", "type", "must be true, or a list of {kind, name, version}");
+    for (size_t i = 0; i < n; i++)
+        read_force_item(json_array_get(force, i), i, &items[i], rep);
+    return cz_report_ok(rep) ? CZ_OK : CZ_E_INVALID;
+}
+
 HANDLER(cz__rest_rollback)
 {
-    static const char *const none[] = {NULL};
     struct cz_write w;
     struct cz_write_result r = {0};
     int64_t seq = 0;
@@ -121,11 +157,13 @@ HANDLER(cz__rest_rollback)
         rc = cz__api_write(rq, &w, err);
     if (rc != CZ_OK)
         return rc;
-    cz__api_known(cz_http_body(rq), none, cz_http_report(rs));
-    if (!cz_report_ok(cz_http_report(rs)))
-        return CZ_E_INVALID;
-    rc = cz_service_rollback(cz__api_service(rq), &who, &w, seq, &r, cz_http_report(rs), err);
+    struct cz_force force;
+    rc = read_force(cz_http_body(rq), &force, cz_http_report(rs));
+    if (rc == CZ_OK)
+        rc = cz_service_rollback(cz__api_service(rq), &who, &w, seq, &force, &r, cz_http_report(rs),
+                                 err);
     if (rc == CZ_OK)
         cz__api_written(rq, rs, &w, &r);
+    cz_free((void *)(uintptr_t)force.items);
     return rc;
 }

@@ -74,6 +74,9 @@ static const struct cz_http_param revisions_query[] = {LIMIT, BEFORE, {0}};
          .doc = "With after: seconds to wait for one when there is none yet (long poll)."},    \
         NAME_FILTER("actor", "Only changes made by this principal."),                          \
         NAME_FILTER("set", "Only applies of this set."),                                       \
+        {.name = "commit", .type = CZ_HTTP_STRING, .min = 4, .max = 100,                       \
+         .doc = "Only applies of this Git commit, or of those that begin so."},                \
+        {.name = "mine", .type = CZ_HTTP_BOOLEAN, .doc = "Only changes that the caller made."}, \
         {.name = "via", .type = CZ_HTTP_STRING, .min = 0, .max = 20,                           \
          .doc = "Only changes made this way: api, cli, ui, system."},                          \
         {.name = "kind", .type = CZ_HTTP_STRING, .values = KINDS,                              \
@@ -389,8 +392,8 @@ const struct cz_http_route cz_api_routes[] = {
      "One change with its objects before and after", 0},
     {"POST", "/api/v1/changes/{seq}/rollback", cz__rest_rollback, BODY_MAYBE, "change.rollback",
      write_query,
-     "Empty", "Written", 0, "changes", "rollbackChange",
-     "Undo a change by a new one; objects changed since are skipped", 0},
+     "Rollback", "Written", 0, "changes", "rollbackChange",
+     "Undo a change by a new one; objects changed since are skipped, unless they are named", 0},
     {"GET", "/api/v1/audit", cz__rest_audit, 0, "audit.read", audit_query,
      NULL, "AuditList", 0, "audit", "listAudit", "Who did, or tried, what, newest first", 0},
     {"GET", "/api/v1/audit/export", cz__rest_audit_export, 0, "audit.read", audit_export_query,

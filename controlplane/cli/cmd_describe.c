@@ -170,7 +170,14 @@ static void describe_change(struct cz_cli *cli, const json_t *o)
         {"via", "via"},
         {"comment", "comment"},
         {"reverts", "rolls back"},
+        {"set", "set"},
+        {"commit", "commit"},
+        {"plan_hash", "plan"},
+        {"actor_id", "principal"},
+        {"token_id", "token"},
         {"request_id", "request"},
+        {"trace_id", "trace"},
+        {"ip", "from"},
     };
     size_t i;
     json_t *r;

@@ -38,21 +38,6 @@ static void add_revisions(struct cz_cli *cli, const json_t *items)
     cz_table_done(&t);
 }
 
-/* "~ /spec/valid_jmespath: "a" → "b"" */
-static void add_difference(struct cz_cli *cli, const json_t *c)
-{
-    const char *op = cz_json_str(c, "op", "");
-    const json_t *from = json_object_get(c, "from"), *to = json_object_get(c, "to");
-    CZ_CLEANUP(cz_freep) char *a = from ? cz_json_text(from, false) : NULL;
-    CZ_CLEANUP(cz_freep) char *b = to ? cz_json_text(to, false) : NULL;
-    char sign = strcmp(op, "add") == 0 ? '+' : strcmp(op, "remove") == 0 ? '-' : '~';
-    CZ_CLEANUP(cz_freep)
-    char *line = cz_strf("    %c %s: %s%s%s", sign, cz_json_str(c, "pointer", ""), a ? a : "",
-                         a && b ? " -> " : "", b ? b : "");
-    cz_text_clean(&cli->out, line, false);
-    cz_buf_addc(&cli->out, '\n');
-}
-
 static int
 add_diff(struct cz_cli *cli, const struct cz_cli_target *t, const char *from, const char *to)
 {
@@ -65,7 +50,7 @@ add_diff(struct cz_cli *cli, const struct cz_cli_target *t, const char *from, co
         return rc;
     cz_buf_addf(&cli->out, "%s -> %s\n", from, to);
     json_array_foreach (json_object_get(diff, "changes"), i, c)
-        add_difference(cli, c);
+        cz_out_difference(cli, 4, c);
     json_decref(diff);
     return CZ_EXIT_OK;
 }
@@ -117,6 +102,10 @@ static int of_all(struct cz_cli *cli)
     cz_rest_query(&path, "team", cz_cli_value(cli, "team"));
     cz_rest_query(&path, "actor", cz_cli_value(cli, "actor"));
     cz_rest_query(&path, "via", cz_cli_value(cli, "via"));
+    cz_rest_query(&path, "set", cz_cli_value(cli, "set"));
+    cz_rest_query(&path, "commit", cz_cli_value(cli, "commit"));
+    if (cz_cli_has(cli, "mine"))
+        cz_rest_query(&path, "mine", "true");
     cz_rest_query(&path, "limit", cz_cli_has(cli, "limit") ? cz_cli_value(cli, "limit") : "20");
     cz_rest_query(&path, "before", cz_cli_value(cli, "before"));
     int rc = cz_rest_get(cli, cz_buf_str(&path), "history", &list);
@@ -156,6 +145,12 @@ static const struct cz_cli_opt options[] = {
      .type = CZ_OPT_VALUE,
      .arg = "WAY",
      .doc = "only by this way: api, cli, ui"},
+    {.name = "set", .type = CZ_OPT_VALUE, .arg = "NAME", .doc = "only applies of this set"},
+    {.name = "commit",
+     .type = CZ_OPT_VALUE,
+     .arg = "COMMIT",
+     .doc = "only applies of this Git commit; its begin is enough"},
+    {.name = "mine", .type = CZ_OPT_FLAG, .doc = "only your own"},
     {.name = "diff", .type = CZ_OPT_FLAG, .doc = "what each generation of the object changed"},
     {0},
 };

@@ -56,6 +56,7 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_history,
     &cz_cmd_audit,
     &cz_cmd_rollback,
+    &cz_cmd_undo,
     &cz_cmd_restore,
     &cz_cmd_status,
     &cz_cmd_verify,

@@ -11,7 +11,7 @@ extern const struct cz_cli_cmd cz_cmd_get, cz_cmd_describe, cz_cmd_apply, cz_cmd
     cz_cmd_pause, cz_cmd_resume, cz_cmd_restart, cz_cmd_offsets, cz_cmd_history, cz_cmd_rollback,
     cz_cmd_restore, cz_cmd_status, cz_cmd_verify, cz_cmd_preview, cz_cmd_eval, cz_cmd_context, cz_cmd_completion,
     cz_cmd_version, cz_cmd_help, cz_cmd_import, cz_cmd_audit, cz_cmd_login, cz_cmd_logout,
-    cz_cmd_token;
+    cz_cmd_token, cz_cmd_undo;
 
 #define CZ_OPT_WAIT                                                                            \
     {                                                                                          \

@@ -118,3 +118,17 @@ void cz_out_field(struct cz_cli *cli, int width, const char *name, const char *t
     cz_text_clean(&cli->out, text && *text ? text : "-", false);
     cz_buf_addc(&cli->out, '\n');
 }
+
+void cz_out_difference(struct cz_cli *cli, int indent, const json_t *d)
+{
+    const char *op = cz_json_str(d, "op", "");
+    const json_t *from = json_object_get(d, "from"), *to = json_object_get(d, "to");
+    CZ_CLEANUP(cz_freep) char *a = from ? cz_json_text(from, false) : NULL;
+    CZ_CLEANUP(cz_freep) char *b = to ? cz_json_text(to, false) : NULL;
+    char sign = strcmp(op, "add") == 0 ? '+' : strcmp(op, "remove") == 0 ? '-' : '~';
+    CZ_CLEANUP(cz_freep)
+    char *line = cz_strf("%*s%c %s: %s%s%s", indent, "", sign, cz_json_str(d, "pointer", ""), a ? a : "",
+                         a && b ? " -> " : "", b ? b : "");
+    cz_text_clean(&cli->out, line, false);
+    cz_buf_addc(&cli->out, '\n');
+}

@@ -17,6 +17,8 @@ void cz_out_list(struct cz_cli *cli, const struct cz_cli_kind *kind, const json_
 void cz_out_one(struct cz_cli *cli, const struct cz_cli_kind *kind, const json_t *item);
 /** The line of a write: "mapping/orders configured". @said "created", "paused", … */
 void cz_out_done(struct cz_cli *cli, const char *kind, const char *name, const char *said);
+/** A line "~ /spec/x: "a" -> "b"" of {"op","pointer","from","to"}. */
+void cz_out_difference(struct cz_cli *cli, int indent, const json_t *d);
 /** Say the warnings of a write's answer on stderr. */
 void cz_out_warnings(const char *what, const json_t *answer);
 /** "name   text" with the name padded to @width. */

@@ -19,6 +19,10 @@ static json_t *change_json(const struct cz_change *c)
     set_or_null(o, "via", c->via);
     set_or_null(o, "comment", c->comment);
     set_or_null(o, "request_id", c->request_id);
+    set_or_null(o, "actor_id", c->actor_id);
+    set_or_null(o, "token_id", c->token_id);
+    set_or_null(o, "trace_id", c->trace_id);
+    set_or_null(o, "ip", c->ip);
     (void)json_object_set_new(o, "reverts", c->reverts ? cz_json_i64(c->reverts) : json_null());
     set_or_null(o, "set", c->set_name);
     set_or_null(o, "commit", c->git_commit);

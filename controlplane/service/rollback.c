@@ -15,12 +15,13 @@ struct undo {
 struct plan {
     int64_t seq;
     const struct cz_change *change;
+    const struct cz_force *force; /* NULL: nothing */
     bool derives; /* a template or an instance is in it: its mappings follow from that */
     struct undo *items;
     size_t len;
 };
 
-static void
+static json_t *
 skip(struct cz__attempt *a, const struct cz_revision *rev, const char *reason, int64_t by)
 {
     json_t *one = json_pack("{s:s,s:s,s:s}", "kind", cz_kind_name(rev->kind), "name", rev->name,
@@ -28,6 +29,44 @@ skip(struct cz__attempt *a, const struct cz_revision *rev, const char *reason, i
     if (by > 0)
         cz_json_set_i64(one, "version", by);
     (void)json_array_append_new(a->skipped, one);
+    return one;
+}
+
+/** Changed since: is it to be overwritten all the same? If not it is told.
+ *  @version 0: it is not there any more */
+static bool
+forced(struct cz__attempt *a, const struct plan *plan, const struct undo *u, const char *reason, int64_t version)
+{
+    const struct cz_revision *rev = u->rev;
+    const struct cz_force *f = plan->force;
+    bool named = false;
+    if (f && f->all)
+        return true;
+    for (size_t i = 0; f && i < f->len; i++) {
+        if (f->items[i].kind != rev->kind || !cz_streq(f->items[i].name, rev->name))
+            continue;
+        named = true;
+        if (f->items[i].version == 0 || f->items[i].version == version)
+            return true;
+    }
+    (void)json_object_set_new(
+        skip(a, rev, named ? "it is not in the version that was named any more" : reason, version),
+        "can_force", json_true());
+    return false;
+}
+
+/** Say more about what was just noted for the object, behind @from in the list of changes. */
+static void annotate(struct cz__attempt *a, size_t from, const struct undo *u, const json_t *was, bool by_force)
+{
+    for (size_t i = from; i < json_array_size(a->changes); i++) {
+        json_t *one = json_array_get(a->changes, i);
+        if (by_force)
+            (void)json_object_set_new(one, "forced", json_true());
+        if (a->w->dry_run && was && u->has_before && u->rev->op != CZ_OP_OVERRIDE &&
+            cz_streq(cz_json_str(one, "kind", ""), cz_kind_name(u->rev->kind)) &&
+            cz_streq(cz_json_str(one, "name", ""), u->before.name))
+            (void)json_object_set_new(one, "diff", cz_json_diff(was, u->before.doc));
+    }
 }
 
 static enum cz_err put_back(struct cz__attempt *a,
@@ -75,6 +114,47 @@ static enum cz_err undo_alive(struct cz__attempt *a,
     return put_back(a, u, u->before.doc, cur->override, u->before.managed_by, err);
 }
 
+/** The change deleted it. @cur who bears the name now, NULL: nobody */
+static enum cz_err undo_delete(struct cz__attempt *a,
+                               const struct plan *plan,
+                               const struct undo *u,
+                               const struct cz_resource *cur,
+                               bool derived,
+                               struct cz_error *err)
+{
+    const struct cz_revision *rev = u->rev;
+    if (!cur && derived)
+        (void)skip(a, rev, "it follows from an instance or template that was changed since", 0);
+    else if (!cur)
+        return put_back(a, u, rev->doc, rev->override,
+                        cz__owned_by_set(rev->managed_by) ? rev->managed_by : NULL, err);
+    else if (forced(a, plan, u, "the name is in use again", cur->version))
+        return put_back(a, u, rev->doc, cur->override, cur->managed_by, err);
+    return CZ_OK;
+}
+
+/** The change made or altered it, and since then it was deleted. */
+static enum cz_err undo_gone(struct cz__attempt *a,
+                             const struct plan *plan,
+                             const struct undo *u,
+                             bool derived,
+                             struct cz_error *err)
+{
+    const struct cz_revision *rev = u->rev;
+    const char *reason = "it was deleted since";
+    if (!u->has_before) {
+        if (rev->kind != CZ_KIND_MAPPING)
+            (void)skip(a, rev, reason, 0); /* gone is what was wanted */
+        return CZ_OK;
+    }
+    if (derived || rev->op == CZ_OP_OVERRIDE)
+        (void)skip(a, rev, reason, 0);
+    else if (forced(a, plan, u, reason, 0))
+        return put_back(a, u, u->before.doc, u->before.override,
+                        cz__owned_by_set(u->before.managed_by) ? u->before.managed_by : NULL, err);
+    return CZ_OK;
+}
+
 static enum cz_err undo_one(struct cz__attempt *a,
                             const struct plan *plan,
                             const struct undo *u,
@@ -90,25 +170,23 @@ static enum cz_err undo_one(struct cz__attempt *a,
     bool redone =
         managed && cur.version == cz_tx_seq(a->tx); /* its instance was undone above */
     bool derived = plan->derives && rev->kind == CZ_KIND_MAPPING;
-    if (rev->op == CZ_OP_DELETE) {
-        if (!found && derived)
-            skip(a, rev, "it follows from an instance or template that was changed since", 0);
-        else if (!found)
-            code = put_back(a, u, rev->doc, rev->override,
-                            cz__owned_by_set(rev->managed_by) ? rev->managed_by : NULL, err);
-        else if (!redone)
-            skip(a, rev, "the name is in use again", cur.version);
-    } else if (!found) {
-        if (u->has_before || rev->kind != CZ_KIND_MAPPING)
-            skip(a, rev, "it was deleted since", 0);
-    } else if (redone) {
+    bool as_left = found && cur.version == plan->seq && cz_streq(cur.uid, rev->uid);
+    size_t noted = json_array_size(a->changes);
+    if (redone) {
         /* done */
-    } else if (cur.version != plan->seq || !cz_streq(cur.uid, rev->uid))
-        skip(a, rev, "it was changed since", cur.version);
-    else if (managed && rev->op != CZ_OP_OVERRIDE)
-        skip(a, rev, "it follows from its instance, which was changed since", cur.version);
-    else
+    } else if (managed && rev->op != CZ_OP_OVERRIDE) /* its instance says what it is */
+        (void)skip(a, rev,
+                   rev->op == CZ_OP_DELETE ? "the name is in use again"
+                   : as_left               ? "it follows from its instance, which was changed since"
+                                           : "it was changed since",
+                   cur.version);
+    else if (rev->op == CZ_OP_DELETE)
+        code = undo_delete(a, plan, u, found ? &cur : NULL, derived, err);
+    else if (!found)
+        code = undo_gone(a, plan, u, derived, err);
+    else if (as_left || forced(a, plan, u, "it was changed since", cur.version))
         code = undo_alive(a, u, &cur, err);
+    annotate(a, noted, u, found ? cur.doc : NULL, found ? !as_left : rev->op != CZ_OP_DELETE);
     cz_resource_done(&cur);
     return code;
 }
@@ -194,6 +272,7 @@ enum cz_err cz_service_rollback(struct cz_service *s,
                                 const struct cz_caller *who,
                                 const struct cz_write *w,
                                 int64_t seq,
+                                const struct cz_force *force,
                                 struct cz_write_result *ret,
                                 struct cz_report *rep,
                                 struct cz_error *err)
@@ -204,7 +283,7 @@ enum cz_err cz_service_rollback(struct cz_service *s,
     if (code)
         return code;
     struct plan plan = {
-        .seq = seq, .change = &c, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
+        .seq = seq, .change = &c, .force = force, .len = revs.len, .items = cz_alloc_array(revs.len + 1, sizeof *plan.items)};
     for (size_t i = 0; i < revs.len; i++) {
         plan.items[i].rev = &revs.items[i];
         plan.derives |=

@@ -197,7 +197,10 @@ static bool change_matches(const struct mem_store *m,
 {
     if ((f->team && !cz_streq(c->team, f->team)) ||
         (f->actor && !cz_streq(c->actor, f->actor)) || (f->via && !cz_streq(c->via, f->via)) ||
-        (f->set_name && !cz_streq(c->set_name, f->set_name)))
+        (f->set_name && !cz_streq(c->set_name, f->set_name)) ||
+        (f->actor_id && !cz_streq(c->actor_id, f->actor_id)) ||
+        (f->commit && (!c->git_commit ||
+                       strncmp(c->git_commit, f->commit, strlen(f->commit)) != 0)))
         return false;
     if (f->after > 0 ? c->seq <= f->after : f->before > 0 && c->seq >= f->before)
         return false;

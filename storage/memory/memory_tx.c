@@ -279,7 +279,11 @@ static void commit(struct mem_tx *t, const struct cz_change_meta *meta)
                             .deleted = t->base.deleted,
                             .set_name = cz_strdup(meta->set_name),
                             .git_commit = cz_strdup(meta->git_commit),
-                            .plan_hash = cz_strdup(meta->plan_hash)};
+                            .plan_hash = cz_strdup(meta->plan_hash),
+                            .actor_id = cz_strdup(meta->actor_id),
+                            .token_id = cz_strdup(meta->token_id),
+                            .trace_id = cz_strdup(meta->trace_id),
+                            .ip = cz_strdup(meta->ip)};
     mem__set_ops_commit(t);
     for (size_t i = 0; i < t->revisions.len; i++) {
         struct cz_revision *v = cz__revision_push(&m->revisions);

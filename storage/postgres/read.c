@@ -71,7 +71,10 @@ enum cz_err pg__changes(struct cz_store *s,
                             f->kind < CZ_KIND_COUNT_ ? cz_kind_name(f->kind) : NULL,
                             f->name,
                             pg_limit(&bound, forward ? f->after : f->before),
-                            pg_limit(&limit, f->limit), f->set_name};
+                            pg_limit(&limit, f->limit),
+                            f->set_name,
+                            f->actor_id,
+                            f->commit};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     enum cz_err rc =
         pg__query(pg_of(s), forward ? PG_CHANGES_AFTER : PG_CHANGES, values, &res, err);

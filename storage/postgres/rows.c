@@ -120,6 +120,10 @@ void pg_row_change(const PGresult *res, int row, struct cz_change *ret)
         .set_name = pg_str(res, row, 11),
         .git_commit = pg_str(res, row, 12),
         .plan_hash = pg_str(res, row, 13),
+        .actor_id = pg_str(res, row, 14),
+        .token_id = pg_str(res, row, 15),
+        .trace_id = pg_str(res, row, 16),
+        .ip = pg_str(res, row, 17),
     };
 }
 

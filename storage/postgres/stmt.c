@@ -20,7 +20,7 @@
 #define CHANGE                                                                                 \
     "c.seq, " MS("c.at") ", t.name, c.actor, c.via, c.comment, c.request_id, c.reverts,"       \
                          " c.created, c.updated, c.deleted, c.set_name, c.git_commit,"     \
-                         " c.plan_hash"
+                         " c.plan_hash, c.principal_id, c.token_id, c.trace_id, c.ip"
 #define SET_STATE                                                                              \
     "t.name, s.name, s.repo, s.git_commit, s.applied_seq, " MS("s.applied_at") ", s.applied_by,"\
     " s.suspended_seq, " MS("s.suspended_at") ", s.suspended_by, s.suspended_reason,"          \
@@ -35,7 +35,9 @@
               "v"                                                                              \
               "  WHERE v.seq = c.seq AND ($4 IS NULL OR v.kind = $4) AND ($5 IS NULL OR "      \
               "v.name = $5)))"                                                                  \
-              " AND ($8::text IS NULL OR c.set_name = $8)"
+              " AND ($8::text IS NULL OR c.set_name = $8)"                                     \
+              " AND ($9::text IS NULL OR c.principal_id = $9)"                                 \
+              " AND ($10::text IS NULL OR starts_with(c.git_commit, $10))"
 /* The object that bears, or bore last, a name. */
 #define BEARER                                                                                 \
     "WITH o AS (SELECT r.id FROM resource r JOIN team t ON t.id = r.team_id"                   \
@@ -103,11 +105,11 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),
 
     PLAIN(PG_CHANGES,
-          8,
+          10,
           "SELECT " CHANGE CHANGES_WHERE " AND ($6::bigint IS NULL OR c.seq < $6)"
           " ORDER BY c.seq DESC LIMIT $7::bigint"),
     PLAIN(PG_CHANGES_AFTER,
-          8,
+          10,
           "SELECT " CHANGE CHANGES_WHERE " AND c.seq > $6::bigint"
           " ORDER BY c.seq LIMIT $7::bigint"),
     PLAIN(PG_CHANGE,

@@ -105,6 +105,7 @@ struct cz_change {
     int64_t seq;
     int64_t at_ms;
     char *team, *actor, *via, *comment, *request_id;
+    char *actor_id, *token_id, *trace_id, *ip; /* NULL: not known, or none */
     int64_t reverts;
     int created, updated, deleted; /* counts of objects */
     char *set_name, *git_commit, *plan_hash; /* NULL: not the apply of a set */
@@ -159,6 +160,8 @@ CZ_MUST_USE enum cz_err cz_store_list(struct cz_store *s, const struct cz_list_f
 struct cz_change_filter {
     const char *team, *actor, *via; /* NULL: any */
     const char *set_name;           /* applied by this set; NULL: any */
+    const char *actor_id;           /* of the principal; NULL: any */
+    const char *commit;             /* begin of the Git commit; NULL: any */
     enum cz_kind kind;              /* CZ_KIND_COUNT_: any */
     const char *name;               /* object name; NULL: any */
     int64_t before; /* seq < before, newest first; 0: newest */

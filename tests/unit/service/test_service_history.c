@@ -12,7 +12,7 @@ static enum cz_err rollback(struct fixture *f, int64_t seq)
     cz_write_result_done(&f->r);
     cz_report_done(&f->rep);
     cz_error_reset(&f->err);
-    return cz_service_rollback(f->s, &caller, &plain, seq, &f->r, &f->rep, &f->err);
+    return cz_service_rollback(f->s, &caller, &plain, seq, NULL, &f->r, &f->rep, &f->err);
 }
 
 static enum cz_err restore(struct fixture *f, const char *name, int64_t generation)
@@ -187,10 +187,116 @@ static void test_rollback_dry_run(void **state)
     int64_t bad = f->r.seq;
     struct cz_write dry = {.dry_run = true};
     cz_write_result_done(&f->r);
-    must(f, cz_service_rollback(f->s, &caller, &dry, bad, &f->r, &f->rep, &f->err));
+    must(f, cz_service_rollback(f->s, &caller, &dry, bad, NULL, &f->r, &f->rep, &f->err));
     assert_int_equal(json_array_size(f->r.changes), 1);
+    const json_t *diff = json_object_get(json_array_get(f->r.changes, 0), "diff");
+    assert_string_equal(cz_json_str(json_array_get(diff, 0), "pointer", ""), "/spec/tasks");
+    assert_int_equal(cz_json_int(json_array_get(diff, 0), "to", 0), 1);
     assert_int_equal(tasks_of(f, "m"), 2);
     assert_int_equal(seq_of(f), bad);
+}
+
+static enum cz_err force(struct fixture *f, int64_t seq, const struct cz_force *what)
+{
+    cz_write_result_done(&f->r);
+    cz_report_done(&f->rep);
+    cz_error_reset(&f->err);
+    return cz_service_rollback(f->s, &caller, &plain, seq, what, &f->r, &f->rep, &f->err);
+}
+
+/* What was changed since is told with its version, and overwritten only when it is named. */
+static void test_rollback_force(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':1")));
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':2")));
+    int64_t bad = f->r.seq;
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':3")));
+    int64_t since = f->r.seq;
+    struct cz_force_item item = {.kind = CZ_KIND_MAPPING, .name = "m", .version = since + 1};
+    const struct cz_force one = {.items = &item, .len = 1}, all = {.all = true};
+    assert_int_equal(force(f, bad, NULL), CZ_E_CONFLICT);
+    assert_int_equal(force(f, bad, &one), CZ_E_CONFLICT);
+    assert_non_null(strstr(f->err.text, "version that was named"));
+    item.name = "other";
+    assert_int_equal(force(f, bad, &one), CZ_E_CONFLICT);
+    item = (struct cz_force_item){.kind = CZ_KIND_MAPPING, .name = "m", .version = since};
+    must(f, force(f, bad, &one));
+    assert_int_equal(tasks_of(f, "m"), 1);
+    assert_true(cz_json_bool(json_array_get(f->r.changes, 0), "forced", false));
+    /* deleted since: it comes back as it was before */
+    must(f, drop(f, CZ_KIND_MAPPING, "m"));
+    int64_t dropped = f->r.seq;
+    assert_int_equal(force(f, bad, NULL), CZ_E_CONFLICT);
+    must(f, force(f, bad, &all));
+    assert_int_equal(tasks_of(f, "m"), 1);
+    /* a delete whose name is in use again */
+    assert_int_equal(force(f, dropped, NULL), CZ_E_CONFLICT);
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':4")));
+    must(f, force(f, dropped, &all));
+    assert_int_equal(tasks_of(f, "m"), 1);
+    /* made by the change, changed since: forced away */
+    must(f, put(f, CZ_KIND_MAPPING, "n", MAPPING(",'consumer_group':'n'")));
+    int64_t made = f->r.seq;
+    must(f, put(f, CZ_KIND_MAPPING, "n", MAPPING(",'consumer_group':'n','tasks':4")));
+    assert_int_equal(force(f, made, NULL), CZ_E_CONFLICT);
+    must(f, force(f, made, &all));
+    assert_null(get(f, CZ_KIND_MAPPING, "n"));
+}
+
+static enum cz_err
+restore_kind(struct fixture *f, enum cz_kind kind, const char *name, int64_t generation)
+{
+    cz_write_result_done(&f->r);
+    cz_report_done(&f->rep);
+    cz_error_reset(&f->err);
+    return cz_service_restore(f->s, &caller, &any, "default", kind, name, generation, &f->r, &f->rep,
+                              &f->err);
+}
+
+/* What uses an object follows when that is restored, and an override outlives it. */
+static void test_restore_kinds(void **state)
+{
+    struct fixture *f = *state;
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key':{'1':2}}}"));
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':1,'value_map':'ids'")));
+    json_t *before = published_mapping(f, "m");
+    must(f, put(f, CZ_KIND_VALUE_MAP, "ids", "{'spec':{'key':{'1':3}}}"));
+    json_t *changed = published_mapping(f, "m");
+    must(f, restore_kind(f, CZ_KIND_VALUE_MAP, "ids", 1));
+    json_t *after = published_mapping(f, "m");
+    assert_true(json_equal(after, before));
+    assert_false(json_equal(after, changed));
+    json_decref(before);
+    json_decref(changed);
+    json_decref(after);
+
+    must(f, put(f, CZ_KIND_TEMPLATE, "t", TEMPLATE(",'tasks':1")));
+    must(f, put(f, CZ_KIND_INSTANCE, "i", "{'spec':{'template':'t','vars':{'T':'a'}}}"));
+    must(f, put(f, CZ_KIND_TEMPLATE, "t", TEMPLATE(",'tasks':2")));
+    assert_int_equal(tasks_of(f, "a copy"), 2);
+    must(f, restore_kind(f, CZ_KIND_TEMPLATE, "t", 1));
+    assert_int_equal(tasks_of(f, "a copy"), 1);
+    must(f, drop(f, CZ_KIND_INSTANCE, "i"));
+    assert_null(get(f, CZ_KIND_MAPPING, "a copy"));
+    must(f, restore_kind(f, CZ_KIND_INSTANCE, "i", 1));
+    assert_int_equal(tasks_of(f, "a copy"), 1);
+    must(f, drop(f, CZ_KIND_INSTANCE, "i"));
+    must(f, drop(f, CZ_KIND_TEMPLATE, "t"));
+    /* its template is gone: refused, and nothing is half there */
+    problem(f, restore_kind(f, CZ_KIND_INSTANCE, "i", 1), "/spec/template", "not-found");
+    must(f, restore_kind(f, CZ_KIND_TEMPLATE, "t", 2));
+    must(f, restore_kind(f, CZ_KIND_INSTANCE, "i", 1));
+    assert_int_equal(tasks_of(f, "a copy"), 2);
+
+    cz_write_result_done(&f->r);
+    must(f, cz_service_pause(f->s, &caller, &plain, "default", "m", "busy", 0, &f->r, &f->err));
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'tasks':5")));
+    must(f, restore_kind(f, CZ_KIND_MAPPING, "m", 1));
+    json_t *e = get(f, CZ_KIND_MAPPING, "m");
+    assert_true(cz_json_bool(json_object_get(e, "override"), "paused", false));
+    json_decref(e);
+    assert_int_equal(tasks_of(f, "m"), 1);
 }
 
 /* ---- overrides -----------------------------------------------------------------------------
@@ -324,6 +430,7 @@ int main(void)
         T(test_history),           T(test_restore),
         T(test_rollback_update),   T(test_rollback_create_and_delete),
         T(test_rollback_template), T(test_rollback_dry_run),
+        T(test_rollback_force),    T(test_restore_kinds),
         T(test_pause_resume),      T(test_restart),
         T(test_pause_ends),        T(test_rollback_pause),
     };

@@ -288,7 +288,7 @@ static void test_prune(void **state)
 static enum cz_err rollback(struct fixture *f, int64_t seq)
 {
     forget(f);
-    return cz_service_rollback(f->s, &caller, &plain, seq, &f->r, &f->rep, &f->err);
+    return cz_service_rollback(f->s, &caller, &plain, seq, NULL, &f->r, &f->rep, &f->err);
 }
 
 static void test_rollback_suspends(void **state)

@@ -96,7 +96,7 @@ struct cz_write_result {
     json_t *resource; /* envelope as stored (or as it would be); NULL after a delete and for a rollback */
     json_t *warnings; /* array of {"pointer","code","message"}; never NULL after CZ_OK */
     json_t *changes;  /* array of {"op","kind","name"} of every object touched; never NULL after CZ_OK */
-    json_t *skipped;  /* rollback: array of {"kind","name","reason"}; else NULL */
+    json_t *skipped;  /* rollback: array of {"kind","name","reason","version"?,"can_force"?}; else NULL */
     int64_t seq;      /* of the change; when nothing differed: the object's current version */
     int64_t version;  /* ETag of the resource (0: none) */
     bool created;     /* 201 instead of 200 */
@@ -139,10 +139,22 @@ CZ_MUST_USE enum cz_err cz_service_restore(struct cz_service *s, const struct cz
                                            const char *name, int64_t generation,
                                            struct cz_write_result *ret, struct cz_report *rep,
                                            struct cz_error *err);
+/** What a rollback overwrites although it was changed since. */
+struct cz_force {
+    bool all;
+    const struct cz_force_item {
+        enum cz_kind kind;
+        const char *name;
+        int64_t version; /* only if it is in this one; 0: in any */
+    } *items;
+    size_t len;
+};
 /** Undo a whole change by a new one. Objects changed since are in ret->skipped and not
- *  overwritten; when nothing is left to undo: CZ_E_CONFLICT. */
+ *  overwritten, but for those in @force (NULL: none); when nothing is left to undo: CZ_E_CONFLICT.
+ *  A dry run tells what each object would get ("diff" in ret->changes). */
 CZ_MUST_USE enum cz_err cz_service_rollback(struct cz_service *s, const struct cz_caller *who,
                                             const struct cz_write *w, int64_t seq,
+                                            const struct cz_force *force,
                                             struct cz_write_result *ret, struct cz_report *rep,
                                             struct cz_error *err);
 /** Many templates, instances and mappings of a team in one change: all or nothing. */

@@ -13,6 +13,7 @@ struct cz_api *cz_api_new(const struct cz_api_options *o)
     a->source_group = cz_strdup(o->source_group);
     a->stats_every_ms = o->stats_every_ms;
     cz_mutex_init(&a->lock);
+    cz_map_init(&a->invalid, cz_free);
     a->ready = o->ready;
     a->metrics = o->metrics;
     a->arg = o->arg;
@@ -26,6 +27,7 @@ void cz_api_free(struct cz_api *a)
     cz_identity_free(a->own_identity);
     cz_free(a->source_group);
     cz_free(a->file_error);
+    cz_map_done(&a->invalid);
     cz_mutex_done(&a->lock);
     cz_free(a);
 }

@@ -9,6 +9,7 @@
 #include "cz/api.h"
 #include "cz/json.h"
 #include "cz/limits.h"
+#include "cz/map.h"
 #include "cz/thread.h"
 #include "cz/time.h"
 #include "cz/util.h"
@@ -20,6 +21,8 @@ struct cz_api {
     struct cz_mutex lock; /* of what follows */
     char *file_error;     /* NULL: none */
     char *source_group; /* NULL: the default of each mapping */
+    struct cz_map invalid; /* who sends what cannot be accepted → how often in this window; see noted.c */
+    cz_time window_ends;
     _Atomic(struct cz_http_server *) server;
     void (*ready)(void *arg, json_t *checks);
     void (*metrics)(void *arg, struct cz_buf *out);
@@ -53,6 +56,15 @@ enum cz_err cz__api_number(const struct cz_http_request *rq,
 bool cz__api_i64(const json_t *v, int64_t *ret);
 /** Unknown members of a small body, by a NULL-terminated list of the known ones. */
 void cz__api_known(const json_t *body, const char *const *names, struct cz_report *rep);
+
+/* noted.c */
+/** Write down that the caller sees records, before it does: a failure is the request's. @detail is taken */
+enum cz_err cz__api_peeked(const struct cz_http_request *rq,
+                           const char *team,
+                           json_t *detail,
+                           struct cz_error *err);
+/** The caller's request was not acceptable; many of them are an event. */
+void cz__api_invalid(const struct cz_http_request *rq);
 
 /* cursor.c: opaque, signed, bound to the list and its filters */
 /** Their key must be known before any is made. CZ_E_UNAVAILABLE: not yet. */

@@ -52,6 +52,10 @@ static void refused(const struct cz_http_request *rq, enum cz_http_refusal what)
     const struct cz_origin from = cz__api_origin(rq);
     if (!p) /* nobody may fill the log without being known */
         return;
+    if (what == CZ_HTTP_REFUSED_INVALID) {
+        cz__api_invalid(rq);
+        return;
+    }
     cz_identity_audit(cz__api_identity(rq), p, NULL, &from, actions[what], "denied",
                       json_pack("{s:s, s:s, s:s*, s:s}", "method", r->method, "route", r->path,
                                 "verb", r->verb, "path", cz_http_path(rq)));

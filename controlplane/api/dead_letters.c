@@ -72,8 +72,15 @@ static enum cz_err answer(const struct cz_http_request *rq, struct cz_http_respo
         return CZ_E_INVALID;
     enum cz_err rc = cz_service_dead_letters(cz__api_service(rq), &who, cz_http_var(rq, "team"),
                                              cz_http_var(rq, "name"), q, &o, err);
+    if (rc == CZ_OK && q->action == CZ_DEAD_LETTERS_LIST && q->samples > 0)
+        rc = cz__api_peeked(rq, cz_http_var(rq, "team"),
+                            json_pack("{s:s, s:s, s:i}", "by", "dead-letters", "mapping",
+                                      cz_http_var(rq, "name"), "samples", q->samples),
+                            err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
+    else
+        json_decref(o);
     return rc;
 }
 

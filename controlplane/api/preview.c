@@ -73,7 +73,15 @@ static enum cz_err preview(const struct cz_http_request *rq,
     if (rc == CZ_OK)
         rc = cz_service_preview(cz__api_service(rq), cz_http_var(rq, "team"), name, spec, &what, &o, rep, err);
     if (rc == CZ_OK)
+        rc = cz__api_peeked(rq, cz_http_var(rq, "team"),
+                            json_pack("{s:s, s:s*, s:O?, s:O?, s:O?}", "by", "preview", "mapping", name,
+                                      "topic", json_object_get(o, "topic"), "records",
+                                      json_object_get(o, "read"), "masks", json_object_get(o, "masks")),
+                            err);
+    if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
+    else
+        json_decref(o);
     return rc;
 }
 

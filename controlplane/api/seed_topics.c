@@ -181,6 +181,11 @@ HANDLER(cz__rest_seed_consume)
     CZ_CLEANUP(cz_buf_done) struct cz_buf b = CZ_BUF_INIT(MAX_ANSWER);
     rc = cz_service_consume(cz__api_service(rq), &q, &b, err);
     if (rc == CZ_OK)
+        rc = cz__api_peeked(rq, q.team,
+                            json_pack("{s:s, s:s, s:s, s:I}", "by", "consume", "cluster", q.cluster, "topic",
+                                      q.topic, "count", (json_int_t)q.count),
+                            err);
+    if (rc == CZ_OK)
         cz_http_text(rs, 200, "application/json", &b);
     return rc;
 }

@@ -87,6 +87,8 @@ void cz_http_handle(struct cz_http_server *s,
         if (err.code == CZ_OK && cz_report_error(&rs.report, &err) == CZ_OK)
             (void)cz_fail(&err, rc, "%s", cz_err_slug(rc));
         err.code = rc; /* the code that was returned is the verdict */
+        if (rc == CZ_E_INVALID || rc == CZ_E_PARSE)
+            cz__auth_refused(&rq, CZ_HTTP_REFUSED_INVALID);
         cz__response_problem(&rs, &rq, &err);
         if (rc == CZ_E_METHOD)
             cz_http_set_header(&rs, "Allow", allow);

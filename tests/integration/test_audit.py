@@ -143,3 +143,17 @@ def test_kafka_away_holds_up_nothing(make_stack, servers):
     topic = Topic(servers.target, name)
     wanted = {int(event["id"]) for event in events_of(one)}
     wait_until(lambda: wanted <= set(topic.ids()), 40, "the events once the topic takes them")
+
+    # The same deployment serves for the CLI's way back.
+    def value():
+        return one.rest.get("/api/v1/teams/default/value-maps/v")["spec"]["key"]["1"]
+
+    save_values(one, "v", 2)
+    assert '~ /spec/key/1: "2" -> "1"' in cli(one, "undo", "--dry-run") and value() == "2"
+    assert "restored" in cli(one, "undo") and value() == "1"
+    cli(one, "undo", want=3)    # the last change is the undo itself
+    save_values(one, "v", 5)
+    bad = one.rest.get("/api/v1/changes?mine=true&limit=1")["items"][0]["seq"]
+    save_values(one, "v", 6)
+    cli(one, "rollback", bad, want=3)
+    assert "(forced)" in cli(one, "rollback", bad, "--force", "value_map/v") and value() == "1"

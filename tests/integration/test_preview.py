@@ -38,6 +38,9 @@ def preview(stack, body, path=PREVIEW):
 def test_every_verdict_with_its_reason(stack, servers, topics):
     topic = orders(topics, servers)
     found = preview(stack, {"spec": shaped(topic)})
+    peek = stack.rest.get("/api/v1/teams/default/audit?action=record.peek&limit=1")["items"][0]
+    assert (peek["actor"], peek["outcome"], peek["detail"]["topic"]) == ("admin", "ok", topic)
+    assert peek["ip"] and peek["request_id"]
     assert (found["topic"], found["read"], found["complete"]) == (topic, 6, True)
     assert [one["verdict"] for one in found["records"]] == [
         "changed", "dropped", "dropped", "error", "error", "changed"]

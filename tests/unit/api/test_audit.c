@@ -125,6 +125,51 @@ static void test_export(void **state)
     cz_free(header);
 }
 
+static void test_bursts(void **state)
+{
+    struct pfx *f = *state;
+    for (int i = 0; i < 15; i++)
+        assert_int_equal(pfx_status(f, &(struct call){.method = "GET", .target = A "?seq=x", .token = ROOT}),
+                         400);
+    assert_int_equal(count(f, "action=request.invalid_burst"), 0);
+    for (int i = 0; i < 30; i++) /* the 20th in a minute tells, the next ones are the same burst */
+        json_decref(ask(f, "PUT", T "/value-maps/x", "{'spec':{'nonsense':1}}", 422));
+    json_t *o = ask(f, "GET", A "?action=request.invalid_burst", NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(o, "items")), 1);
+    const json_t *e = json_array_get(json_object_get(o, "items"), 0);
+    assert_string_equal(cz_json_str(e, "outcome", ""), "failed");
+    assert_string_equal(cz_json_str(e, "ip", ""), "127.0.0.1");
+    assert_non_null(cz_json_str(e, "request_id", NULL));
+    json_decref(o);
+}
+
+/* Whose change it was, and the caller's own. */
+static void test_own_changes(void **state)
+{
+    struct pfx *f = *state;
+    json_t *o = ask(f, "PUT", T "/value-maps/mine", VALUES, 201);
+    CZ_CLEANUP(cz_freep) char *path = cz_strf("/api/v1/changes/%s", cz_json_str(o, "seq", ""));
+    json_decref(o);
+    o = ask(f, "GET", path, NULL, 200);
+    assert_non_null(cz_json_str(o, "actor_id", NULL));
+    assert_non_null(cz_json_str(o, "trace_id", NULL));
+    assert_string_equal(cz_json_str(o, "ip", ""), "127.0.0.1");
+    assert_true(json_is_null(json_object_get(o, "token_id")));
+    json_decref(o);
+    o = ask(f, "GET", "/api/v1/changes?mine=true&limit=1", NULL, 200);
+    const json_t *c = json_array_get(json_object_get(o, "items"), 0);
+    CZ_CLEANUP(cz_freep) char *undo = cz_strf("/api/v1/changes/%s/rollback", cz_json_str(c, "seq", ""));
+    json_decref(o);
+    o = ask(f, "GET", "/api/v1/changes?commit=abcd", NULL, 200);
+    assert_int_equal(json_array_size(json_object_get(o, "items")), 0);
+    json_decref(o);
+    json_decref(ask(f, "POST", undo, "{'force':[{'kind':'nothing','name':'x'}]}", 422));
+    json_decref(ask(f, "POST", undo, "{'force':3}", 422));
+    json_decref(ask(f, "PUT", T "/value-maps/mine", "{'spec':{'key':{'1':'3'}}}", 428));
+    json_decref(ask(f, "POST", undo, "{'force':[{'kind':'value_map','name':'mine','version':'1'}]}", 200));
+    json_decref(ask(f, "GET", T "/value-maps/mine", NULL, 404));
+}
+
 static void seal(struct pfx *f)
 {
     struct cz_error err = CZ_ERROR_INIT;
@@ -193,6 +238,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_events),
         cmocka_unit_test(test_export),
+        cmocka_unit_test(test_bursts),
+        cmocka_unit_test(test_own_changes),
         cmocka_unit_test(test_verify),
     };
     return cmocka_run_group_tests_name("audit log", tests, pfx_up, pfx_down);

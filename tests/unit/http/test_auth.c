@@ -29,7 +29,7 @@ struct row {
     int status;
 };
 
-static unsigned refusals[3];
+static unsigned refusals[4];
 
 static void refused(const struct cz_http_request *rq, enum cz_http_refusal what)
 {

@@ -160,7 +160,12 @@ typedef enum cz_err (*cz_http_auth_fn)(const struct cz_http_request *rq,
                                        struct cz_http_who *ret,
                                        struct cz_error *err);
 /** What the audit wants to know although no handler ran. */
-enum cz_http_refusal { CZ_HTTP_REFUSED_CSRF, CZ_HTTP_REFUSED_VERB, CZ_HTTP_REFUSED_TOKEN_IN_URL };
+enum cz_http_refusal {
+    CZ_HTTP_REFUSED_CSRF,
+    CZ_HTTP_REFUSED_VERB,
+    CZ_HTTP_REFUSED_TOKEN_IN_URL,
+    CZ_HTTP_REFUSED_INVALID, /* the answer is a 400 or 422 */
+};
 
 struct cz_http_options {
     const char

@@ -63,7 +63,7 @@ struct cz__raw {
     struct {
         int offset;
     } on_change;
-    bool offset_map;
+    bool offset_map, topic_acls;
     struct {
         json_t *groups;
         int64_t interval_ms;

@@ -179,6 +179,14 @@ static void check_offset_map(const struct check *c, const struct cz_mapping_spec
                 "partitioning same");
 }
 
+static void check_topic_acls(const struct check *c)
+{
+    if (c->raw->topic_acls && c->raw->topic_policy != 2)
+        problem(c, "/topic_acls", "value", "topics follow their source with topic_policy sync only");
+    else if (c->raw->topic_acls && (c->raw->source.file || c->raw->target.file))
+        problem(c, "/topic_acls", "value", "a file has no ACLs");
+}
+
 static void check_group_sync(const struct check *c, const struct cz_mapping_spec *s)
 {
     if (json_array_size(c->raw->group_sync.groups) > 0 && !s->offset_map)
@@ -424,6 +432,7 @@ enum cz_err cz_mapping_spec_parse(const json_t *spec,
         check_service_group(&c, s);
         check_offset_map(&c, s);
         check_group_sync(&c, s);
+        check_topic_acls(&c);
         check_end(&c, s);
         cz__check_masks_of(s, pointer, &mine);
     }

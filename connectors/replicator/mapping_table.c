@@ -266,6 +266,14 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .group = "Delivery",
      .doc = "require: the target topic must exist; create: a missing one is created like the "
             "source's; sync: and its partition count and settings go on following the source's."},
+    {.name = "topic_acls",
+     .type = CZ_CFG_BOOL,
+     .offset = AT(topic_acls),
+     .def = "false",
+     .group = "Delivery",
+     .doc = "With topic_policy sync: who may read the source topic may read the target's, too. Its ACLs, also of "
+            "prefixes, are added there; ALL becomes READ, WRITE stays behind, nothing is taken away. What the "
+            "clusters refuse is told by the condition TopicsSynced."},
     {.name = "on_error",
      .type = CZ_CFG_CUSTOM,
      .offset = AT(on_error),

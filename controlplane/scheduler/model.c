@@ -115,6 +115,7 @@ static struct cz_sched_mapping *mapping_parse(const json_t *j)
     bool enabled = json_is_true(json_object_get(spec, "enabled"));
     m->enabled = enabled;
     m->sync = enabled && cz_streq(policy, "sync");
+    m->acls = m->sync && json_is_true(json_object_get(spec, "topic_acls"));
     m->create = m->sync || (enabled && cz_streq(policy, "create"));
     const char *dead = cz_json_str(json_object_get(spec, "on_error"), "dead_letter", NULL);
     m->avoid = dead && (m->target_file || strcmp(m->source, m->target) == 0) ? cz_strdup(dead) : NULL;

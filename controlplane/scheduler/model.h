@@ -32,6 +32,7 @@ struct cz_sched_mapping {
     bool enabled;
     bool create;       /* its topics on the target are created when missing */
     bool sync;         /* and go on following the source's */
+    bool acls;         /* in who may read them, too */
     char *dead_letter; /* only with create */
     char *service_group; /* of the target's service; only when enabled; NULL: none */
     json_t *sync_groups; /* patterns of groups that follow to the target; only when enabled; NULL: none */

@@ -380,7 +380,7 @@ static bool same_user(const struct user *u, const struct cz_sched_mapping *m)
     if (!u || strcmp(u->source, m->source) != 0 || strcmp(u->target, m->target) != 0 ||
         !cz_streq(u->pattern_text, m->pattern) || !cz_streq(u->template, m->template) ||
         (u->exclude != m->exclude && !json_equal(u->exclude, m->exclude)) ||
-        (!m->pattern && u->pairs_len != m->pairs_len) || u->create != m->create || u->sync != m->sync ||
+        (!m->pattern && u->pairs_len != m->pairs_len) || u->create != m->create || u->sync != m->sync || u->acls != m->acls ||
         !cz_streq(u->dead_letter, m->dead_letter) || !cz_streq(u->name, m->name) ||
         !cz_streq(u->service_group, m->service_group) || u->switched_on != m->switched_on)
         return false;
@@ -422,6 +422,7 @@ void cz_watch_mapping(struct cz_watch *w, const char *uid, const struct cz_sched
     u->dead_letter = cz_strdup(m->dead_letter);
     u->create = m->create;
     u->sync = m->sync;
+    u->acls = m->acls;
     u->team = cz_strdup(m->team);
     u->name = cz_strdup(m->name);
     u->service_group = cz_strdup(m->service_group);

@@ -40,6 +40,7 @@ struct cz_watch_job { /* a topic to create */
     const char *like;
     int32_t partitions;
     int32_t has; /* sync: partitions of the topic now */
+    bool acls;   /* sync: access rules, too */
 };
 typedef enum cz_err (*cz_watch_create_fn)(void *arg,
                                           const struct cz_watch_job *job,

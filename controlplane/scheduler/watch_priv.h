@@ -41,7 +41,7 @@ struct source { /* a cluster that is watched */
 struct user { /* a mapping */
     char *team, *name;
     char *source, *target, *dead_letter;
-    bool create, sync;
+    bool create, sync, acls;
     char *service_group; /* NULL: none */
     int64_t switched_on;
     struct {

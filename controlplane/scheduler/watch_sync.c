@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Topics of mappings with `topic_policy: sync`: their partition count and those settings that
- * belong to the data rather than to the cluster follow the source's.  A setting that the source's
+/* Topics of mappings with `topic_policy: sync`: their partition count, those settings that
+ * belong to the data rather than to the cluster, and with `topic_acls` who may read them follow the source's.  A setting that the source's
  * topic does not have goes back to the target's default.  A topic never shrinks: more partitions than
  * the source has are left and told.  Partitions are compared with every look at the metadata, settings
  * less often: each comparison is a request per topic.  On the leading instance, on the thread of the
@@ -81,7 +81,8 @@ static void consider(struct source *s, const char *target, struct pick *p)
                                    .like_cluster = cz_cluster_ref(cluster->cluster),
                                    .like = cz_strdup(name),
                                    .partitions = from->info.partitions,
-                                   .has = t->info.partitions};
+                                   .has = t->info.partitions,
+                                   .acls = u->acls};
     cz__watch_once_of(uid, u, &p->of);
 }
 
@@ -136,6 +137,20 @@ static enum cz_err sync_configs(struct source *s, const struct cz_watch_job *job
     return rc;
 }
 
+static enum cz_err sync_acls(struct source *s, const struct cz_watch_job *job, cz_time deadline, json_t *done,
+                             struct cz_error *err)
+{
+    struct cz_admin *from = NULL;
+    size_t added = 0;
+    enum cz_err rc = cz_admin_new(job->like_cluster, "citizenk-watch", &from, err);
+    if (rc == CZ_OK)
+        rc = cz_admin_copy_acls(from, job->like, s->admin, job->topic, deadline, &added, err);
+    if (added > 0)
+        (void)json_object_set_new(done, "acls_added", json_integer((json_int_t)added));
+    cz_admin_free(from);
+    return rc;
+}
+
 /* @ret_done what was changed; NULL: nothing. Also with an error: the part that succeeded. */
 static enum cz_err
 follow(struct source *s, const struct cz_watch_job *job, json_t **ret_done, struct cz_error *err)
@@ -151,6 +166,8 @@ follow(struct source *s, const struct cz_watch_job *job, json_t **ret_done, stru
         (void)json_object_set_new(done, "partitions", json_integer(job->partitions));
     if (rc == CZ_OK)
         rc = sync_configs(s, job, deadline, done, err);
+    if (rc == CZ_OK && job->acls)
+        rc = sync_acls(s, job, deadline, done, err);
     *ret_done = json_object_size(done) ? json_incref(done) : NULL;
     json_decref(done);
     return rc;

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """topic_policy: create makes what is missing on the target like the source, and only there; sync lets
 it follow the source."""
-from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewPartitions
+import pytest
+from confluent_kafka.admin import (AclBinding, AclBindingFilter, AclOperation, AclPermissionType, AlterConfigOpType,
+                                   ConfigEntry, ConfigResource, NewPartitions, ResourcePatternType, ResourceType)
 
 from support.citizenk import api_path
+from support.kafka import KafkaBroker
+from support.ports import find_free
 from support.procs import wait_until
 from support.servers import unique_name
 
@@ -108,3 +112,61 @@ def test_a_synced_topic_follows_its_source(stack, servers, topics):
                "MorePartitions")
     assert "6 partitions" in topics_condition(stack, name, "TopicsSynced")["message"]
     stack.wait_state(name, "RUNNING")
+
+
+@pytest.fixture
+def guarded(servers, run_folder):
+    """A broker with an authorizer, that lets us do all."""
+    broker = KafkaBroker(run_folder / unique_name("guarded"), *find_free(2), name="kafka-guarded", die_with_parent=True,
+                         properties={"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                                     "super.users": "User:ANONYMOUS"})
+    broker.start()
+    try:
+        servers.admin(broker).list_topics(timeout=60)
+        yield broker
+    finally:
+        broker.stop()
+
+
+READ, WRITE, ALL = AclOperation.READ, AclOperation.WRITE, AclOperation.ALL
+ALLOW, DENY = AclPermissionType.ALLOW, AclPermissionType.DENY
+
+
+def rule(name, principal, operation, permission=ALLOW, pattern=ResourcePatternType.LITERAL):
+    return AclBinding(ResourceType.TOPIC, name, pattern, f"User:{principal}", "*", operation, permission)
+
+
+def rules_of(admin, topic):
+    found = admin.describe_acls(AclBindingFilter(
+        ResourceType.TOPIC, topic, ResourcePatternType.LITERAL, None, None, AclOperation.ANY, AclPermissionType.ANY))
+    return {(one.principal, one.operation, one.permission_type) for one in found.result(10)}
+
+
+def test_acls_follow_without_the_right_to_write(stack, servers, guarded):
+    """As MirrorMaker 2: ALL becomes READ, WRITE stays behind. A cluster without an authorizer is told, and the
+    mapping goes on."""
+    admin = servers.admin(guarded)
+    stack.rest.put_cluster("guarded", guarded.bootstrap)
+    topic = unique_name("acls")
+    servers.create_topic(guarded, topic, 1)
+    for result in admin.create_acls([
+            rule(topic, "reads", READ), rule(topic, "writes", WRITE), rule(topic, "all", ALL), rule(topic, "not", ALL, DENY),
+            rule(topic[:-1], "prefix", AclOperation.DESCRIBE, pattern=ResourcePatternType.PREFIXED),
+            rule("else", "other", READ)]).values():
+        result.result(10)
+    send(guarded, topic, [{"value": b"x"}])
+    to_guarded = spec(topic, f"copy-{topic}", topic_policy="sync", topic_acls=True)
+    to_guarded["source"]["cluster"] = to_guarded["target"]["cluster"] = "guarded"
+    stack.put_mapping(topic, to_guarded)
+    wanted = {("User:reads", READ, ALLOW), ("User:all", READ, ALLOW), ("User:not", READ, DENY),
+              ("User:prefix", AclOperation.DESCRIBE, ALLOW)}
+    wait_until(lambda: rules_of(admin, f"copy-{topic}") == wanted, 20, "the rules")
+    wait_until(lambda: topics_condition(stack, topic, "TopicsSynced")["reason"] == "InSync", 15, "InSync")
+    # Where there is no authorizer.
+    plain = unique_name("plain")
+    to_plain = spec(topic, topic, topic_policy="sync", topic_acls=True)
+    to_plain["source"]["cluster"] = "guarded"
+    stack.put_mapping(plain, to_plain)
+    wait_until(lambda: topics_condition(stack, plain, "TopicsSynced")["reason"] == "NotSynced", 20, "NotSynced")
+    assert "ACLs of the target" in topics_condition(stack, plain, "TopicsSynced")["message"]
+    assert len(read(servers.target, topic, 1)) == 1

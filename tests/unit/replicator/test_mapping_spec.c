@@ -254,6 +254,8 @@ static void test_wrong_ends(void **state)
     bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"{{t}}\"") "}", "/spec/target/topic", "topic-name");
     bad(PATTERN("\"pattern\":\"x\"", "\"a\",\"topic\":\"a b\"") "}", "/spec/target/topic", "topic-name");
     bad(PATTERN("\"pattern\":\"x\"", "\"b\"") "}", "/spec/target/topic", "loop");
+    bad(PATTERN("\"pattern\":\"x\"", "\"a\"") ",\"topic_policy\":\"create\",\"topic_acls\":true}", "/spec/topic_acls",
+        "value");
 #define PATTERN_FILE(file) "{\"source\":{\"cluster\":\"b\",\"pattern\":\"x\"},\"target\":{\"file\":\"" file "\"}}"
     bad(PATTERN_FILE("all"), "/spec/target/file", "file-name");
     bad(PATTERN_FILE("{{t}}"), "/spec/target/file", "file-name");

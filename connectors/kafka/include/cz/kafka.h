@@ -119,6 +119,13 @@ CZ_MUST_USE enum cz_err cz_admin_set_topic_configs(struct cz_admin *a, const cha
 CZ_MUST_USE enum cz_err cz_admin_grow_topic(struct cz_admin *a, const char *topic, int32_t partitions,
                                             cz_time deadline, struct cz_error *err);
 
+/** Give the target's topic the access rules that hold for the source's (its own, of prefixes and of *), as
+ *  rules of its own: allowed ALL becomes READ, what is about WRITE stays behind.  Nothing is taken away.
+ *  An error names the side: without an authorizer there, or not allowed to see or set them. */
+CZ_MUST_USE enum cz_err cz_admin_copy_acls(struct cz_admin *from, const char *source, struct cz_admin *to,
+                                           const char *target, cz_time deadline, size_t *ret_added,
+                                           struct cz_error *err);
+
 #define CZ_OFFSET_LATEST (-1)   /* as in ListOffsets: the high watermark */
 #define CZ_OFFSET_EARLIEST (-2)
 /** ListOffsets: items[i].offset in: CZ_OFFSET_LATEST, CZ_OFFSET_EARLIEST or a timestamp in ms;

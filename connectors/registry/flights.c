@@ -88,6 +88,20 @@ cz__flights_get(struct cz__flights *f, const char *key, void **ret, struct cz_er
     return one->state == FAILED ? CZ_LOOKUP_FAILED : CZ_LOOKUP_WAIT;
 }
 
+void cz__flights_forget(struct cz__flights *f)
+{
+    CZ_LOCKED(&f->lock);
+    CZ_MAP_FOREACH(&f->flights, i, e)
+    {
+        struct flight *one = e->value;
+        if (one->state != ANSWERED)
+            continue;
+        one->state = OPEN;
+        one->attempt = 0;
+        one->at = 0;
+    }
+}
+
 /* The question that is due next; those that nobody wants any more go. */
 static struct cz_map_entry *next_due(struct cz__flights *f, cz_time now)
 {
@@ -123,7 +137,7 @@ static void settle(struct cz__flights *f, const char *key, enum cz_err code, voi
 {
     struct flight *one = cz_map_get(&f->flights, key);
     if (!one) {
-        if (!code)
+        if (!code && f->free_answer)
             f->free_answer(answer);
         return;
     }
@@ -196,7 +210,7 @@ void cz__flights_free(struct cz__flights *f)
     CZ_MAP_FOREACH(&f->flights, i, e)
     {
         struct flight *one = e->value;
-        if (one->state == ANSWERED)
+        if (one->state == ANSWERED && f->free_answer)
             f->free_answer(one->answer);
     }
     cz_map_done(&f->flights);

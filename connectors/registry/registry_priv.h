@@ -15,7 +15,10 @@ struct cz__flights;
 /** Answer @key.  An error with CZ_ERR_RETRIABLE is tried again after a while, any other one is the
  *  answer for a while. */
 typedef enum cz_err (*cz__flight_fn)(void *arg, const char *key, void **ret, struct cz_error *err);
+/** @param free_answer  NULL: answers are no memory */
 struct cz__flights *cz__flights_new(cz__flight_fn run, void (*free_answer)(void *), void *arg);
+/** From @run: what was answered is asked again. Only without free_answer: answers are borrowed. */
+void cz__flights_forget(struct cz__flights *f);
 /** Stops; the caller has made sure that a run ends soon. */
 void cz__flights_free(struct cz__flights *f);
 /** @ret borrowed until the flights are freed. @err filled when FAILED, and when WAIT has a reason. */

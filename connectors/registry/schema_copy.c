@@ -8,6 +8,7 @@
 
 #include "cz/alloc.h"
 #include "cz/json.h"
+#include "cz/log.h"
 #include "cz/map.h"
 #include "cz/util.h"
 #include "registry_priv.h"
@@ -18,6 +19,7 @@ struct target { /* what the target registry answered */
 };
 struct cz_schema_copier {
     atomic_int refs;
+    atomic_uint losses;
     struct cz__flights *flights; /* "<schema key>\n<source subject>\n<target subject>" → struct target */
     /* the thread's */
     struct cz__calls source, target;
@@ -25,6 +27,8 @@ struct cz_schema_copier {
     struct cz_map done;       /* "<source subject>/<version>\n<target subject>" copied */
     struct cz_map references; /* "<subject>/<version>" of the source → int64_t version of the target */
     struct cz_map configured; /* target subjects whose compatibility was looked at */
+    struct cz_map known;      /* target subjects that have something of ours */
+    struct cz_map answers;    /* of all flights since the beginning */
     unsigned depth;
     bool fresh; /* the target's subject of this flight did not exist before */
 };
@@ -278,6 +282,42 @@ static enum cz_err copy_alone(struct cz_schema_copier *c, const char *key, const
     return code;
 }
 
+/* The target has lost what we registered: it came back empty, or somebody deleted the subject.  Our ids
+ * mean nothing there, or something else: all is registered anew, the oldest version first. */
+static void forget_all(struct cz_schema_copier *c, const char *lost)
+{
+    cz_log(CZ_LOG_INFO, "registry", "%s has lost subject %s: all is registered again", c->target.url, lost);
+    struct cz_map *const maps[] = {&c->ids, &c->done, &c->references, &c->configured, &c->known};
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
+        cz_map_clear(maps[i]);
+    cz__flights_forget(c->flights);
+    atomic_fetch_add(&c->losses, 1);
+}
+
+/* Any subject tells whether the registry came back empty; @to is looked at anyway. */
+static enum cz_err look_for_loss(struct cz_schema_copier *c, const char *to, struct cz_error *err)
+{
+    size_t first = 0;
+    const struct cz_map_entry *e = cz_map_next(&c->known, &first);
+    enum cz_err code = e ? look_at_target(c, e->key, err) : CZ_OK;
+    if (!code && e && c->fresh)
+        forget_all(c, e->key);
+    if (!code)
+        code = look_at_target(c, to, err);
+    if (!code && c->fresh && cz_map_get(&c->known, to))
+        forget_all(c, to);
+    return code;
+}
+
+/* Lanes may look at an answer of before while it is given anew, so none is freed as long as there is a copier. */
+static struct target *kept(struct cz_schema_copier *c, const char *flight, const struct target *t)
+{
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%u\n%s", atomic_load(&c->losses), flight);
+    struct target *answer = cz_memdup(t, sizeof *t);
+    cz_map_put(&c->answers, key, answer);
+    return answer;
+}
+
 /* The answer of a flight: a schema and a subject of the target → a target. */
 static enum cz_err copy(void *arg, const char *flight, void **ret, struct cz_error *err)
 {
@@ -287,7 +327,7 @@ static enum cz_err copy(void *arg, const char *flight, void **ret, struct cz_err
     const char *key = strsep(&rest, "\n"), *from = strsep(&rest, "\n"), *to = rest;
     struct target there = {0};
     c->depth = 0;
-    enum cz_err code = look_at_target(c, to, err);
+    enum cz_err code = look_for_loss(c, to, err);
     if (!code)
         code = copy_versions(c, from, to, err);
     CZ_CLEANUP(cz_freep) char *at = cz_strf("%s\n%s", key, to);
@@ -297,7 +337,12 @@ static enum cz_err copy(void *arg, const char *flight, void **ret, struct cz_err
     else if (!code)
         code = copy_alone(c, key, to, &there, err);
     if (!code)
-        *ret = cz_memdup(&there, sizeof there);
+        code = look_at_target(c, to, err);
+    if (!code) {
+        if (!c->fresh) /* a registry that does not list what it has just taken cannot tell a loss */
+            remember(&c->known, to);
+        *ret = kept(c, flight, &there);
+    }
     return code;
 }
 
@@ -319,11 +364,14 @@ enum cz_err cz_schema_copier_new(const struct cz_registry_conf *source,
         return code;
     }
     atomic_init(&c->refs, 1);
+    atomic_init(&c->losses, 0);
     cz_map_init(&c->ids, cz_free);
     cz_map_init(&c->done, cz_free);
     cz_map_init(&c->references, cz_free);
     cz_map_init(&c->configured, cz_free);
-    c->flights = cz__flights_new(copy, cz_free, c);
+    cz_map_init(&c->known, cz_free);
+    cz_map_init(&c->answers, cz_free);
+    c->flights = cz__flights_new(copy, NULL, c);
     *ret = c;
     return CZ_OK;
 }
@@ -347,7 +395,14 @@ void cz_schema_copier_unref(struct cz_schema_copier *c)
     cz_map_done(&c->done);
     cz_map_done(&c->references);
     cz_map_done(&c->configured);
+    cz_map_done(&c->known);
+    cz_map_done(&c->answers);
     cz_free(c);
+}
+
+unsigned cz_schema_copier_losses(const struct cz_schema_copier *c)
+{
+    return atomic_load(&c->losses);
 }
 
 enum cz_lookup cz_schema_copier_name(struct cz_schema_copier *c,

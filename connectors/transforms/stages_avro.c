@@ -44,6 +44,7 @@ struct memo {
     struct cz_avro_plan *plan;
     bool has_target;
     struct cz_schema_name target; /* its name in the target's registry */
+    unsigned losses;              /* of the target's registry when it was told */
 };
 struct side {
     struct cz_avro_wire wire;
@@ -369,6 +370,7 @@ static bool target_name(struct cz_avro_stage *a, struct cz_avro_ctx *c, const st
                 "topic_name", side_names[no]);
         return fail(ret, "encode");
     }
+    unsigned losses = cz_schema_copier_losses(a->copier);
     switch (cz_schema_copier_name(a->copier, &m->name, source, target, &m->target, err)) {
     case CZ_LOOKUP_WAIT:
         return wait_for(ret, &m->name, err);
@@ -378,6 +380,7 @@ static bool target_name(struct cz_avro_stage *a, struct cz_avro_ctx *c, const st
         break;
     }
     m->has_target = true;
+    m->losses = losses;
     return true;
 }
 
@@ -386,7 +389,8 @@ static bool put_name(struct cz_avro_stage *a, struct cz_avro_ctx *c, const struc
 {
     struct side *s = &c->sides[no];
     struct memo *m = s->memo;
-    if (!m->has_target && !target_name(a, c, r, no, ret, err))
+    bool told = m->has_target && m->losses == cz_schema_copier_losses(a->copier);
+    if (!told && !target_name(a, c, r, no, ret, err))
         return false;
     if (same_name(&m->name, &m->target))
         return true;

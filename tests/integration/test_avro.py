@@ -285,6 +285,7 @@ def test_from_registry_to_registry(stack, topics, registries):
         framed(key, datum("string", "k")), b"plain", framed(key, datum("string", "k")), None]
     assert values(found[2:]) == [None, b"no schema"]
     # Ids that were rewritten are no difference; an id that means something else there, or a wrong datum, is.
+    wait_totals(stack, target, out=4)
     report = verify(stack, target)
     assert report["equal"] and (report["expected"], report["arrived"]) == ("4", "4"), report
     for value in (framed(ids[1], datum(WHOLE, old)), framed(ids[0], datum(WHOLE, {**old, "id": 3}))):
@@ -368,3 +369,64 @@ def test_what_the_target_registry_refuses_waits(stack, topics, registries):
     assert unframed(read(stack.servers.target, topic, 1)[0].value) == (
         two.versions(f"{topic}-value")[-1]["id"], datum(text, {"f": "x"}))
     wait_totals(stack, topic, out=1, error=0)
+
+
+def test_a_slow_registry_slows_only_its_own(stack, topics, fake):
+    """Two seconds for an answer: a raw mapping of the same topic and lane does not wait, a transaction survives it,
+    and each schema is asked for once."""
+    topic = topics("avro-slow", partitions=1)
+    one = fake().start()
+    one.schemas.update({1: SALE, 2: SALE})
+    one.delay = 2
+    put_cluster(stack, "avro-slow", stack.servers.source, one.url)
+    names = {}
+    for delivery in ("at_least_once", "exactly_once"):
+        names[delivery] = topics(f"avro-slow-{delivery[:5]}", partitions=1, on=[stack.servers.target])
+        stack.put_mapping(names[delivery], {
+            **spec(topic, "avro-slow", value_format="avro", valid_jmespath="value.id >= `0`", delivery=delivery),
+            "target": {"cluster": "target", "topic": names[delivery]}})
+    stack.put_mapping(topic, spec(topic, "avro-slow"))
+    sent = [framed(1 + n // 20 % 2, datum(SALE, sale(n))) for n in range(80)]
+    send(stack.servers.source, topic, [{"value": one} for one in sent])
+    assert values(read(stack.servers.target, topic, 80)) == sent
+    assert not one.asked, "the raw one was not faster than the first answer"
+    for name in names.values():
+        assert values(read(stack.servers.target, name, 80, settle=0.2)) == sent
+    assert sorted(path for _, path in one.asked) == ["/schemas/ids/1", "/schemas/ids/2"]
+
+
+def test_a_target_registry_that_is_killed_and_comes_back_empty(stack, topics, registries):
+    """A new schema waits while it is away, and what is behind it; nothing is written with an id that is not the
+    target's. Empty again, it is given all versions anew: the ids of before mean other schemas there."""
+    one, two = registries
+    put_cluster(stack, "avro-one", stack.servers.source, one.url)
+    put_cluster(stack, "avro-two", stack.servers.target, two.url)
+    topic = topics("lost", partitions=1)
+    targets = {delivery: topics(f"lost-{delivery[:5]}", partitions=1) for delivery in ("at_least_once", "exactly_once")}
+    refers = [{"name": "shop.Line", "subject": f"{topic}-line", "version": 1}]
+    one.register(f"{topic}-line", LINE)
+    first = one.register(f"{topic}-value", ORDER, refers)
+    data = [framed(first, datum(WHOLE, {"id": n, "lines": [{"sku": "a"}]})) for n in range(20)]
+    for delivery, target in targets.items():
+        stack.put_mapping(target, copy_spec(topic, target, schemas={"copy": "value"}, delivery=delivery))
+    send(stack.servers.source, topic, [{"value": value} for value in data[:10]])
+    for target in targets.values():
+        read(stack.servers.target, target, 10)
+    two.kill9()
+    second = one.register(f"{topic}-value", ORDER_2, refers)
+    data[10] = framed(second, datum(WHOLE_2, {"id": 10, "lines": [], "note": "new"}))
+    send(stack.servers.source, topic, [{"value": value} for value in data[10:]])
+    for target in targets.values():
+        stack._wait(lambda name=target: two.url in str(stack.status(name)["tasks"]), 20,
+                    "the status to say what is waited for", lambda name=target: stack.status(name)["tasks"])
+        assert stack.task_states(target) == ["RUNNING"]
+        assert len(read(stack.servers.target, target, 10, settle=0.3)) == 10
+    two.start().wait_ready()
+    for number in range(3):     # an id of before means something else now
+        two.register(f"{topic}-other-{number}", {"type": "record", "name": f"Z{number}", "fields": []})
+    for target in targets.values():
+        found = read(stack.servers.target, target, 20, settle=0.3)
+        assert [unframed(record.value)[1] for record in found] == [unframed(value)[1] for value in data]
+        now = [version["id"] for version in two.versions(f"{target}-value")]
+        assert [unframed(record.value)[0] for record in found[10:]] == [now[1]] + [now[0]] * 9
+        wait_totals(stack, target, out=20, error=0)

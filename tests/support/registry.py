@@ -10,6 +10,7 @@ import re
 import shutil
 import ssl
 import threading
+import time
 import urllib.error
 import urllib.request
 import uuid
@@ -77,6 +78,9 @@ class Apicurio(Client):
         wait_until(ready, 120, f"the registry at {self.url}", process=self.process)
         return self
 
+    def kill9(self):
+        self.process.kill9()
+
     def stop(self):
         self.process.stop()
 
@@ -103,7 +107,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
 class Fake:
     """Schemas by id and by GUID; new ones are registered from `next_id` on, with a GUID of their content.
-    `broken`: (status, body) that every request gets instead.
+    `broken`: (status, body) that every request gets instead; `delay`: seconds that each takes.
     `asked`: (status, path) of every request."""
 
     def __init__(self, port=None, auth=None, tls=None):
@@ -111,6 +115,7 @@ class Fake:
         self.schemas, self.guids, self.asked = {}, {}, []
         self.next_id = 1000
         self.auth, self.tls, self.broken, self._server = auth, tls, None, None
+        self.delay = 0
         self.url = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
 
     @staticmethod
@@ -126,6 +131,7 @@ class Fake:
         return 200, {"id": known, "guid": guid, "version": 1}
 
     def answer(self, path, headers, sent=None):
+        time.sleep(self.delay)
         status, body = self._answer(path, headers, sent)
         self.asked.append((status, path))
         return status, body

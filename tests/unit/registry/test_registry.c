@@ -256,6 +256,40 @@ static void a_subject_is_copied_once_and_a_refusal_waits(void **state)
     fake_registry_stop(&to);
 }
 
+/* It came back empty: what an id meant before counts no more, also that of a schema that was copied long ago. */
+static void a_target_that_lost_its_subjects_is_given_them_again(void **state)
+{
+    (void)state;
+    struct fake_registry to;
+    struct cz_schema_copier *c = NULL;
+    struct cz_error err = CZ_ERROR_INIT;
+    uint32_t id = 0;
+    fake_registry_start(&to);
+    fake_registry_answer(&F, "GET /subjects/from-value/versions", 200, "[1]");
+    fake_registry_answer(&F, "GET /subjects/from-value/versions/1", 200, "{\"id\":7,\"schema\":\"\\\"int\\\"\"}");
+    fake_registry_answer(&F, "GET /subjects/from-value/versions/2", 200, "{\"id\":8,\"schema\":\"\\\"long\\\"\"}");
+    fake_registry_answer(&to, "POST /subjects/to-value/versions", 200, "{\"id\":70}");
+    assert_int_equal(cz_schema_copier_new(&F.conf, &to.conf, &c, &err), CZ_OK);
+    assert_int_equal(copy(c, 7, &id, NULL, &err), CZ_LOOKUP_FOUND);
+    fake_registry_answer(&to, "GET /subjects/to-value/versions", 200, "[1]");
+    fake_registry_answer(&F, "GET /subjects/from-value/versions", 200, "[1,2]");
+    assert_int_equal(copy(c, 8, &id, NULL, &err), CZ_LOOKUP_FOUND);
+    assert_int_equal(cz_schema_copier_losses(c), 0);
+    assert_int_equal(fake_registry_asked(&to, "POST /subjects/to-value/versions"), 2);
+    fake_registry_answer(&to, "GET /subjects/to-value/versions", 404, "{\"error_code\":40401,\"message\":\"none\"}");
+    fake_registry_answer(&F, "GET /subjects/from-value/versions", 200, "[1,2,3]");
+    fake_registry_answer(&F, "GET /subjects/from-value/versions/3", 200, "{\"id\":9,\"schema\":\"\\\"string\\\"\"}");
+    fake_registry_answer(&to, "POST /subjects/to-value/versions", 200, "{\"id\":90}");
+    assert_int_equal(copy(c, 9, &id, NULL, &err), CZ_LOOKUP_FOUND);
+    assert_int_equal(cz_schema_copier_losses(c), 1);
+    fake_registry_answer(&to, "GET /subjects/to-value/versions", 200, "[1,2,3]");
+    assert_int_equal(copy(c, 7, &id, NULL, &err), CZ_LOOKUP_FOUND);
+    assert_int_equal(id, 90);
+    assert_int_equal(fake_registry_asked(&to, "POST /subjects/to-value/versions"), 5);
+    cz_schema_copier_unref(c);
+    fake_registry_stop(&to);
+}
+
 /* ---- flights ---------------------------------------------------------------------------------------- */
 
 struct flown {
@@ -342,6 +376,7 @@ int main(void)
         ON(it_goes_while_a_question_is_open),
         ON(subjects),
         ON(a_subject_is_copied_once_and_a_refusal_waits),
+        ON(a_target_that_lost_its_subjects_is_given_them_again),
         cmocka_unit_test(one_flight_for_all_who_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

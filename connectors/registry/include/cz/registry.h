@@ -81,5 +81,8 @@ enum cz_lookup cz_schema_copier_name(struct cz_schema_copier *c,
                                      const char *target_subject,
                                      struct cz_schema_name *ret,
                                      struct cz_error *err);
+/** How often the target was found to have lost its subjects.  A name that was told at another count is to be
+ *  asked for again; take the count before the name. */
+unsigned cz_schema_copier_losses(const struct cz_schema_copier *c);
 
 #endif

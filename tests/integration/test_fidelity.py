@@ -85,6 +85,28 @@ def test_aborted_records_are_never_copied_and_do_not_count_as_lag(servers, stack
     assert end == len(everything) + len(batches), "the group's offset is past the last marker"
 
 
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_a_hanging_transaction_holds_up_its_partition_and_shows_as_lag(servers, stack, topics, delivery):
+    """What is behind it waits, is counted as lag, and comes in its order when the transaction ends."""
+    topic = topics("tx-hang", partitions=2)
+    stack.put_mapping(topic, spec(topic, delivery=delivery))
+    send(servers.source, topic, [{"value": b"before", "partition": 0}])
+    hanging = confluent_kafka.Producer({
+        "bootstrap.servers": servers.source.bootstrap, "transactional.id": f"hang-{topic}", "linger.ms": 1})
+    hanging.init_transactions(30)
+    hanging.begin_transaction()
+    hanging.produce(topic, b"open", partition=0)
+    assert hanging.flush(30) == 0
+    send(servers.source, topic, [{"value": b"%d" % n, "partition": n % 2} for n in range(100)])
+    assert len(read(servers.target, topic, 51, settle=0.5)) == 51
+    wait_lag(stack, topic, 51)      # the open one and the 50 behind it
+    hanging.commit_transaction(30)
+    found = read(servers.target, topic, 102, settle=0.3)
+    assert values(found[:52]) == [b"before", b"open"] + [b"%d" % n for n in range(0, 100, 2)]
+    wait_lag(stack, topic)
+    wait_totals(stack, topic, out=102)
+
+
 # ---- partitions ------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("key, want", [

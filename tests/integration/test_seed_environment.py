@@ -193,6 +193,31 @@ def test_on_premises_and_cloud_by_a_watched_file(stack, servers, cloud, topic, w
     assert stack.rest.get("/api/v1/changes")["items"][0]["seq"] == seq
 
 
+def test_a_changed_file_is_picked_up_by_every_worker(stack, servers, cloud, topic, watched):
+    """Within the period (1 s) and without a restart of anything: its tasks go on at the latest, with the new filter."""
+    where, name = topic("env-live", partitions=8), "live"
+    write(watched, [mapping(where, name, valid_jmespath="value.side == 'a'")])
+    stack._wait(lambda: stack.rest.call("GET", mapping_path(name)).status == 200, 15, "the mapping", lambda: state(stack))
+    # What the flat form cannot say: it stays, and gives each worker some of it.
+    stack.rest.call("PATCH", mapping_path(name), {"spec": {"tasks": 8}}, headers={
+        "If-Match": "*", "Content-Type": "application/merge-patch+json"})
+    wait_until(lambda: len({t.get("worker") for t in stack.status(name)["tasks"]} - {None}) == 2, 20, "two workers")
+    stack.wait_state(name, "RUNNING")
+    since, pids = {task["since"] for task in stack.status(name)["tasks"]}, [w.process.pid for w in stack.workers]
+    before = int(stack.rest.get("/api/v1/changes")["items"][0]["seq"])
+    write(watched, [mapping(where, name, valid_jmespath="value.side == 'b'")])
+
+    def applied():
+        return [int(worker["applied"]) for worker in stack.rest.get("/api/v1/workers")["items"]]
+    stack._wait(lambda: len(applied()) == 2 and min(applied()) > before, 10, "both workers to have it", applied)
+    wait_until(lambda: all(task["state"] == "RUNNING" and task["since"] not in since
+                           for task in stack.status(name)["tasks"]), 20, "the tasks to go on")
+    records = [{"key": b"k", "value": b'{"side":"%s"}' % side, "partition": n} for n in range(8) for side in (b"a", b"b")]
+    send(cloud, where, records)
+    assert values(read(servers.target, where, 8, settle=0.5)) == [b'{"side":"b"}'] * 8
+    assert [worker.process.pid for worker in stack.workers] == pids
+
+
 @pytest.mark.parametrize("name, group", [("with group", "bridge.with group"), ("without group", "")])
 def test_two_workers_copy_each_record_once(stack, servers, cloud, topic, name, group):
     where = topic(unique_name("env-two"), partitions=8)

@@ -30,6 +30,7 @@
 #include "cz/util.h"
 #include "options.h"
 #include "replicator.h"
+#include "sign_in.h"
 
 #define PROGRAM "citizenk-controlplane"
 #define MIN_TOKEN 16
@@ -73,7 +74,8 @@ static enum cz_err check_options(struct app *a, struct cz_error *err)
     if (!o->bootstrap)
         return cz_fail(err, CZ_E_INVALID,
                        "--bootstrap-servers is needed: the brokers of the control cluster");
-    return replicator_check(o, err);
+    enum cz_err rc = sign_in_check(o, err);
+    return rc == CZ_OK ? replicator_check(o, err) : rc;
 }
 
 static void start_log(const struct options *o)
@@ -139,24 +141,6 @@ static bool pause_boot(struct app *a, unsigned attempt)
     return !a->stop;
 }
 
-/* Nobody is known yet: the first admin is made with what stands in this line, once. */
-static void offer_bootstrap(struct app *a)
-{
-    char token[80];
-    bool offered = false;
-    struct cz_error err = CZ_ERROR_INIT;
-    if (a->token || a->o.local_accounts == 2)
-        return;
-    if (cz_identity_bootstrap_offer(a->identity, token, &offered, &err) != CZ_OK)
-        cz_log(CZ_LOG_ERROR, "main", "bootstrap token: %s", err.text);
-    else if (offered)
-        cz_log(CZ_LOG_WARN, "main",
-               "there is no admin yet: make the first one within 15 minutes, with citizenk login "
-               "--bootstrap or POST /api/v1/auth/bootstrap token=%s",
-               token);
-    explicit_bzero(token, sizeof(token));
-}
-
 /* Migrations until the database is there, then the scheduler. */
 static void *boot_main(void *arg)
 {
@@ -174,7 +158,7 @@ static void *boot_main(void *arg)
             CZ_LOG_EVERY(10000, CZ_LOG_WARN, "main", "waiting for the database: %s", err.text);
     }
     if (ready)
-        offer_bootstrap(a);
+        sign_in_offer(&a->o, a->identity);
     if (ready && cz_scheduler_start(a->scheduler, &err) != CZ_OK) {
         cz_log(CZ_LOG_ERROR, "main", "scheduler: %s", err.text);
         _exit(EXIT_FAILURE);
@@ -253,6 +237,7 @@ static enum cz_err start_http(struct app *a, struct cz_error *err)
         .connections = (int)a->o.connections,
         .connections_per_ip = (int)a->o.connections_per_ip,
         .open_metrics = a->o.metrics_open,
+        .origin = a->o.public_url,
         .prefix = a->o.api_prefix && *a->o.api_prefix ? a->o.api_prefix : NULL,
     };
     cz_api_serve(a->api, &h);
@@ -278,11 +263,9 @@ static enum cz_err start_parts(struct app *a, struct cz_error *err)
             .status = a->status,
             .group_id = a->o.group_id,
             .file_data_path = a->o.file_data_path});
-    a->identity = cz_identity_new(&(struct cz_identity_options){
-        .store = a->store,
-        .token = a->token,
-        .token_len = a->token_len,
-        .local_accounts = a->o.local_accounts != 2});
+    rc = sign_in_new(&a->o, a->store, a->token, a->token_len, &a->identity, err);
+    if (rc != CZ_OK)
+        return rc;
     a->api = cz_api_new(&(struct cz_api_options){.service = a->service,
                                                  .identity = a->identity,
                                                  .source_group = a->o.source.group_name,

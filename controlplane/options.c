@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "cz/identity.h"
 #include "cz/log.h"
 #include "cz/secret.h"
 
@@ -37,6 +38,26 @@ static void check_ref(const json_t *v, void *field, const char *pointer, struct 
     (void)field;
     if (cz_secret_check_ref(json_string_value(v), &err) != CZ_OK)
         (void)cz_report_add(rep, pointer, "secret", "%s", err.text);
+}
+
+static void check_issuer(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    struct cz_error err = CZ_ERROR_INIT;
+    (void)field;
+    if (cz_identity_check_issuer(json_string_value(v), &err) != CZ_OK)
+        (void)cz_report_add(rep, pointer, "value", "%s", err.text);
+}
+
+static void
+check_public_url(const json_t *v, void *field, const char *pointer, struct cz_report *rep)
+{
+    const char *s = json_string_value(v);
+    const char *host = s ? strstr(s, "://") : NULL;
+    (void)field;
+    if (!host || strchr(host + 3, '/') ||
+        (strncmp(s, "https://", 8) != 0 && strncmp(s, "http://", 7) != 0))
+        (void)cz_report_add(rep, pointer, "value",
+                            "must be an origin: https://host or https://host:port, without a path");
 }
 
 /* As the original: in any case. */
@@ -138,6 +159,50 @@ const struct cz_cfg_key controlplane_options[] = {
      .group = "REST",
      .doc = "Users with a name and a password of this installation. auto: unless an identity "
             "provider is configured."},
+    {.name = "public_url",
+     OPT(public_url, CZ_CFG_STRING),
+     .parse = check_public_url,
+     .group = "REST",
+     .doc = "How browsers reach this installation, as https://citizenk.example. Needed for an "
+            "identity provider; with it, requests of other origins are refused by name."},
+    {.name = "oidc_issuer",
+     OPT(oidc_issuer, CZ_CFG_STRING),
+     .parse = check_issuer,
+     .group = "Identity provider",
+     .doc = "Issuer of the OpenID Connect provider, exactly as its tokens say it."},
+    {.name = "oidc_client_id",
+     OPT(oidc_client_id, CZ_CFG_STRING),
+     .group = "Identity provider",
+     .doc = "This installation's client there; its redirect URI is "
+            "<public_url>/api/v1/auth/oidc/callback."},
+    {.name = "oidc_client_secret",
+     OPT(oidc_client_secret, CZ_CFG_STRING),
+     .parse = check_ref,
+     .group = "Identity provider",
+     .doc = "Reference to its secret, ${file:/path} or ${env:NAME}; none for a public client."},
+    {.name = "oidc_scopes",
+     OPT(oidc_scopes, CZ_CFG_STRING),
+     .def = "\"openid profile\"",
+     .group = "Identity provider",
+     .doc = "What to ask for; add what brings the groups, if they need it."},
+    {.name = "oidc_groups_claim",
+     OPT(oidc_groups_claim, CZ_CFG_STRING),
+     .def = "\"groups\"",
+     .group = "Identity provider",
+     .doc = "Claim of the ID token that lists the user's groups; read at every sign-in."},
+    {.name = "oidc_name_claim",
+     OPT(oidc_name_claim, CZ_CFG_STRING),
+     .def = "\"preferred_username\"",
+     .group = "Identity provider",
+     .doc = "Claim that a user is called by; who it is, is its subject."},
+    {.name = "oidc_admin_group",
+     OPT(oidc_admin_group, CZ_CFG_STRING),
+     .group = "Identity provider",
+     .doc = "Members of this group are platform admins."},
+    {.name = "oidc_ca_file",
+     OPT(oidc_ca_file, CZ_CFG_STRING),
+     .group = "Identity provider",
+     .doc = "Certificates of a private authority that the provider's is of (PEM)."},
     {.name = "tls_cert",
      OPT(tls_cert, CZ_CFG_STRING),
      .group = "REST",

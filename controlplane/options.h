@@ -16,6 +16,8 @@ struct end_options {
 };
 struct options {
     char *listen, *postgres, *postgres_admin, *bootstrap, *kafka_properties, *group_id;
+    char *public_url, *oidc_issuer, *oidc_client_id, *oidc_client_secret, *oidc_scopes;
+    char *oidc_groups_claim, *oidc_name_claim, *oidc_admin_group, *oidc_ca_file;
     int local_accounts; /* 0 auto, 1 on, 2 off */
     char *admin_token_file, *instance, *tls_cert, *tls_key, *file_data_path;
     bool migrate_only, metrics_open;

@@ -107,6 +107,10 @@ HANDLER(cz__rest_auth_config); /* sign_in.c */
 HANDLER(cz__rest_login);
 HANDLER(cz__rest_login_token);
 HANDLER(cz__rest_bootstrap);
+HANDLER(cz__rest_oidc_login);
+HANDLER(cz__rest_oidc_callback);
+HANDLER(cz__rest_device);
+HANDLER(cz__rest_device_token);
 HANDLER(cz__rest_logout);
 HANDLER(cz__rest_me);
 HANDLER(cz__rest_password);

@@ -14,7 +14,10 @@ static enum cz_err who_is_it(const struct cz_http_request *rq, const struct cz_h
     enum cz_err rc = c->cookie ? cz_identity_session(id, c->text, c->len, ip, &p, err)
                                : cz_identity_bearer(id, c->text, c->len, ip, &p, err);
     if (rc == CZ_OK)
-        *ret = (struct cz_http_who){.actor = p->name, .auth_ms = p->auth_ms, .principal = p};
+        *ret = (struct cz_http_who){.actor = p->name,
+                                    .person = p->session_id || p->sign_in,
+                                    .auth_ms = p->auth_ms,
+                                    .principal = p};
     return rc;
 }
 

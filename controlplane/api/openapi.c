@@ -123,7 +123,7 @@ add_success(json_t *all, const struct cz_http_route *r, const char *code, const 
         json_object_set_new(a, "content", text_content(r->response));
     else if (r->response)
         json_object_set_new(a, "content", json_content(r->response));
-    else if (r->status != 204)
+    else if (r->status != 204 && r->status != 302)
         json_object_set_new(
             a, "content", json_pack("{s:{s:{s:s}}}", "text/plain", "schema", "type", "string"));
     json_t *headers = json_pack("{s:o}", "X-Request-Id", ref("headers", "RequestId"));

@@ -137,6 +137,19 @@ static const struct cz_http_param readyz_query[] = {
     {0},
 };
 
+#define FROM_PROVIDER(n, text)                                                                 \
+    {.name = n, .type = CZ_HTTP_STRING, .min = 0, .max = 4096, .doc = text}
+static const struct cz_http_param callback_query[] = {
+    FROM_PROVIDER("code", "What the ID token is got with."),
+    FROM_PROVIDER("state", "Of the sign-in that this browser began."),
+    FROM_PROVIDER("iss", "The issuer, when it says so (RFC 9207)."),
+    FROM_PROVIDER("error", "Why there is no code."),
+    FROM_PROVIDER("error_description", "The same for people; not looked at."),
+    FROM_PROVIDER("error_uri", "Not looked at."),
+    FROM_PROVIDER("session_state", "Not looked at."),
+    FROM_PROVIDER("scope", "Not looked at."),
+    {0},
+};
 static const struct cz_http_param tokens_query[] = {
     {.name = "all",
      .type = CZ_HTTP_BOOLEAN,
@@ -273,6 +286,16 @@ const struct cz_http_route cz_api_routes[] = {
     {"POST", AUTH "/bootstrap", cz__rest_bootstrap, SIGN_IN, NULL, NULL,
      "Bootstrap", "Me", 0, "auth", "bootstrap",
      "Make the first admin with the token from the log of a fresh installation", 0},
+    {"GET", AUTH "/oidc/login", cz__rest_oidc_login, CZ_HTTP_NOAUTH, NULL, NULL,
+     NULL, NULL, 302, "auth", "oidcLogin", "Go to the identity provider", 0},
+    {"GET", AUTH "/oidc/callback", cz__rest_oidc_callback, CZ_HTTP_NOAUTH, NULL, callback_query,
+     NULL, NULL, 302, "auth", "oidcCallback", "Come back from it: a session, and on to /", 0},
+    {"POST", AUTH "/device", cz__rest_device, BODY_MAYBE | CZ_HTTP_NOAUTH | CZ_HTTP_SIGN_IN, NULL,
+     NULL,
+     "Empty", "Device", 0, "auth", "device", "Begin a device flow: a code to enter elsewhere", 0},
+    {"POST", AUTH "/device/token", cz__rest_device_token, SIGN_IN, NULL, NULL,
+     "DeviceToken", "DeviceAnswer", 0, "auth", "deviceToken",
+     "Has the code been entered? Then an API token of 12 hours", 0},
     {"POST", AUTH "/logout", cz__rest_logout, BODY_MAYBE, "auth.self", NULL,
      "Empty", NULL, 204, "auth", "logout", "End this session", 0},
     {"GET", AUTH "/me", cz__rest_me, 0, "auth.self", NULL,

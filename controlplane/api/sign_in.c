@@ -70,6 +70,69 @@ HANDLER(cz__rest_bootstrap)
     return rc;
 }
 
+#define LOGIN_COOKIE "__Host-citizenk-login" /* of a sign-in that is under way elsewhere */
+enum { LOGIN_LIFE_S = 600 };
+
+static void go_to(struct cz_http_response *rs, const char *where)
+{
+    struct cz_buf none = CZ_BUF_INIT(16);
+    cz_http_text(rs, 302, "text/plain; charset=utf-8", &none);
+    cz_http_set_header(rs, "Location", where);
+    cz_buf_done(&none);
+}
+
+HANDLER(cz__rest_oidc_login)
+{
+    char cookie[80];
+    CZ_CLEANUP(cz_freep) char *url = NULL;
+    enum cz_err rc = cz_identity_oidc_start(cz__api_identity(rq), cookie, &url, err);
+    if (rc != CZ_OK)
+        return rc;
+    go_to(rs, url);
+    /* Lax: it must come along when the provider sends the browser back. */
+    cz_http_set_cookie(rs, LOGIN_COOKIE, cookie, LOGIN_LIFE_S, true);
+    return CZ_OK;
+}
+
+HANDLER(cz__rest_oidc_callback)
+{
+    struct cz_signed_in s = {0};
+    CZ_CLEANUP(cz_freep) char *cookie = cz_http_cookie(rq, LOGIN_COOKIE);
+    const struct cz_origin from = cz__api_origin(rq);
+    const struct cz_oidc_back back = {.cookie = cookie,
+                                      .code = cz_http_query(rq, "code"),
+                                      .state = cz_http_query(rq, "state"),
+                                      .issuer = cz_http_query(rq, "iss"),
+                                      .error = cz_http_query(rq, "error")};
+    enum cz_err rc = cz_identity_oidc_finish(cz__api_identity(rq), &back, &from, &s, err);
+    if (rc != CZ_OK)
+        return rc;
+    signed_in(rq, rs, &s);
+    go_to(rs, "/");
+    cz_http_set_cookie(rs, LOGIN_COOKIE, NULL, 0, true);
+    return CZ_OK;
+}
+
+HANDLER(cz__rest_device)
+{
+    json_t *o = NULL;
+    enum cz_err rc = cz_identity_device_start(cz__api_identity(rq), &o, err);
+    if (rc == CZ_OK)
+        cz_http_json(rs, 200, o);
+    return rc;
+}
+
+HANDLER(cz__rest_device_token)
+{
+    json_t *o = NULL;
+    const struct cz_origin from = cz__api_origin(rq);
+    enum cz_err rc = cz_identity_device_poll(cz__api_identity(rq), cz_http_body(rq), &from, &o,
+                                             cz_http_report(rs), err);
+    if (rc == CZ_OK)
+        cz_http_json(rs, 200, o);
+    return rc;
+}
+
 HANDLER(cz__rest_logout)
 {
     const struct cz_origin from = cz__api_origin(rq);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -107,22 +108,84 @@ static int bootstrap(struct cz_cli *cli, const char *token, const char *name, co
     return rc;
 }
 
-static int sign_in(struct cz_cli *cli, const char *name, const char *password)
+static void set_machine(json_t *body)
 {
     char host[64] = "citizenk";
-    json_t *made = NULL, *body = with_password(name, password);
-    if (!body)
-        return cz_cli_usage(cli, "names and passwords are UTF-8");
     (void)gethostname(host, sizeof(host) - 1);
     cz_json_set_str(body, "name", host);
-    int rc = post(cli, "/api/v1/auth/token", body, "login", &made);
-    json_decref(body);
-    if (rc == CZ_EXIT_OK)
-        rc = keep(cli, cz_json_str(made, "token", ""));
+}
+
+static int signed_in(const struct cz_cli *cli, const json_t *made)
+{
+    int rc = keep(cli, cz_json_str(made, "token", ""));
     if (rc == CZ_EXIT_OK)
         cz_cli_note("Signed in as %s until %.16sZ.", cz_json_str(made, "principal", "?"),
                     cz_json_str(made, "expires", "?"));
+    return rc;
+}
+
+static int sign_in(struct cz_cli *cli, const char *name, const char *password)
+{
+    json_t *made = NULL, *body = with_password(name, password);
+    if (!body)
+        return cz_cli_usage(cli, "names and passwords are UTF-8");
+    set_machine(body);
+    int rc = post(cli, "/api/v1/auth/token", body, "login", &made);
+    json_decref(body);
+    if (rc == CZ_EXIT_OK)
+        rc = signed_in(cli, made);
     json_decref(made);
+    return rc;
+}
+
+/* ---- by an identity provider ---------------------------------------------------------------- */
+
+/* Until somebody has entered the code, or it has expired (which the provider says). */
+static int wait_for_code(struct cz_cli *cli, const json_t *device)
+{
+    int64_t pause = cz_json_int(device, "interval", 5);
+    json_t *body = json_pack("{s:s}", "device_code", cz_json_str(device, "device_code", ""));
+    int rc = CZ_EXIT_OK;
+    set_machine(body);
+    for (bool pending = true; rc == CZ_EXIT_OK && pending;) {
+        json_t *answer = NULL;
+        struct timespec t = {.tv_sec = pause > 0 ? pause : 1};
+        (void)nanosleep(&t, NULL);
+        rc = post(cli, "/api/v1/auth/device/token", body, "login", &answer);
+        pending = cz_json_bool(answer, "pending", false);
+        if (cz_json_bool(answer, "slow_down", false))
+            pause += 5; /* RFC 8628, 3.5 */
+        if (rc == CZ_EXIT_OK && !pending)
+            rc = signed_in(cli, answer);
+        json_decref(answer);
+    }
+    json_decref(body);
+    return rc;
+}
+
+static int by_device(struct cz_cli *cli)
+{
+    json_t *device = NULL, *body = json_object();
+    int rc = post(cli, "/api/v1/auth/device", body, "login", &device);
+    json_decref(body);
+    if (rc)
+        return rc;
+    cz_cli_note("Open %s and enter the code %s there.",
+                cz_json_str(device, "verification_uri_complete",
+                            cz_json_str(device, "verification_uri", "?")),
+                cz_json_str(device, "user_code", "?"));
+    rc = wait_for_code(cli, device);
+    json_decref(device);
+    return rc;
+}
+
+/* Is that how one signs in here, when no account of ours was named? */
+static int wants_device(struct cz_cli *cli, bool *ret)
+{
+    json_t *config = NULL;
+    int rc = cz_rest_get(cli, "/api/v1/auth/config", "login", &config);
+    *ret = json_is_object(json_object_get(config, "oidc"));
+    json_decref(config);
     return rc;
 }
 
@@ -132,8 +195,12 @@ static int login(struct cz_cli *cli)
     struct cz_error err = CZ_ERROR_INIT;
     const char *user = cz_cli_value(cli, "user");
     bool first = cz_cli_has(cli, "bootstrap");
+    bool device = false;
     if (cz_cli_context_open(cli, &err))
         return cz_cli_fail(&err);
+    int rc = user || first ? CZ_EXIT_OK : wants_device(cli, &device);
+    if (rc || device)
+        return rc ? rc : by_device(cli);
     if (!user && !cli->can_ask)
         return cz_cli_usage(cli, "--user NAME is needed where nobody can be asked");
     if (first && !ask(cli, "Bootstrap token", true, token))
@@ -142,7 +209,7 @@ static int login(struct cz_cli *cli)
         return cz_cli_usage(cli, "a name is needed");
     if (!ask(cli, "Password", true, password))
         return cz_cli_usage(cli, "the password is needed on stdin");
-    int rc = first ? bootstrap(cli, token, user ? user : name, password) : CZ_EXIT_OK;
+    rc = first ? bootstrap(cli, token, user ? user : name, password) : CZ_EXIT_OK;
     if (rc == CZ_EXIT_OK)
         rc = sign_in(cli, user ? user : name, password);
     explicit_bzero(password, sizeof(password));
@@ -183,7 +250,9 @@ const struct cz_cli_cmd cz_cmd_login = {
     .name = "login",
     .args = "",
     .summary = "sign in; the context keeps a token of 12 hours",
-    .help = "Asks for what it needs; where nobody can be asked it reads the password from stdin (with\n"
+    .help = "Where there is an identity provider it shows an address and a code to enter there (device\n"
+            "flow), and waits. With --user, or without a provider, it takes a local account and asks for\n"
+            "what it needs; where nobody can be asked it reads the password from stdin (with\n"
             "--bootstrap the token first, each on its line). The token is kept in the context file, which\n"
             "only its owner can read.",
     .opts = options,

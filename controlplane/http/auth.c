@@ -107,7 +107,7 @@ static enum cz_err check_sign_in(const struct cz_http_request *rq, struct cz_err
 
 static enum cz_err check_recent(const struct cz_http_request *rq, struct cz_error *err)
 {
-    if (!rq->cookie || cz_wall_ms() - rq->who.auth_ms <= CZ_HTTP_RECENT_MS)
+    if (!rq->who.person || cz_wall_ms() - rq->who.auth_ms <= CZ_HTTP_RECENT_MS)
         return CZ_OK;
     return cz_fail(err, CZ_E_REAUTH, "sign in again: this needs a sign-in of the last %d minutes",
                    CZ_HTTP_RECENT_MS / 60000);

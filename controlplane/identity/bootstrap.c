@@ -73,6 +73,8 @@ enum cz_err cz_identity_bootstrap(struct cz_identity *id, const json_t *body,
 enum cz_err cz_identity_config(struct cz_identity *id, json_t **ret, struct cz_error *err)
 {
     (void)err;
-    *ret = json_pack("{s:b}", "local", id->local_accounts && id->store);
+    const struct cz_oidc_options *o = id->oidc ? cz__oidc_options(id->oidc) : NULL;
+    *ret = json_pack("{s:b, s:o}", "local", id->local_accounts && id->store, "oidc",
+                     o ? json_pack("{s:s}", "issuer", o->issuer) : json_null());
     return CZ_OK;
 }

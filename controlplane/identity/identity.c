@@ -14,6 +14,7 @@ struct cz_identity *cz_identity_new(const struct cz_identity_options *o)
     id->store = o->store;
     id->admin_group = cz_strdup(o->admin_group);
     id->local_accounts = o->local_accounts;
+    id->oidc = o->oidc ? cz__oidc_new(o->oidc) : NULL;
     cz__hasher_init(&id->hasher);
     cz__throttle_init(&id->throttle);
     id->has_static = o->token != NULL;
@@ -28,6 +29,7 @@ void cz_identity_free(struct cz_identity *id)
     if (!id)
         return;
     cz_mutex_done(&id->lock);
+    cz__oidc_free(id->oidc);
     cz__hasher_done(&id->hasher);
     cz__throttle_done(&id->throttle);
     cz_free(id->admin_group);
@@ -135,7 +137,8 @@ static enum cz_err find_bearer(struct cz_identity *id, const char *token, size_t
         *ret = static_principal();
         return CZ_OK;
     }
-    if (!id->store || (!cz__token_check(token, len, "user") && !cz__token_check(token, len, "service")))
+    bool sign_in = cz__token_check(token, len, CZ__KIND_SIGN_IN);
+    if (!id->store || (!sign_in && !cz__token_check(token, len, "user") && !cz__token_check(token, len, "service")))
         return cz_fail(err, CZ_E_UNAUTHENTICATED, "this token is not known");
     enum cz_err rc = cz_store_token_get(id->store, hash, ip, &row, &t, &e);
     if (rc == CZ_E_NOT_FOUND)
@@ -148,6 +151,7 @@ static enum cz_err find_bearer(struct cz_identity *id, const char *token, size_t
     p->token_set = cz_strdup(t.set);
     p->scope = widest(t.scopes);
     p->auth_ms = t.created_ms;
+    p->sign_in = sign_in;
     p->token_expires_ms = t.expires_ms;
     cz_principal_row_done(&row);
     cz_token_row_done(&t);

@@ -65,6 +65,7 @@ struct cz_identity {
     struct cz_store *store;
     char *admin_group;               /* NULL: none */
     bool local_accounts;
+    struct cz__oidc *oidc; /* NULL: none */
     struct cz__hasher hasher;
     struct cz__throttle throttle;
     atomic_ullong attempts[CZ__METHODS][CZ__RESULTS];
@@ -80,6 +81,38 @@ struct cz_principal *cz__principal(const struct cz_identity *id, const struct cz
 enum cz_err cz__need_admin(const struct cz_principal *p, const char *what, struct cz_error *err);
 /** A moment as RFC 3339, null for 0. */
 void cz__id_set_time(json_t *o, const char *key, int64_t ms);
+
+/* oidc_provider.c: the provider as it describes itself, kept for a while; requests to it. */
+struct cz__oidc;
+struct cz__oidc *cz__oidc_new(const struct cz_oidc_options *o);
+void cz__oidc_free(struct cz__oidc *o);
+const struct cz_oidc_options *cz__oidc_options(const struct cz__oidc *o);
+enum cz__endpoint { CZ__AUTHORIZE, CZ__TOKEN, CZ__DEVICE, CZ__ENDPOINTS };
+/** URL of an endpoint; cz_free. CZ_E_UNAVAILABLE: the provider is away; CZ_E_NOT_FOUND: it has none. */
+enum cz_err cz__oidc_endpoint(struct cz__oidc *o, enum cz__endpoint e, char **ret,
+                              struct cz_error *err);
+/** POST a form as our client. @param ret_status of HTTP */
+enum cz_err cz__oidc_post(struct cz__oidc *o, enum cz__endpoint e, const char *form, int *ret_status,
+                          json_t **ret, struct cz_error *err);
+/** Does one of the provider's own keys verify this? Asks for new keys when @token names one that is
+ *  not known. @param ret_claims of the token */
+enum cz_err cz__oidc_verify(struct cz__oidc *o, const char *token, json_t **ret_claims,
+                            struct cz_error *err);
+
+/* oidc_claims.c */
+/** Is the token for us, now, and (@nonce, NULL: none was sent) the answer to what we asked?
+ *  CZ_E_UNAUTHENTICATED with the claim that is wrong. */
+enum cz_err cz__claims_check(const json_t *claims, const struct cz_oidc_options *o,
+                             const char *nonce, int64_t now_s, struct cz_error *err);
+/** The principal that they speak of. @p borrows from @claims; *ret_groups is a new reference. */
+void cz__claims_principal(const json_t *claims, const struct cz_oidc_options *o,
+                          struct cz_principal_new *p, json_t **ret_groups);
+
+/* login.c */
+/** An API token for somebody who has just signed in from a program. */
+enum cz_err cz__sign_in_token(struct cz_identity *id, const struct cz_principal_row *row,
+                              const char *name, const char *method, const struct cz_origin *from,
+                              json_t **ret, struct cz_report *rep, struct cz_error *err);
 
 void cz__count(struct cz_identity *id, enum cz__method m, enum cz__result r);
 
@@ -106,6 +139,11 @@ int cz__body_bool(const json_t *body, const char *key, struct cz_report *rep);
 
 /* token.c */
 #define CZ__TOKEN_SIZE 80
+#define CZ__KIND_SIGN_IN "cli" /* of the token that a program gets for a person's sign-in */
+/** As cz_identity_token_new(), with a value of this kind. */
+enum cz_err cz__token_new(struct cz_identity *id, const struct cz_principal *p,
+                          const struct cz_origin *from, const json_t *body, const char *kind,
+                          json_t **ret, struct cz_report *rep, struct cz_error *err);
 /** A new random value "czk_<kind>_<43 base62>_<6 base62 of a CRC>". */
 void cz__token_make(const char *kind, char out[CZ__TOKEN_SIZE]);
 /** Well-formed, of this kind (NULL: any), and its CRC fits? */

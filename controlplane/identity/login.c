@@ -154,13 +154,27 @@ enum cz_err cz_identity_login(struct cz_identity *id, const json_t *body,
     return CZ_OK;
 }
 
+enum cz_err cz__sign_in_token(struct cz_identity *id, const struct cz_principal_row *row,
+                              const char *name, const char *method, const struct cz_origin *from,
+                              json_t **ret, struct cz_report *rep, struct cz_error *err)
+{
+    char expires[CZ_RFC3339_SIZE];
+    struct cz_principal *p = cz__principal(id, row);
+    json_t *wish = json_pack("{s:s, s:[s], s:s}", "name", name ? name : "sign-in", "scopes", "admin",
+                             "expires", cz_rfc3339(cz_wall_ms() + DEFAULT_TOKEN_MS, expires));
+    cz_identity_audit(id, p, NULL, from, "auth.login", "ok", json_pack("{s:s}", "method", method));
+    enum cz_err rc = cz__token_new(id, p, from, wish, CZ__KIND_SIGN_IN, ret, rep, err);
+    json_decref(wish);
+    cz_principal_free(p);
+    return rc;
+}
+
 enum cz_err cz_identity_login_token(struct cz_identity *id, const json_t *body,
                                     const struct cz_origin *from, json_t **ret,
                                     struct cz_report *rep, struct cz_error *err)
 {
     struct given g;
     struct cz_principal_row row = {0};
-    char expires[CZ_RFC3339_SIZE];
     enum cz_err rc = need_local(id, err);
     if (rc == CZ_OK)
         rc = read_given(body, "name", &g, rep);
@@ -172,14 +186,7 @@ enum cz_err cz_identity_login_token(struct cz_identity *id, const json_t *body,
     if (rc != CZ_OK)
         return rc;
     cz__count(id, CZ__BY_PASSWORD, CZ__PASSED);
-    struct cz_principal *p = cz__principal(id, &row);
-    json_t *wish = json_pack("{s:s, s:[s], s:s}", "name", name ? name : "sign-in", "scopes", "admin",
-                             "expires", cz_rfc3339(cz_wall_ms() + DEFAULT_TOKEN_MS, expires));
-    cz_identity_audit(id, p, NULL, from, "auth.login", "ok",
-                      json_pack("{s:s}", "method", "password"));
-    rc = cz_identity_token_new(id, p, from, wish, ret, rep, err);
-    json_decref(wish);
-    cz_principal_free(p);
+    rc = cz__sign_in_token(id, &row, name, "password", from, ret, rep, err);
     cz_principal_row_done(&row);
     return rc;
 }

@@ -15,7 +15,7 @@
     "t.id, t.principal_id, p.name, t.name, t.hint, t.scopes, t.team, t.set_name, " PG_MS(      \
         "t.created_at") ", " PG_MS("t.expires_at") ", " PG_MS("t.used_at") ", " PG_MS(         \
         "t.revoked_at") ", t.used_ip"
-#define NEW_PRINCIPAL "principal (id, kind, issuer, subject, name, admin, auditor, groups"
+#define NEW_PRINCIPAL "principal AS p (id, kind, issuer, subject, name, admin, auditor, groups"
 #define NEW_VALUES "$1, $2, $3, $4, $5, $6::boolean, $7::boolean, coalesce($8::json, '[]')"
 #define NOW "statement_timestamp()"
 #define IN_LIMITS(idle, absolute)                                                              \
@@ -36,7 +36,7 @@ const struct pg_stmt_text pg_identity_stmts[PG_STMT_COUNT_ - PG_STMT_BASE_COUNT_
           " SELECT " PRINCIPAL " FROM p"),
     PLAIN(PG_PRINCIPAL_LOGIN,
           8,
-          "INSERT INTO " NEW_PRINCIPAL ", login_at) AS p VALUES (" NEW_VALUES ", " NOW ")"
+          "INSERT INTO " NEW_PRINCIPAL ", login_at) VALUES (" NEW_VALUES ", " NOW ")"
           " ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name,"
           "  groups = excluded.groups, login_at = excluded.login_at"
           " RETURNING " PRINCIPAL),

@@ -181,6 +181,7 @@ enum cz_err fixture_auth(const struct cz_http_request *rq,
     if (!old && !cz_secret_equal(c->text, c->len, known, strlen(known)))
         return cz_fail(err, CZ_E_UNAUTHENTICATED, "unknown token");
     ret->actor = "tester";
+    ret->person = c->cookie;
     ret->auth_ms = cz_wall_ms() - (old ? 24 * 3600 * 1000 : 0);
     return CZ_OK;
 }

@@ -150,7 +150,8 @@ struct cz_http_credential {
 /** What the pipeline must know of who asks. */
 struct cz_http_who {
     const char *actor;              /* borrowed from the principal; for the log */
-    int64_t auth_ms;                /* last real sign-in, for RECENT_AUTH (sessions only) */
+    bool person;                    /* somebody signed in: RECENT_AUTH asks when */
+    int64_t auth_ms;                /* that sign-in, wall clock */
     struct cz_principal *principal; /* owned by the request, given back by done_who */
 };
 /** Who is it? CZ_OK: *ret is filled. CZ_E_UNAUTHENTICATED: nobody; other codes are passed on.

@@ -25,13 +25,27 @@
 
 struct cz_identity;
 
+/** An identity provider (OpenID Connect). */
+struct cz_oidc_options {
+    const char *issuer;        /* exactly as its tokens say it; https, or http on this machine */
+    const char *client_id;
+    const char *client_secret; /* NULL: a public client */
+    const char *redirect_uri;  /* of ours: <public url>/api/v1/auth/oidc/callback */
+    const char *scopes;        /* NULL: "openid profile" */
+    const char *groups_claim;  /* NULL: "groups" */
+    const char *name_claim;    /* NULL: "preferred_username" */
+    const char *ca_file;       /* NULL: the system's */
+};
 struct cz_identity_options {
     struct cz_store *store; /* borrowed, outlives it; NULL: the static token is all there is */
     const char *token;      /* of --admin-token-file; only its SHA-256 is kept; NULL: none */
     size_t token_len;
     bool local_accounts;     /* users with a password of ours may sign in */
+    const struct cz_oidc_options *oidc; /* copied; NULL: none */
     const char *admin_group; /* of the identity provider: its members are admins; NULL: none */
 };
+/** An address that an identity provider may have. */
+CZ_MUST_USE enum cz_err cz_identity_check_issuer(const char *url, struct cz_error *err);
 struct cz_identity *cz_identity_new(const struct cz_identity_options *o);
 void cz_identity_free(struct cz_identity *id);
 
@@ -51,7 +65,7 @@ CZ_MUST_USE enum cz_err cz_identity_secret(struct cz_identity *id, const char *p
 
 /** citizenk_auth_attempts_total in Prometheus text. */
 void cz_identity_metrics(struct cz_identity *id, struct cz_buf *out);
-/** How one can sign in here: {"local","bootstrap"} */
+/** How one can sign in here: {"local","oidc":{"issuer"}|null} */
 CZ_MUST_USE enum cz_err cz_identity_config(struct cz_identity *id, json_t **ret,
                                            struct cz_error *err);
 
@@ -82,6 +96,29 @@ CZ_MUST_USE enum cz_err cz_identity_bootstrap(struct cz_identity *id, const json
                                               const struct cz_origin *from,
                                               struct cz_signed_in *ret, struct cz_report *rep,
                                               struct cz_error *err);
+
+/* ---- by an identity provider ---------------------------------------------------------------- */
+
+/** Begin: @ret_cookie (80 bytes) binds what follows to this browser, *ret_url (cz_free) is where it
+ *  goes. State, nonce and PKCE verifier are made of the cookie: nothing is kept here. */
+CZ_MUST_USE enum cz_err cz_identity_oidc_start(struct cz_identity *id, char *ret_cookie,
+                                               char **ret_url, struct cz_error *err);
+struct cz_oidc_back { /* what the browser brings back; NULL: absent */
+    const char *cookie, *code, *state, *issuer, *error;
+};
+CZ_MUST_USE enum cz_err cz_identity_oidc_finish(struct cz_identity *id,
+                                                const struct cz_oidc_back *back,
+                                                const struct cz_origin *from,
+                                                struct cz_signed_in *ret, struct cz_error *err);
+/** Device flow, for programs: {"device_code","user_code","verification_uri",
+ *  "verification_uri_complete"?,"expires_in","interval"} */
+CZ_MUST_USE enum cz_err cz_identity_device_start(struct cz_identity *id, json_t **ret,
+                                                 struct cz_error *err);
+/** {"device_code","name"?} → an API token of 12 hours (as cz_identity_token_new()), or while nobody
+ *  has agreed yet {"pending":true,"slow_down":bool}. */
+CZ_MUST_USE enum cz_err cz_identity_device_poll(struct cz_identity *id, const json_t *body,
+                                                const struct cz_origin *from, json_t **ret,
+                                                struct cz_report *rep, struct cz_error *err);
 
 /* ---- sessions ------------------------------------------------------------------------------- */
 

@@ -37,6 +37,7 @@ struct cz_principal {
     enum cz_scope scope; /* the widest that the token has; CZ_SCOPE_ADMIN without a token */
     char *token_id;      /* API token; NULL: none */
     char *token_team, *token_set; /* what the token is bound to; NULL: nothing */
+    bool sign_in;            /* the token is that of a person's sign-in by a program */
     int64_t token_expires_ms; /* 0: no token */
     char *session_id;    /* NULL: no session */
     int64_t auth_ms;     /* when it signed in (wall clock); of a token: when it was made */

@@ -449,7 +449,8 @@ bool cz_stages_view(const struct cz_stages *s,
     struct cz_record seen = *r;
     struct cz_stage_result ignored = {0};
     struct cz_error err = CZ_ERROR_INIT;
-    if (s->avro && !cz_avro_stage_open(s->avro, c->avro, r, &seen, &ignored, &err))
+    if (s->avro && (!cz_avro_stage_open(s->avro, c->avro, r, &seen, &ignored, &err) ||
+                    !cz_avro_stage_whole(s->avro, c->avro, &seen, &ignored, &err)))
         return false;
     *ret = seen;
     return true;

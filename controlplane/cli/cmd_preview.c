@@ -4,6 +4,7 @@
 
 #include "commands.h"
 #include "cz/json.h"
+#include "cz/util.h"
 #include "docs.h"
 #include "output.h"
 #include "rest.h"
@@ -12,6 +13,25 @@
 enum { ANSWER_MS = 30000, MAX_CHANGES = 3, MAX_VALUE = 40, MAX_LINE = 4096 };
 
 /* ---- the request ---------------------------------------------------------------------------- */
+
+/* --record P:OFFSET, each of them; what is none the server refuses with its place. */
+static json_t *places(const struct cz_cli *cli)
+{
+    json_t *list = json_array();
+    const char *text;
+    for (size_t i = 0; (text = cz_cli_item(cli, "record", i)); i++) {
+        size_t n = strcspn(text, ":");
+        CZ_CLEANUP(cz_freep) char *number = cz_strndup(text, n);
+        int64_t partition = -1;
+        json_t *one = json_object();
+        if (!cz_parse_i64(number, &partition))
+            partition = -1;
+        (void)json_object_set_new(one, "partition", json_integer(partition));
+        cz_json_set_str(one, "offset", text[n] ? text + n + 1 : "");
+        (void)json_array_append_new(list, one);
+    }
+    return list;
+}
 
 static json_t *request(const struct cz_cli *cli, const json_t *spec)
 {
@@ -23,6 +43,8 @@ static json_t *request(const struct cz_cli *cli, const json_t *spec)
         json_object_set_new(body, "limit", json_integer(cz_cli_number(cli, "records", 0)));
     if (cz_cli_has(cli, "partition"))
         json_object_set_new(body, "partition", json_integer(cz_cli_number(cli, "partition", 0)));
+    if (cz_cli_has(cli, "record"))
+        json_object_set_new(body, "records", places(cli));
     if (spec)
         json_object_set(body, "spec", CZ_UNCONST(spec));
     return body;
@@ -222,6 +244,8 @@ static const struct cz_cli_opt options[] = {
      .doc = "from this offset of the partition on; default: the last records"},
     {.name = "since", .type = CZ_OPT_VALUE, .value = CZ_VAL_TIME, .arg = "TIME",
      .doc = "from then on: 2026-11-22T18:00:00Z"},
+    {.name = "record", .type = CZ_OPT_LIST, .arg = "PARTITION:OFFSET",
+     .doc = "this record and no others; may be given several times"},
     {.name = "fields", .type = CZ_OPT_FLAG, .doc = "list the fields that no mask covers"},
     {0},
 };

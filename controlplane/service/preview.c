@@ -2,13 +2,12 @@
 /** Preview: a mapping, saved or not, over records of its live source topic, by the worker's own
  *  stages.  Of a mapping that masks nothing unmasked is shown: its input is the record as the masks
  *  leave it, operands of the filter are withheld, and so is what cannot be masked. */
-#include "preview.h"
-
 #include <string.h>
 
 #include "cz/mapping_stages.h"
 #include "cz/record_json.h"
 #include "cz/stages.h"
+#include "peek.h"
 #include "preview_fields.h"
 
 enum { MAX_AT_ONCE = 4, TIME_MS = 10000, MAX_SHOWN = 16 * 1024, MAX_HEADERS = 1000 };
@@ -143,8 +142,8 @@ static void preview_record(struct previewing *p, struct cz_record *r)
     (void)json_object_set_new(o, "partition", json_integer(r->partition));
     cz_json_set_i64(o, "offset", r->offset);
     cz__set_time(o, "timestamp", r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms);
+    run_stages(p, p->stages, p->ctx, r, &got, &err); /* first: it waits for schemas, what shows Avro does not */
     json_t *input = shown_input(p, r, changes);
-    run_stages(p, p->stages, p->ctx, r, &got, &err);
     switch (got.verdict) {
     case CZ_VERDICT_PASS:
         add_output(p, r, &got, input, changes, o);
@@ -281,42 +280,78 @@ static enum cz_err topic_of(struct previewing *p, const char *asked, const struc
 /* ---- the use case --------------------------------------------------------------------------
  */
 
+static enum cz__peek_from from_of(const struct cz_preview *w)
+{
+    return w->places_len > 0         ? CZ__PEEK_CHOSEN
+           : w->timestamp_ms >= 0    ? CZ__PEEK_TIME
+           : w->offset >= 0          ? CZ__PEEK_OFFSET
+                                     : CZ__PEEK_SHARED;
+}
+
+/* A mapping's topic that is not there is the mapping's matter, not of the request's path. */
+static enum cz_err look(struct previewing *p, const struct cz__peek_ask *ask, struct cz__peek *ret, struct cz_error *err)
+{
+    struct cz_error why = CZ_ERROR_INIT;
+    enum cz_err code = cz__peek(p->s, ask, ret, &why);
+    if (!code)
+        return CZ_OK;
+    bool ours = code == CZ_E_NOT_FOUND || code == CZ_E_FORBIDDEN;
+    return cz_fail_flags(err, ours ? CZ_E_CONFLICT : code, why.flags, why.detail, "%s", why.text);
+}
+
+static enum cz_err show(struct previewing *p, const struct cz_preview *what, const struct cz_topic_pair *pair,
+                        struct cz_cluster *cluster, struct cz_error *err)
+{
+    struct cz__peek found = {0};
+    const struct cz__peek_ask ask = {.cluster = cluster,
+                                     .topic = pair->source,
+                                     .client_id = "citizenk-preview",
+                                     .read_committed = p->spec->read_committed,
+                                     .deadline = p->deadline,
+                                     .from = from_of(what),
+                                     .at = what->timestamp_ms >= 0 ? what->timestamp_ms : what->offset,
+                                     .count = what->limit,
+                                     .partitions = &what->partition,
+                                     .partitions_len = what->partition >= 0,
+                                     .places = what->places,
+                                     .places_len = what->places_len};
+    enum cz_err code = look(p, &ask, &found, err);
+    size_t n = found.len;
+    if (what->places_len == 0 && n > (size_t)what->limit)
+        n = (size_t)what->limit;
+    for (size_t i = 0; !code && i < n; i++) {
+        found.records[i].target = pair->target;
+        preview_record(p, &found.records[i]);
+    }
+    if (!code) {
+        cz_json_set_str(p->out, "topic", pair->source);
+        (void)json_object_set_new(p->out, "read", json_integer((json_int_t)n));
+        (void)json_object_set_new(p->out, "complete", json_boolean(found.complete));
+    }
+    cz__peek_done(&found);
+    return code;
+}
+
 static enum cz_err run(struct previewing *p,
                        const struct cz_preview *what,
                        struct cz_report *rep,
                        struct cz_error *err)
 {
-    struct cz__peek records = {0};
-    struct cz__peek_ask ask = {.what = *what, .deadline = cz_deadline_ms(TIME_MS)};
+    struct cz_cluster *cluster = NULL;
     const struct cz_topic_pair *pair = NULL;
+    p->deadline = cz_deadline_ms(TIME_MS);
     enum cz_err code = topic_of(p, what->topic, &pair, rep, err);
     if (!code)
         code = read_value_map(p, pair->source, rep, err);
     if (!code)
-        code = source_of(p, &ask.cluster, rep, err);
+        code = source_of(p, &cluster, rep, err);
     if (!code)
-        code = open_registry(p, ask.cluster, err);
+        code = open_registry(p, cluster, err);
     if (!code)
         code = compile(p, rep, err);
-    if (code) {
-        cz_cluster_unref(ask.cluster);
-        return code;
-    }
-    p->deadline = ask.deadline;
-    ask.topic = pair->source;
-    ask.read_committed = p->spec->read_committed;
-    code = cz__peek(p->s, &ask, &records, err);
-    for (size_t i = 0; !code && i < records.len; i++) {
-        records.records[i].target = pair->target;
-        preview_record(p, &records.records[i]);
-    }
-    if (!code) {
-        cz_json_set_str(p->out, "topic", pair->source);
-        (void)json_object_set_new(p->out, "read", json_integer((json_int_t)records.len));
-        (void)json_object_set_new(p->out, "complete", json_boolean(records.complete));
-    }
-    cz__peek_done(&records);
-    cz_cluster_unref(ask.cluster);
+    if (!code)
+        code = show(p, what, pair, cluster, err);
+    cz_cluster_unref(cluster);
     return code;
 }
 

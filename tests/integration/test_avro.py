@@ -92,6 +92,30 @@ def test_filter_sample_and_value_map_over_avro(stack, topics, registry):
     assert (verify(stack, topic)["equal"], verify(stack, topic)["extra"]) == (False, "1")
 
 
+def test_a_preview_reads_avro(stack, topics, fake):
+    """By the worker's own stages: why one is dropped, what changes, what no mask covers, and what cannot be read."""
+    topic, one = topics("avro-preview", partitions=1, on=[stack.servers.source]), fake().start()
+    plain = 0x01010101      # without a zero byte, which is shown in text only
+    one.schemas[1] = SALE
+    put_cluster(stack, "avro-preview", stack.servers.source, one.url)
+    send(stack.servers.source, topic, [{"value": value} for value in (
+        framed(1, datum(SALE, sale(plain))), framed(1, datum(SALE, sale(plain, kind="VOID"))), framed(9, b"x"), b"none")])
+    shaped = spec(topic, "avro-preview", value_format="avro", valid_jmespath="value.event.type == 'SALE'",
+                  value_map={"value.note": {"nnnn": "one"}})
+    path = api_path("teams", "default", "preview")
+    found = stack.rest.post(path, {"spec": shaped}).json
+    assert [record["verdict"] for record in found["records"]] == ["changed", "dropped", "error", "error"], found
+    changed, dropped, unknown, bare = found["records"]
+    assert [(c["pointer"], c["from"], c["to"]) for c in changed["changes"]] == [("/value/note", "nnnn", "one")]
+    assert changed["input"]["value"]["event"]["type"] == "SALE"
+    assert dropped["why"][0]["operands"] == [{"expression": "value.event.type", "value": "VOID"}]
+    assert unknown["stage"] == bare["stage"] == "decode" and "no " in unknown["message"]
+    assert "value.customer" in {field["path"] for field in found["unmasked"]}
+    masked = stack.rest.post(path, {"spec": {**shaped, "mask": [{"path": "value.customer", "how": "redact"}]},
+                                    "records": [{"partition": 0, "offset": 0}, {"partition": 0, "offset": 1}]}).json
+    assert "anna" not in str(masked) and "value.customer" not in {field["path"] for field in masked["unmasked"]}
+
+
 def test_masks_over_avro_exactly_once(stack, topics, fake):
     """Masked before a transform sees it; a mask that the schema has no room for is an error, and nothing passes
     unmasked; a registry that comes late only delays the transactions."""

@@ -78,6 +78,15 @@ def test_chosen_records(stack, servers, topics):
     assert offsets(partition=0, offset=7) == []
     assert offsets(timestamp="1970-01-01T00:00:04Z") == [(1, "1"), (0, "2"), (1, "2")]
     assert offsets(timestamp=4000, limit=1) == [(1, "1")]
+    chosen = [{"partition": 1, "offset": "2"}, {"partition": 0, "offset": 0}, {"partition": 0, "offset": 99}]
+    assert offsets(records=chosen) == [(0, "0"), (1, "2")]
+    assert offsets(records=chosen[2:]) == []
+    for body, pointer in (({"records": [{"partition": 0}]}, "/records/0"), ({"records": []}, "/records"),
+                          ({"records": chosen, "limit": 2}, "/records"), ({"records": "0:1"}, "/records")):
+        answer = stack.rest.call("POST", PREVIEW, {"spec": shaped(topic), **body})
+        assert answer.status == 422 and f'"{pointer}"' in answer.text, answer.text
+    answer = stack.rest.call("POST", PREVIEW, {"spec": shaped(topic), "records": [{"partition": 2, "offset": 0}]})
+    assert answer.status == 409 and "has no partition 2" in answer.text
 
 
 def test_what_cannot_be_previewed(stack, servers, topics):
@@ -151,6 +160,9 @@ def test_the_command(stack, servers, topics, tmp_path):
     assert f"6 records of {topic}, 2 changed, 2 dropped, 2 errors" in done.stdout
     assert "filter: value.type == 'sale' is false with value.type \"buy\"" in done.stdout
     assert "/value/id 1 → 10" in done.stdout and "value.name" in done.stdout
+    done = run(topic, "--record", "0:0", "--record", "1:2")
+    assert done.returncode == 0 and f"2 records of {topic}, 2 changed" in done.stdout, done
+    assert run(topic, "--record", "1").returncode == 5
     document = tmp_path / "m.yaml"
     document.write_text(json.dumps({"api": "citizenk/v1", "kind": "mapping", "name": "new", "spec": spec(topic)}))
     done = run("-f", str(document), "-o", "json")

@@ -114,7 +114,7 @@ bool cz_stages_kept_headers(const struct cz_stages *s,
                             const struct cz_record *r,
                             const struct cz_header **ret,
                             size_t *ret_len);
-/** The record as the stages see it, Avro as its JSON; false: it cannot be read (now). Valid until the
+/** The record as the stages see it, Avro as its JSON, all of it; false: it cannot be read (now). Valid until the
  *  next use of this ctx. */
 bool cz_stages_view(const struct cz_stages *s,
                     struct cz_stage_ctx *c,

@@ -403,12 +403,18 @@ CZ_MUST_USE enum cz_err cz_service_dead_letters(struct cz_service *s, const stru
 /** What a mapping would do with records of its live source topic, by the worker's own stages.
  *  Nothing is written, no group is joined; bounded in records, bytes and time. */
 #define CZ_MAX_PREVIEW 200
+struct cz_preview_place {
+    int32_t partition;
+    int64_t offset;
+};
 struct cz_preview {
     const char *topic;    /* one of the mapping's sources; NULL: the first */
     int limit;            /* records, 1 to CZ_MAX_PREVIEW */
     int32_t partition;    /* -1: all */
     int64_t offset;       /* of the partition, from here on; -1: none */
     int64_t timestamp_ms; /* from here on; -1: none; neither: the last ones of each partition */
+    const struct cz_preview_place *places; /* these records and no others; at most CZ_MAX_PREVIEW */
+    size_t places_len;
 };
 /** @name the saved mapping; NULL: none  @spec instead of the saved one; NULL: that one
  *  @param ret {"topic","read","complete","passed","changed","dropped","errors","masks":bool,

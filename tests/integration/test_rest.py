@@ -130,7 +130,9 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
     for path, methods in document["paths"].items():
         if "get" not in methods or path == "/api/v1/openapi.json":
             continue
-        if "application/json" not in methods["get"]["responses"]["200"]["content"]:
+        if path.endswith("/dead-letters"):      # of a mapping that writes some; see test_dead_letters.py
+            continue
+        if "application/json" not in methods["get"]["responses"].get("200", {"content": ()})["content"]:
             continue
         kind = re.search(r"\{team\}/([a-z-]+)", path)
         values = {**fill, "name": names.get(kind.group(1) if kind else "", "doc")}

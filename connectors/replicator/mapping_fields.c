@@ -174,11 +174,10 @@ parse_timestamp(const json_t *v, int64_t *ms, const char *pointer, struct cz_rep
             "must be a time as 2026-11-22T20:33:46Z, or milliseconds since 1970");
 }
 
-static void parse_offsets(const json_t *v, struct cz__start *s, char *at, struct cz_report *rep)
+static void parse_offsets(const json_t *v, json_t **ret, char *at, struct cz_report *rep)
 {
     const char *key;
     json_t *off;
-    s->how = CZ_START_OFFSETS;
     if (!json_is_object(v) || json_object_size(v) == 0) {
         wrong_type(at, rep,
                    "an object {\"<partition>\": \"<offset>\"} with at least one entry");
@@ -197,7 +196,7 @@ static void parse_offsets(const json_t *v, struct cz__start *s, char *at, struct
             (void)cz_report_add(rep, at, "value", "must be an offset, 0 or more, as a string");
         cz_pointer_pop(at);
     }
-    s->offsets = json_deep_copy(v);
+    *ret = json_deep_copy(v);
 }
 
 static void
@@ -214,9 +213,10 @@ parse_start_object(const json_t *v, struct cz__start *s, char *at, struct cz_rep
         if (cz_streq(key, "timestamp")) {
             s->how = CZ_START_TIMESTAMP;
             parse_timestamp(member, &s->ms, at, rep);
-        } else if (cz_streq(key, "offsets"))
-            parse_offsets(member, s, at, rep);
-        else
+        } else if (cz_streq(key, "offsets")) {
+            s->how = CZ_START_OFFSETS;
+            parse_offsets(member, &s->offsets, at, rep);
+        } else
             (void)cz_report_add(rep, at, "unknown-field",
                                 "unknown field; timestamp or offsets");
         cz_pointer_pop(at);
@@ -254,7 +254,7 @@ void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_
 {
     struct cz__stop *e = field;
     const char *word = json_string_value(v);
-    const json_t *timestamp = json_object_get(v, "timestamp");
+    const json_t *timestamp = json_object_get(v, "timestamp"), *offsets = json_object_get(v, "offsets");
     char at[CZ_POINTER_SIZE] = "";
     if (cz_streq(word, "none")) {
         e->how = CZ_END_NONE;
@@ -265,9 +265,21 @@ void cz__parse_end(const json_t *v, void *field, const char *pointer, struct cz_
         cz_pointer_push(at, "timestamp");
         e->how = CZ_END_TIMESTAMP;
         parse_timestamp(timestamp, &e->ms, at, rep);
+    } else if (offsets && json_object_size(v) == 1) {
+        cz__pointer_copy(at, pointer);
+        cz_pointer_push(at, "offsets");
+        e->how = CZ_END_OFFSETS;
+        parse_offsets(offsets, &e->offsets, at, rep);
     } else {
-        (void)cz_report_add(rep, pointer, "value", "must be none, now or {timestamp: …}");
+        (void)cz_report_add(rep, pointer, "value", "must be none, now, {timestamp: …} or {offsets: …}");
     }
+}
+
+void cz__done_end(void *field)
+{
+    struct cz__stop *e = field;
+    json_decref(e->offsets);
+    e->offsets = NULL;
 }
 
 /* ---- replay -------------------------------------------------------------------------------

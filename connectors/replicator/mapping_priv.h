@@ -20,6 +20,7 @@ struct cz__start {
 struct cz__stop { /* where a bounded copy ends */
     enum cz_end how;
     int64_t ms;
+    json_t *offsets; /* OFFSETS; owned */
 };
 #define CZ__MAX_RATE INT64_C(1000000000000)
 struct cz__windows {
@@ -158,6 +159,7 @@ void cz__check_mask_secret(const json_t *v, void *field, const char *pointer, st
 void cz__check_masks_of(const struct cz_mapping_spec *s, const char *pointer, struct cz_report *rep);
 void cz__done_pairs(void *field);
 void cz__done_start(void *field);
+void cz__done_end(void *field);
 void cz__done_on_error(void *field);
 void cz__done_value_map(void *field);
 

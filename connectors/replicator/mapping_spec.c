@@ -164,6 +164,8 @@ static void check_rest(const struct check *c, const struct cz_mapping_spec *s)
     if (s->start == CZ_START_OFFSETS && s->pairs_len > 1)
         problem(c, "/start/offsets", "value",
                 "offsets can be given for one topic only, not for a list");
+    if (s->end == CZ_END_OFFSETS && s->pairs_len > 1)
+        problem(c, "/end/offsets", "value", "offsets can be given for one topic only, not for a list");
     if (s->key_format == CZ_FORMAT_RAW && s->value_format == CZ_FORMAT_RAW && s->validate_full)
         problem(c, "/validate", "value",
                 "nothing can be validated when key_format and value_format are raw");
@@ -225,6 +227,8 @@ static void check_pattern(const struct check *c, struct cz_mapping_spec *s)
     check_pattern_target(c, s);
     if (s->start == CZ_START_OFFSETS)
         problem(c, "/start/offsets", "value", "offsets can be given for one topic only");
+    if (s->end == CZ_END_OFFSETS)
+        problem(c, "/end/offsets", "value", "offsets can be given for one topic only");
     if (s->value_map_ref && strstr(s->value_map_ref, TEMPLATE_MARK))
         problem(c, "/value_map", "value", "with a pattern one value map serves all topics");
     s->source_pattern = cz_strdup(raw->source.pattern);
@@ -365,6 +369,7 @@ static struct cz_mapping_spec *from_raw(struct cz__raw *raw, const struct check 
     s->start_offsets = json_incref(raw->start.offsets);
     s->end = raw->end.how;
     s->end_ms = raw->end.ms;
+    s->end_offsets = json_incref(raw->end.offsets);
     s->on_change = (enum cz_on_change)raw->on_change.offset;
     if (raw->consumer_group && !cz_streq(raw->consumer_group, "default"))
         s->consumer_group = take(&raw->consumer_group);
@@ -462,6 +467,7 @@ void cz_mapping_spec_free(struct cz_mapping_spec *s)
     json_decref(s->source_exclude);
     cz_free(s->target_template);
     json_decref(s->start_offsets);
+    json_decref(s->end_offsets);
     cz_free(s->consumer_group);
     cz_free(s->service_group);
     cz_free(s->filter);

@@ -35,7 +35,9 @@ static const char *const v_gap[] = {"stop", "skip", "restart", NULL};
 #define END_SCHEMA                                                                             \
     "{\"oneOf\":[{\"enum\":[\"none\",\"now\"]},"                                              \
     "{\"type\":\"object\",\"properties\":{\"timestamp\":{\"type\":[\"string\",\"integer\"]}}," \
-    "\"required\":[\"timestamp\"],\"additionalProperties\":false}]}"
+    "\"required\":[\"timestamp\"],\"additionalProperties\":false},"                            \
+    "{\"type\":\"object\",\"properties\":{\"offsets\":{\"type\":\"object\"}},"                 \
+    "\"required\":[\"offsets\"],\"additionalProperties\":false}]}"
 #define PAIRS_SCHEMA                                                                           \
     "{\"type\":\"array\",\"items\":{\"type\":\"object\",\"properties\":{\"source\":"           \
     "{\"type\":\"string\"},\"target\":{\"type\":\"string\"}},\"required\":[\"source\"],"       \
@@ -89,10 +91,12 @@ const struct cz_cfg_key cz_mapping_table[] = {
      .offset = AT(end),
      .def = "\"none\"",
      .parse = cz__parse_end,
+     .done = cz__done_end,
      .schema = END_SCHEMA,
      .group = "Offsets",
-     .doc = "Where to end: none, now (what is there when the copy first starts) or {timestamp} (the "
-            "first record that is not older, and what follows it, stay out). The mapping is then "
+     .doc = "Where to end: none, now (what is there when the copy first starts), {timestamp} (the "
+            "first record that is not older, and what follows it, stay out) or {offsets} (of one topic; they "
+            "and what follows them stay out; of a partition that is not listed all). The mapping is then "
             "FINISHED; a restart runs it again, from `start` when that names a place."},
     {.name = "on_change",
      .type = CZ_CFG_OBJECT,

@@ -78,6 +78,9 @@ static const struct {
     {"\"end\":{\"timestamp\":\"tomorrow\"}", "/spec/end/timestamp", "value"},
     {"\"end\":{\"timestamp\":5},\"start\":{\"timestamp\":5}", "/spec/end/timestamp", "range"},
     {"\"end\":\"now\",\"consumer_group\":\"\"", "/spec/end", "value"},
+    {"\"end\":{\"offsets\":{}}", "/spec/end/offsets", "type"},
+    {"\"end\":{\"offsets\":{\"0\":-1}}", "/spec/end/offsets/0", "value"},
+    {"\"end\":{\"offsets\":{\"x\":\"1\"}}", "/spec/end/offsets/x", "value"},
     {"\"on_change\":{\"offset\":\"first\"}", "/spec/on_change/offset", "value"},
     {"\"on_change\":\"keep\"", "/spec/on_change", "type"},
     {"\"on_change\":{\"ofset\":\"keep\"}", "/spec/on_change/ofset", "unknown-field"},
@@ -372,6 +375,10 @@ static void test_ends(void **state)
              "\"delivery\":\"exactly_once\"}");
     assert_int_equal(s->end, CZ_END_TIMESTAMP);
     assert_int_equal(s->end_ms, 1767225600000);
+    cz_mapping_spec_free(s);
+    s = good("{" ENDS ",\"end\":{\"offsets\":{\"3\":\"42\"}}}");
+    assert_int_equal(s->end, CZ_END_OFFSETS);
+    assert_int_equal(cz_json_int(s->end_offsets, "3", -1), 42);
     cz_mapping_spec_free(s);
 }
 

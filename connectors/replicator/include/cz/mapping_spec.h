@@ -21,7 +21,7 @@
 extern const struct cz_cfg_key cz_mapping_table[]; /* rows of `spec` */
 
 enum cz_start { CZ_START_COMMITTED, CZ_START_LATEST, CZ_START_EARLIEST, CZ_START_TIMESTAMP, CZ_START_OFFSETS };
-enum cz_end { CZ_END_NONE, CZ_END_NOW, CZ_END_TIMESTAMP };
+enum cz_end { CZ_END_NONE, CZ_END_NOW, CZ_END_TIMESTAMP, CZ_END_OFFSETS };
 enum cz_on_change { CZ_ON_CHANGE_KEEP, CZ_ON_CHANGE_LATEST, CZ_ON_CHANGE_EARLIEST };
 enum cz_format { CZ_FORMAT_AUTO, CZ_FORMAT_RAW, CZ_FORMAT_JSON, CZ_FORMAT_AVRO };
 enum cz_partitioning { CZ_PARTITION_SAME, CZ_PARTITION_KEY, CZ_PARTITION_ROUND_ROBIN };
@@ -50,6 +50,7 @@ struct cz_mapping_spec {
     json_t *start_offsets; /* CZ_START_OFFSETS: {"0":"42"}, per partition of every pair; else NULL */
     enum cz_end end;
     int64_t end_ms; /* CZ_END_TIMESTAMP */
+    json_t *end_offsets; /* CZ_END_OFFSETS: as start_offsets; of a partition that it does not name nothing is copied */
     enum cz_on_change on_change;
     char *consumer_group; /* as written; NULL = default; "" = none */
     char *service_group;  /* target_service_consumer_group; NULL = none */

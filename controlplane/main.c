@@ -36,6 +36,7 @@
 #define MIN_TOKEN 16
 #define STOP_MS 15000
 #define VERIFY_TICK_MS 1000 /* how often to look whether a verification is due */
+#define RECOPY_KEPT_MS 600000 /* a copy that is done stays so long, to be looked at */
 
 struct app {
     struct options o;
@@ -175,13 +176,16 @@ static bool leads(struct app *a)
     return st.leader;
 }
 
-/* Mappings that want to be verified again and again: by the instance that leads. */
+/* Recopies that are done, and mappings that want to be verified again and again: by the instance that leads. */
 static void *verifier_main(void *arg)
 {
     struct app *a = arg;
     bool stop = false;
     while (!stop) {
-        if (leads(a))
+        bool leader = leads(a);
+        if (leader)
+            cz_service_recopies_end(a->service, RECOPY_KEPT_MS);
+        if (leader)
             cz_service_verify_due(a->service);
         cz_time deadline = cz_deadline_ms(VERIFY_TICK_MS);
         CZ_LOCKED(&a->lock);

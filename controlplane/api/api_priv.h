@@ -146,6 +146,7 @@ HANDLER(cz__rest_eval);  /* eval.c */
 HANDLER(cz__rest_verify); /* verify.c */
 HANDLER(cz__rest_dead_letters); /* dead_letters.c */
 HANDLER(cz__rest_redrive);
+HANDLER(cz__rest_recopy); /* mappings.c */
 HANDLER(cz__rest_discard);
 HANDLER(cz__rest_preview); /* preview.c */
 HANDLER(cz__rest_preview_spec);

@@ -102,3 +102,17 @@ HANDLER(cz__rest_status)
         cz_http_json(rs, 200, o);
     return rc;
 }
+
+HANDLER(cz__rest_recopy)
+{
+    struct cz_write w;
+    json_t *o = NULL;
+    struct cz_caller who = cz__api_caller(rq);
+    enum cz_err rc = cz__api_write(rq, &w, err);
+    if (rc == CZ_OK)
+        rc = cz_service_recopy(cz__api_service(rq), &who, &w, cz_http_var(rq, "team"), cz_http_var(rq, "name"),
+                               cz_http_body(rq), &o, cz_http_report(rs), err);
+    if (rc == CZ_OK)
+        cz_http_json(rs, 200, o);
+    return rc;
+}

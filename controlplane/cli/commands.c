@@ -61,6 +61,7 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_status,
     &cz_cmd_verify,
     &cz_cmd_dead_letters,
+    &cz_cmd_recopy,
     &cz_cmd_preview,
     &cz_cmd_eval,
     &cz_cmd_login,

@@ -6,7 +6,7 @@
 
 #include "cli.h"
 
-extern const struct cz_cli_cmd cz_cmd_dead_letters;
+extern const struct cz_cli_cmd cz_cmd_dead_letters, cz_cmd_recopy;
 extern const struct cz_cli_cmd cz_cmd_get, cz_cmd_describe, cz_cmd_apply, cz_cmd_delete,
     cz_cmd_pause, cz_cmd_resume, cz_cmd_restart, cz_cmd_offsets, cz_cmd_history, cz_cmd_rollback,
     cz_cmd_restore, cz_cmd_status, cz_cmd_verify, cz_cmd_preview, cz_cmd_eval, cz_cmd_context, cz_cmd_completion,

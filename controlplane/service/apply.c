@@ -235,7 +235,9 @@ cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error
     enum cz_err code = CZ_OK;
     if (cur->kind == CZ_KIND_INSTANCE)
         code = remove_rendered(a, cur, err);
-    else if (cur->kind != CZ_KIND_MAPPING)
+    else if (cur->kind == CZ_KIND_MAPPING)
+        code = cz__remove_recopies(a, cur, err);
+    else
         code = cz__users(a, cur->team, cur->kind, cur->name, &users, err);
     if (code)
         return code;

@@ -111,7 +111,7 @@ static enum cz_err delete_body(struct cz__attempt *a, void *arg, struct cz_error
         return code;
     code = cz__precondition(a, &cur, err);
     if (code == CZ_OK)
-        code = cz__refuse_managed(a, &cur, err);
+        code = cz__owned_by_mapping(cur.managed_by) ? CZ_OK : cz__refuse_managed(a, &cur, err);
     if (code == CZ_OK)
         code = cz__remove(a, &cur, err);
     cz_resource_done(&cur);

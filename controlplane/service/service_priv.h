@@ -381,6 +381,7 @@ struct cz__snapshot_item {
     char *text[4]; /* what m points to */
     char *group;   /* NULL: none */
     int64_t verify_seconds;
+    bool recopy; /* of another mapping */
 };
 struct cz__snapshot {
     int refs; /* under the service's lock */
@@ -392,6 +393,10 @@ enum cz_err
 cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err);
 void cz__snapshot_give(struct cz_service *s, struct cz__snapshot *sn);
 void cz__snapshot_free(struct cz__snapshot *sn);
+/* recopy.c */
+bool cz__owned_by_mapping(const char *managed_by);
+char *cz__recopy_owner(const char *mapping); /* "mapping:<name>"; cz_free */
+enum cz_err cz__remove_recopies(struct cz__attempt *a, const struct cz_resource *mapping, struct cz_error *err);
 /* verify.c: jobs of a kind run one after the other. @busy of the service; false: not until @deadline */
 bool cz__turn_take(struct cz_service *s, bool *busy, cz_time deadline);
 void cz__turn_give(struct cz_service *s, bool *busy);

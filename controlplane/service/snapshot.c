@@ -16,6 +16,7 @@ static void fill(struct cz__snapshot_item *it, const struct cz_resource *r)
     it->m.uid = it->text[2];
     it->m.reason = it->text[3];
     it->group = cz_strdup(cz_json_str(r->doc, "group", NULL));
+    it->recopy = cz__owned_by_mapping(r->managed_by);
     it->verify_seconds = cz_json_int(json_object_get(r->doc, "spec"), "verify_seconds", 0);
 }
 

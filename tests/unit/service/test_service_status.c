@@ -218,6 +218,61 @@ static void test_run_again(void **state)
     json_decref(j);
 }
 
+static enum cz_err put_recopies(struct cz_tx *tx, void *arg, struct cz_error *err)
+{
+    static const char *const names[] = {"m (recopy)", "other (recopy)"};
+    struct cz_resource r = {0};
+    enum cz_err code = CZ_OK;
+    for (size_t i = 0; !code && i < 2; i++) {
+        code = cz_tx_put(tx, "default", CZ_KIND_MAPPING, names[i], arg, NULL, i ? "mapping:other" : "mapping:m",
+                         CZ_OP_CREATE, &r, err);
+        cz_resource_done(&r);
+    }
+    return code;
+}
+
+/* Copies of a part go some time after their end, by hand at any time, or with their mapping. */
+static void test_recopies(void **state)
+{
+    struct fixture *f = *state;
+    CZ_CLEANUP(cz_freep) char *own = make(f);
+    int64_t seq = 0;
+    json_t *doc = js(MAPPING(",'end':'now'")), *copy;
+    const struct cz_change_meta meta = {.team = "default", .actor = "a", .via = "api", .action = "test"};
+    must(f, cz_store_write(f->store, &meta, false, put_recopies, doc, &seq, &f->err));
+    copy = get(f, CZ_KIND_MAPPING, "m (recopy)");
+    the_view.tasks = 1;
+    worker(f, "w1", 10000);
+    task(f, own, 0, "w1", "FINISHED", 5);
+    task(f, cz_json_str(copy, "uid", ""), 0, "w1", "RUNNING", 5);
+    json_decref(copy);
+    cz_service_recopies_end(f->s, 0); /* it runs; the other one is not known to have begun */
+    copy = get(f, CZ_KIND_MAPPING, "m (recopy)");
+    assert_non_null(copy);
+    task(f, cz_json_str(copy, "uid", ""), 0, "w1", "FINISHED", 5);
+    json_decref(copy);
+    cz_service_recopies_end(f->s, cz_wall_ms() + 60000); /* tasks tell 1970 here */
+    copy = get(f, CZ_KIND_MAPPING, "m (recopy)");
+    assert_non_null(copy);
+    json_decref(copy);
+    cz_service_recopies_end(f->s, 0);
+    assert_null(get(f, CZ_KIND_MAPPING, "m (recopy)"));
+    copy = get(f, CZ_KIND_MAPPING, "m");
+    assert_non_null(copy); /* itself is nobody's copy */
+    json_decref(copy);
+    struct cz_write any = {.if_match = CZ_IF_MATCH_ANY};
+    cz_write_result_done(&f->r);
+    must(f, cz_service_delete(f->s, &caller, &any, "default", CZ_KIND_MAPPING, "other (recopy)", &f->r, &f->err));
+    must(f, cz_store_write(f->store, &meta, false, put_recopies, doc, &seq, &f->err));
+    cz_write_result_done(&f->r);
+    must(f, cz_service_delete(f->s, &caller, &any, "default", CZ_KIND_MAPPING, "m", &f->r, &f->err));
+    assert_null(get(f, CZ_KIND_MAPPING, "m (recopy)"));
+    copy = get(f, CZ_KIND_MAPPING, "other (recopy)");
+    assert_non_null(copy);
+    json_decref(copy);
+    json_decref(doc);
+}
+
 static void test_stats(void **state)
 {
     struct fixture *f = *state;
@@ -327,7 +382,7 @@ static void test_teams(void **state)
 int main(void)
 {
     cz_json_init();
-    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_fewer_tasks), T(test_run_again), T(test_stats),
+    const struct CMUnitTest tests[] = {T(test_states), T(test_rolling_out), T(test_fewer_tasks), T(test_run_again), T(test_recopies), T(test_stats),
                                        T(test_list), T(test_teams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -379,6 +379,17 @@ CZ_MUST_USE enum cz_err cz_service_verify(struct cz_service *s, const char *team
 void cz_service_verify_due(struct cz_service *s);
 /** Let go of what is being read, and read no more: before the service is freed. @thread any */
 void cz_service_verify_stop(struct cz_service *s);
+/** Copy a part of a mapping's source again, beside the mapping and with its stages of now: by a mapping
+ *  "<name> (recopy)" that ends, and is taken away some time after that; to delete it ends it at once.
+ *  @body {"from": time | "earliest" | {"offsets"}, "to"?: time | "now" | {"offsets"}}
+ *  @param ret {"mapping": of the copy,"records": offsets that are read,"partitions":[{"topic","partition",
+ *   "from","to"}],"dry_run","seq"}; CZ_E_CONFLICT: one runs already, or files */
+CZ_MUST_USE enum cz_err cz_service_recopy(struct cz_service *s, const struct cz_caller *who,
+                                          const struct cz_write *w, const char *team, const char *name,
+                                          const json_t *body, json_t **ret, struct cz_report *rep,
+                                          struct cz_error *err);
+/** Take copies away that have been FINISHED for @kept_ms. @thread one, on the instance that leads */
+void cz_service_recopies_end(struct cz_service *s, int64_t kept_ms);
 enum cz_dead_letters_action { CZ_DEAD_LETTERS_LIST, CZ_DEAD_LETTERS_REDRIVE, CZ_DEAD_LETTERS_DISCARD };
 struct cz_dead_letters_request {
     enum cz_dead_letters_action action;

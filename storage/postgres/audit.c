@@ -6,6 +6,7 @@
 
 #include "cz/util.h"
 #include "pg_priv.h"
+#include "stmt_audit.h"
 
 /* A seal stays small enough for a statement that takes far less than its time limit. */
 #define SEAL_CHANGES "1000"
@@ -160,8 +161,15 @@ audit_seal(struct cz_store *s, struct cz_seal *ret, bool *ret_more, struct cz_er
 static enum cz_err
 audit_keep(struct cz_store *s, struct cz_audit_kept_list *ret, struct cz_error *err)
 {
+    struct cz_pg_pool *pool = pg_of(s)->pool;
+    struct cz_pg_conn *c = NULL;
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = pg__query(pg_of(s), PG_AUDIT_KEEP, NULL, &res, err);
+    enum cz_err rc = cz_pg_pool_acquire(pool, pg_deadline(), &c, err);
+    if (rc != CZ_OK)
+        return rc;
+    c->fate = PG_FINE;
+    rc = cz_pg_exec(c, PG_AUDIT_KEEP, NULL, cz_deadline_ms(AUDIT_KEEP_MS + 2000), &res, err);
+    cz_pg_pool_release(pool, c);
     if (rc != CZ_OK)
         return rc;
     size_t n = (size_t)PQntuples(res);

@@ -316,7 +316,7 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
     PLAIN(PG_AUDIT_CHECK, 3, SQL_AUDIT_CHECK),
     PLAIN(PG_AUDIT_LOCATE, 6, SQL_AUDIT_LOCATE),
     PLAIN(PG_AUDIT_TAIL, 0, SQL_AUDIT_TAIL),
-    PLAIN(PG_AUDIT_KEEP, 0, "SELECT what, month, events FROM audit_keep()"),
+    SIMPLE(PG_AUDIT_KEEP, SQL_AUDIT_KEEP),
     PLAIN(PG_AUDIT_POLICY, 1,
           "UPDATE audit_policy SET keep_months = $1::int WHERE keep_months <> $1::int"),
     PLAIN(PG_AUDIT_POSITION, 1, SQL_AUDIT_POSITION),

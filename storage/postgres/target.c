@@ -78,8 +78,9 @@ static void complete(struct cz_pg_target *t, const struct cz_pg_limits *limits)
             set(t, defaults[i].key, cz_strdup(defaults[i].value));
     char **options = find(t, "options");
     set(t, "options",
-        /* What the user gave stands behind ours and so wins. */
-        cz_strf("-c statement_timeout=%d -c lock_timeout=%d"
+        /* What the user gave stands behind ours and so wins.  No compiling of queries: each of ours takes
+         * milliseconds, and over many partitions their compilation takes seconds. */
+        cz_strf("-c jit=off -c statement_timeout=%d -c lock_timeout=%d"
                 " -c idle_in_transaction_session_timeout=%d %s",
                 limits->statement, limits->lock, limits->idle_in_transaction,
                 options ? *options : ""));

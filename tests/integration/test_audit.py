@@ -8,6 +8,7 @@ import subprocess
 
 import confluent_kafka
 import confluent_kafka.admin
+import psycopg
 import pytest
 
 from support.paths import bin_dir
@@ -157,3 +158,15 @@ def test_kafka_away_holds_up_nothing(make_stack, servers):
     save_values(one, "v", 6)
     cli(one, "rollback", bad, want=3)
     assert "(forced)" in cli(one, "rollback", bad, "--force", "value_map/v") and value() == "1"
+
+    # Whoever owns the tables can write the chain anew; not so that the leader or a kept root agrees.
+    seal = one.rest.get("/api/v1/audit/seals?limit=1")["items"][0]
+    with psycopg.connect(servers.postgres.conninfo("citizenk_owner", one.database)) as database:
+        for table in ("audit_seal_part", "audit_seal"):
+            database.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            database.execute(f"DELETE FROM {table} WHERE n >= {seal['n']}")
+            database.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+    wait_until(lambda: "\ncitizenk_audit_seals_broken_total 0\n" not in one.rest.call("GET", "/metrics").text,
+               10, "the leader to miss its seal")
+    cli(one, "audit", "verify")
+    cli(one, "audit", "verify", "--root", f"{seal['n']}:{seal['root']}", want=1)

@@ -127,6 +127,11 @@ struct cz_store_vt {
                                const char *name,
                                struct cz_set_member_list *ret,
                                struct cz_error *err);
+    enum cz_err (*set_moved)(struct cz_store *s,
+                             const char *team,
+                             const char *name,
+                             struct cz_set_moved_list *ret,
+                             struct cz_error *err);
     enum cz_err (*audit)(struct cz_store *s,
                          const struct cz_change_meta *meta,
                          const char *outcome,
@@ -285,11 +290,14 @@ struct cz_tx_vt {
                     const struct cz_resource **ret_before,
                     const struct cz_resource **ret_after);
     enum cz_err (*readers)(struct cz_tx *tx,
-                           const char *team,
-                           const char *const *topics,
-                           size_t n,
+                           const struct cz_tx_places *of,
                            struct cz_resource_list *ret,
                            struct cz_error *err);
+    enum cz_err (*committers)(struct cz_tx *tx,
+                              const char *team,
+                              const struct cz_tx_groups *of,
+                              struct cz_resource_list *ret,
+                              struct cz_error *err);
     enum cz_err (*set)(struct cz_tx *tx,
                        const char *team,
                        const char *name,
@@ -339,6 +347,7 @@ struct cz_revision *cz__revision_push(struct cz_revision_list *l);
 struct cz_config_record *cz__config_record_push(struct cz_config_record_list *l);
 struct cz_set_state *cz__set_state_push(struct cz_set_state_list *l);
 struct cz_set_member *cz__set_member_push(struct cz_set_member_list *l);
+struct cz_set_moved *cz__set_moved_push(struct cz_set_moved_list *l);
 void cz__config_record_done(struct cz_config_record *r);
 
 /** Deep copies: a json_t belongs to one thread at a time. */

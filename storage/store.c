@@ -334,6 +334,16 @@ enum cz_err cz_store_set_members(struct cz_store *s,
     return s->vt->set_members(s, team, name, ret, err);
 }
 
+enum cz_err cz_store_set_moved(struct cz_store *s,
+                               const char *team,
+                               const char *name,
+                               struct cz_set_moved_list *ret,
+                               struct cz_error *err)
+{
+    assert(team && name);
+    return s->vt->set_moved(s, team, name, ret, err);
+}
+
 enum cz_err cz_tx_set(struct cz_tx *tx,
                       const char *team,
                       const char *name,
@@ -413,12 +423,19 @@ bool cz_tx_touched(struct cz_tx *tx,
 }
 
 enum cz_err cz_tx_readers(struct cz_tx *tx,
-                          const char *team,
-                          const char *const *topics,
-                          size_t n,
+                          const struct cz_tx_places *of,
                           struct cz_resource_list *ret,
                           struct cz_error *err)
 {
+    return tx->vt->readers(tx, of, ret, err);
+}
+
+enum cz_err cz_tx_committers(struct cz_tx *tx,
+                             const char *team,
+                             const struct cz_tx_groups *of,
+                             struct cz_resource_list *ret,
+                             struct cz_error *err)
+{
     assert(team);
-    return tx->vt->readers(tx, team, topics, n, ret, err);
+    return tx->vt->committers(tx, team, of, ret, err);
 }

@@ -113,6 +113,16 @@ static void set_member_done(struct cz_set_member *m)
     *m = (struct cz_set_member){0};
 }
 
+static void set_moved_done(struct cz_set_moved *m)
+{
+    set_member_done(&m->was);
+    json_decref(m->doc);
+    cz_resource_done(&m->now);
+    cz_free(m->actor);
+    cz_free(m->comment);
+    *m = (struct cz_set_moved){0};
+}
+
 void cz_revision_done(struct cz_revision *r)
 {
     cz_free(r->team);
@@ -157,6 +167,7 @@ LIST(revision, cz_revision_done)
 LIST(config_record, cz__config_record_done)
 LIST(set_state, cz_set_state_done)
 LIST(set_member, set_member_done)
+LIST(set_moved, set_moved_done)
 
 /* ---- copy and compare -----------------------------------------------------------------------
  */

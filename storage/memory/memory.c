@@ -587,6 +587,7 @@ static const struct cz_store_vt mem_vt = {
     .write = mem__write,
     .sets = mem__sets,
     .set_members = mem__set_members,
+    .set_moved = mem__set_moved,
     .audit = mem_audit,
     .mark = mem_mark,
     .set_mark = mem_set_mark,

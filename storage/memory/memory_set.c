@@ -89,6 +89,56 @@ enum cz_err mem__set_members(struct cz_store *s,
     return CZ_OK;
 }
 
+static void
+fill_moved(const struct mem_store *m, const struct cz_resource *r, struct cz_set_moved *ret)
+{
+    cz__resource_copy(r, &ret->now);
+    for (size_t i = 0; i < m->revisions.len; i++) {
+        const struct cz_revision *v = &m->revisions.items[i];
+        if (strcmp(v->uid, r->uid) != 0)
+            continue;
+        if (v->seq <= ret->was.seq) {
+            json_decref(ret->doc);
+            ret->doc = cz__json_copy(v->doc);
+        }
+        cz_free(ret->actor);
+        cz_free(ret->comment);
+        ret->seq = v->seq;
+        ret->at_ms = v->at_ms;
+        ret->actor = cz_strdup(v->actor);
+        ret->comment = cz_strdup(v->comment);
+    }
+}
+
+enum cz_err mem__set_moved(struct cz_store *s,
+                           const char *team,
+                           const char *name,
+                           struct cz_set_moved_list *ret,
+                           struct cz_error *err)
+{
+    struct mem_store *m = (struct mem_store *)s;
+    struct cz_set_member_list members = {0};
+    struct cz_set_moved_list out = {0};
+    enum cz_err rc = mem__set_members(s, team, name, &members, err);
+    mem__lock(m);
+    for (size_t i = 0; rc == CZ_OK && i < members.len; i++) {
+        for (size_t k = 0; k < m->resources.len; k++) {
+            const struct cz_resource *r = &m->resources.items[k];
+            if (strcmp(r->uid, members.items[i].uid) != 0 || r->version == members.items[i].seq)
+                continue;
+            struct cz_set_moved *one = cz__set_moved_push(&out);
+            one->was = members.items[i];
+            members.items[i] = (struct cz_set_member){0};
+            fill_moved(m, r, one);
+            break;
+        }
+    }
+    mem__unlock(m);
+    cz_set_member_list_done(&members);
+    *ret = out;
+    return rc;
+}
+
 /* ---- in a write ----------------------------------------------------------------------------- */
 
 enum cz_err mem__tx_set(struct cz_tx *tx,
@@ -320,10 +370,16 @@ bool mem__tx_touched(struct cz_tx *tx,
     return false;
 }
 
+static bool among(const char *s, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (cz_streq(s, list[i]))
+            return true;
+    return false;
+}
+
 enum cz_err mem__tx_readers(struct cz_tx *tx,
-                            const char *team,
-                            const char *const *topics,
-                            size_t n,
+                            const struct cz_tx_places *of,
                             struct cz_resource_list *ret,
                             struct cz_error *err)
 {
@@ -332,14 +388,36 @@ enum cz_err mem__tx_readers(struct cz_tx *tx,
     *ret = (struct cz_resource_list){0};
     for (size_t i = 0; i < all->len; i++) {
         const struct cz_resource *r = &all->items[i];
-        const char *topic = json_string_value(json_object_get(
-            json_object_get(json_object_get(r->doc, "spec"), "source"), "topic"));
+        const json_t *source = json_object_get(json_object_get(r->doc, "spec"), "source");
+        const char *topic = json_string_value(json_object_get(source, "topic"));
+        if (r->deleted_seq || r->kind != CZ_KIND_MAPPING ||
+            !among(json_string_value(json_object_get(source, "cluster")), of->clusters,
+                   of->clusters_len))
+            continue;
+        if (!topic || among(topic, of->topics, of->topics_len))
+            cz__resource_copy(r, cz__resource_push(ret));
+    }
+    return CZ_OK;
+}
+
+enum cz_err mem__tx_committers(struct cz_tx *tx,
+                               const char *team,
+                               const struct cz_tx_groups *of,
+                               struct cz_resource_list *ret,
+                               struct cz_error *err)
+{
+    (void)err;
+    const struct cz_resource_list *all = &tx_of(tx)->store->resources;
+    *ret = (struct cz_resource_list){0};
+    for (size_t i = 0; i < all->len; i++) {
+        const struct cz_resource *r = &all->items[i];
+        const char *group =
+            json_string_value(json_object_get(json_object_get(r->doc, "spec"), "consumer_group"));
+        const char *bearer = json_string_value(json_object_get(r->override, "group_name"));
         if (r->deleted_seq || r->kind != CZ_KIND_MAPPING || strcmp(r->team, team) != 0)
             continue;
-        bool reads = !topic;
-        for (size_t k = 0; k < n && !reads; k++)
-            reads = strcmp(topics[k], topic) == 0;
-        if (reads)
+        if ((group && among(group, of->groups, of->groups_len)) ||
+            (bearer && among(bearer, of->bearers, of->bearers_len)))
             cz__resource_copy(r, cz__resource_push(ret));
     }
     return CZ_OK;

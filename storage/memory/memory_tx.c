@@ -235,6 +235,7 @@ static const struct cz_tx_vt mem_tx_vt = {
     .load = mem__tx_load,
     .touched = mem__tx_touched,
     .readers = mem__tx_readers,
+    .committers = mem__tx_committers,
     .set = mem__tx_set,
     .put_set = mem__tx_put_set,
     .delete_set = mem__tx_delete_set,

@@ -238,6 +238,8 @@ enum cz_err pg__batch_delete(struct pg_tx *tx,
 void pg__batch_publish(struct pg_tx *tx, const char *key, const json_t *value)
 {
     struct pg_batch *b = tx->batch;
+    if (tx->dry_run)
+        return;
     size_t at = (size_t)(uintptr_t)cz_map_get(&b->by_key, key);
     if (at == 0) {
         cz_grow(&b->records, &b->cap_records, b->n_records, sizeof *b->records);
@@ -430,12 +432,12 @@ static void count(struct pg_tx *tx)
     }
 }
 
-enum cz_err pg__batch_finish(struct pg_tx *tx, bool dry_run, struct cz_error *err)
+enum cz_err pg__batch_finish(struct pg_tx *tx, struct cz_error *err)
 {
     if (!tx->batch)
         return CZ_OK;
     count(tx);
-    if (dry_run)
+    if (tx->dry_run)
         return CZ_OK;
     enum cz_err rc = pg__batch_flush(tx, err);
     if (rc == CZ_OK)
@@ -522,24 +524,51 @@ bool pg__tx_touched(struct cz_tx *base,
     return false;
 }
 
+/* ["…"] of strings, and of one @more. */
+static char *texts(const char *const *items, size_t n, const char *more)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++)
+        (void)json_array_append_new(all, json_string(items[i]));
+    if (more)
+        (void)json_array_append_new(all, json_string(more));
+    char *text = cz_json_text(all, false);
+    json_decref(all);
+    return text;
+}
+
 enum cz_err pg__tx_readers(struct cz_tx *base,
-                           const char *team,
-                           const char *const *topics,
-                           size_t n,
+                           const struct cz_tx_places *of,
                            struct cz_resource_list *ret,
                            struct cz_error *err)
 {
     struct pg_tx *tx = (struct pg_tx *)base;
-    json_t *all = json_pack("[s]", "");
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(all, json_string(topics[i]));
-    CZ_CLEANUP(cz_freep) char *text = cz_json_text(all, false);
-    const char *values[] = {team, text};
+    CZ_CLEANUP(cz_freep) char *clusters = texts(of->clusters, of->clusters_len, NULL);
+    CZ_CLEANUP(cz_freep) char *topics = texts(of->topics, of->topics_len, "");
+    const char *values[] = {topics, clusters};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    json_decref(all);
     enum cz_err rc = pg__batch_flush(tx, err);
     if (rc == CZ_OK)
         rc = cz_pg_exec(tx->conn, PG_READERS, values, pg_deadline(), &res, err);
+    if (rc == CZ_OK)
+        pg_rows_resources(res, ret, NULL);
+    return rc;
+}
+
+enum cz_err pg__tx_committers(struct cz_tx *base,
+                              const char *team,
+                              const struct cz_tx_groups *of,
+                              struct cz_resource_list *ret,
+                              struct cz_error *err)
+{
+    struct pg_tx *tx = (struct pg_tx *)base;
+    CZ_CLEANUP(cz_freep) char *groups = texts(of->groups, of->groups_len, NULL);
+    CZ_CLEANUP(cz_freep) char *bearers = texts(of->bearers, of->bearers_len, NULL);
+    const char *values[] = {team, groups, bearers};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__batch_flush(tx, err);
+    if (rc == CZ_OK)
+        rc = cz_pg_exec(tx->conn, PG_COMMITTERS, values, pg_deadline(), &res, err);
     if (rc == CZ_OK)
         pg_rows_resources(res, ret, NULL);
     return rc;

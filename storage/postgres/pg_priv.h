@@ -146,6 +146,7 @@ struct pg_tx {
     struct cz_pg_conn *conn;
     int next_revision, next_record; /* place within the change */
     struct pg_batch *batch;         /* NULL: every statement is sent at once */
+    bool dry_run;
 };
 extern const struct cz_tx_vt pg__tx_vt;
 /** The object as the database has it. */
@@ -163,8 +164,8 @@ CZ_MUST_USE enum cz_err pg__tx_find(struct cz_tx *tx,
 struct pg_batch;
 /** Rows of objects, so that a list sees them. */
 CZ_MUST_USE enum cz_err pg__batch_flush(struct pg_tx *tx, struct cz_error *err);
-/** Everything, unless @dry_run; the transaction's counts and whether it is a change. */
-CZ_MUST_USE enum cz_err pg__batch_finish(struct pg_tx *tx, bool dry_run, struct cz_error *err);
+/** Everything, unless it is a dry run; the transaction's counts and whether it is a change. */
+CZ_MUST_USE enum cz_err pg__batch_finish(struct pg_tx *tx, struct cz_error *err);
 void pg__batch_free(struct pg_batch *b);
 enum cz_err pg__batch_get(struct pg_tx *tx,
                           const char *team,
@@ -207,9 +208,7 @@ bool pg__tx_touched(struct cz_tx *tx,
                     const struct cz_resource **ret_before,
                     const struct cz_resource **ret_after);
 enum cz_err pg__tx_readers(struct cz_tx *tx,
-                           const char *team,
-                           const char *const *topics,
-                           size_t n,
+                           const struct cz_tx_places *of,
                            struct cz_resource_list *ret,
                            struct cz_error *err);
 
@@ -226,6 +225,16 @@ enum cz_err pg__set_members(struct cz_store *s,
                             const char *name,
                             struct cz_set_member_list *ret,
                             struct cz_error *err);
+enum cz_err pg__tx_committers(struct cz_tx *tx,
+                              const char *team,
+                              const struct cz_tx_groups *of,
+                              struct cz_resource_list *ret,
+                              struct cz_error *err);
+enum cz_err pg__set_moved(struct cz_store *s,
+                          const char *team,
+                          const char *name,
+                          struct cz_set_moved_list *ret,
+                          struct cz_error *err);
 enum cz_err pg__tx_set(struct cz_tx *tx,
                        const char *team,
                        const char *name,

@@ -249,6 +249,7 @@ static const struct cz_store_vt pg_vt = {
     .write = pg__write,
     .sets = pg__sets,
     .set_members = pg__set_members,
+    .set_moved = pg__set_moved,
     .audit = pg_audit,
     .mark = pg_mark,
     .set_mark = pg_set_mark,

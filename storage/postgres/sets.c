@@ -66,6 +66,35 @@ enum cz_err pg__set_members(struct cz_store *s,
     return rc;
 }
 
+enum cz_err pg__set_moved(struct cz_store *s,
+                          const char *team,
+                          const char *name,
+                          struct cz_set_moved_list *ret,
+                          struct cz_error *err)
+{
+    const char *values[] = {team, name};
+    struct cz_set_moved_list out = {0};
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_SET_MOVED, values, &res, err);
+    for (int row = 0; rc == CZ_OK && row < PQntuples(res); row++) {
+        struct cz_resource now = {0};
+        if (!pg_row_resource(res, row, 6, &now))
+            continue; /* of a kind that a newer version made */
+        struct cz_set_moved *m = cz__set_moved_push(&out);
+        *m = (struct cz_set_moved){.was = {now.kind, cz_strdup(now.name), cz_strdup(now.uid),
+                                           pg_int(res, row, 0)},
+                                   .now = now,
+                                   .seq = pg_int(res, row, 2),
+                                   .at_ms = pg_int(res, row, 3),
+                                   .actor = pg_str(res, row, 4),
+                                   .comment = pg_str(res, row, 5)};
+        (void)pg_get_json(res, row, 1, &m->doc);
+    }
+    if (rc == CZ_OK)
+        *ret = out;
+    return rc;
+}
+
 /* ---- in a write ----------------------------------------------------------------------------- */
 
 static enum cz_err run(struct cz_tx *tx,

@@ -222,9 +222,20 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
     PLAIN(PG_READERS,
           2,
           "SELECT 0, " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id"
-          " WHERE r.team_id = " LIVE_TEAM("$1") " AND r.kind = 'mapping' AND r.deleted_seq IS NULL"
+          " WHERE t.deleted_seq IS NULL AND r.kind = 'mapping' AND r.deleted_seq IS NULL"
           " AND coalesce(r.doc #>> '{spec,source,topic}', '')"
+          "  = ANY (ARRAY(SELECT json_array_elements_text($1::json)))"
+          " AND r.doc #>> '{spec,source,cluster}'"
           "  = ANY (ARRAY(SELECT json_array_elements_text($2::json)))"),
+    PLAIN(PG_COMMITTERS,
+          3,
+          "SELECT 0, " RESOURCE " FROM resource r JOIN team t ON t.id = r.team_id WHERE r.id IN ("
+          "SELECT g.id FROM resource g WHERE g.team_id = " LIVE_TEAM("$1") " AND g.kind = 'mapping'"
+          "  AND g.deleted_seq IS NULL AND g.doc #>> '{spec,consumer_group}'"
+          "  = ANY (ARRAY(SELECT json_array_elements_text($2::json)))"
+          " UNION SELECT b.id FROM resource b WHERE b.team_id = " LIVE_TEAM("$1")
+          "  AND b.deleted_seq IS NULL AND b.override ->> 'group_name'"
+          "  = ANY (ARRAY(SELECT json_array_elements_text($3::json))))"),
     /* Rows that bear each other's names are sent apart from each other (batch.c). */
     PLAIN(PG_FLUSH_ROWS,
           3,
@@ -287,6 +298,17 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           2,
           "SELECT m.kind, m.name, m.uid, m.seq FROM set_member m WHERE m.team_id = "
           LIVE_TEAM("$1") " AND m.set_name = $2 ORDER BY m.kind, m.name"),
+    PLAIN(PG_SET_MOVED,
+          2,
+          "SELECT m.seq, v.doc, l.seq, " MS("l.at") ", l.actor, l.comment, " RESOURCE
+          " FROM set_member m JOIN team t ON t.id = m.team_id JOIN resource r ON r.uid = m.uid"
+          " LEFT JOIN LATERAL (SELECT p.doc FROM revision p WHERE p.resource_id = r.id"
+          "  AND p.seq <= m.seq ORDER BY p.seq DESC, p.n DESC LIMIT 1) v ON true"
+          " LEFT JOIN LATERAL (SELECT c.seq, c.at, c.actor, c.comment FROM revision p"
+          "  JOIN change c ON c.seq = p.seq WHERE p.resource_id = r.id"
+          "  ORDER BY p.seq DESC, p.n DESC LIMIT 1) l ON true"
+          " WHERE t.name = $1 AND t.deleted_seq IS NULL AND m.set_name = $2"
+          " AND r.version <> m.seq ORDER BY m.kind, m.name"),
     PLAIN(PG_PUT_MEMBERS,
           3,
           "INSERT INTO set_member (team_id, kind, name, set_name, uid, seq)"

@@ -33,6 +33,7 @@ enum pg_stmt {
     PG_RENAME,
     PG_LOAD, /* many objects at once: batch.c */
     PG_READERS,
+    PG_COMMITTERS,
     PG_FLUSH_ROWS,
     PG_FLUSH_REVISIONS,
     PG_FLUSH_RECORDS,
@@ -40,6 +41,7 @@ enum pg_stmt {
     PG_PUT_SET,
     PG_DELETE_SET,
     PG_SET_MEMBERS,
+    PG_SET_MOVED,
     PG_PUT_MEMBERS,
     PG_DROP_MEMBERS,
     PG_AUDIT,

@@ -258,6 +258,7 @@ const struct cz_tx_vt pg__tx_vt = {
     .load = pg__tx_load,
     .touched = pg__tx_touched,
     .readers = pg__tx_readers,
+    .committers = pg__tx_committers,
     .set = pg__tx_set,
     .put_set = pg__tx_put_set,
     .delete_set = pg__tx_delete_set,

@@ -202,12 +202,13 @@ static enum cz_err write_body(struct cz_pg_conn *c,
         if (found)
             return CZ_OK;
     }
-    struct pg_tx tx = {.base = {.vt = &pg__tx_vt, .seq = pg_int(begun, 0, 0)}, .conn = c};
+    struct pg_tx tx = {.base = {.vt = &pg__tx_vt, .seq = pg_int(begun, 0, 0)}, .conn = c,
+                       .dry_run = w->dry_run};
     if (tx.base.seq <= 0)
         return cz_fail(err, CZ_E_INTERNAL, "the epoch row is missing");
     enum cz_err rc = w->fn(&tx.base, w->arg, err);
     if (rc == CZ_OK && c->fate == PG_FINE)
-        rc = pg__batch_finish(&tx, w->dry_run, err);
+        rc = pg__batch_finish(&tx, err);
     pg__batch_free(tx.batch);
     if (rc != CZ_OK || c->fate != PG_FINE)
         return rc;

@@ -221,6 +221,19 @@ CZ_MUST_USE enum cz_err cz_store_sets(struct cz_store *s, const char *team, cons
 /** Its members by (kind, name), as the last apply, adopt or release left them. */
 CZ_MUST_USE enum cz_err cz_store_set_members(struct cz_store *s, const char *team, const char *name,
                                              struct cz_set_member_list *ret, struct cz_error *err);
+/** A member that has another version than the set's last apply left. */
+struct cz_set_moved {
+    struct cz_set_member was;
+    json_t *doc;            /* of the version was.seq; NULL: not known */
+    struct cz_resource now; /* maybe deleted */
+    int64_t seq, at_ms;     /* the newest change of it */
+    char *actor, *comment;
+};
+struct cz_set_moved_list { struct cz_set_moved *items; size_t len, cap; };
+void cz_set_moved_list_done(struct cz_set_moved_list *l);
+/** By (kind, name). */
+CZ_MUST_USE enum cz_err cz_store_set_moved(struct cz_store *s, const char *team, const char *name,
+                                           struct cz_set_moved_list *ret, struct cz_error *err);
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
@@ -277,10 +290,17 @@ CZ_MUST_USE enum cz_err cz_tx_load(struct cz_tx *tx, const char *team, const str
  *  deleted.  false: no more. */
 bool cz_tx_touched(struct cz_tx *tx, size_t i, const struct cz_resource **ret_before,
                    const struct cz_resource **ret_after);
-/** The mappings of a team that read one of these topics, of whatever cluster, or may do so (a list or
- *  a pattern of topics). */
-CZ_MUST_USE enum cz_err cz_tx_readers(struct cz_tx *tx, const char *team, const char *const *topics,
-                                      size_t n, struct cz_resource_list *ret, struct cz_error *err);
+/** The mappings of all teams that read one of these topics (or may do so: a list or a pattern) from a
+ *  cluster of one of these names. */
+struct cz_tx_places { const char *const *clusters; size_t clusters_len; const char *const *topics; size_t topics_len; };
+CZ_MUST_USE enum cz_err cz_tx_readers(struct cz_tx *tx, const struct cz_tx_places *of,
+                                      struct cz_resource_list *ret, struct cz_error *err);
+
+/** The mappings of a team that name one of these consumer groups, or that bore one of these names
+ *  before they were renamed. */
+struct cz_tx_groups { const char *const *groups; size_t groups_len; const char *const *bearers; size_t bearers_len; };
+CZ_MUST_USE enum cz_err cz_tx_committers(struct cz_tx *tx, const char *team, const struct cz_tx_groups *of,
+                                         struct cz_resource_list *ret, struct cz_error *err);
 
 CZ_MUST_USE enum cz_err cz_tx_set(struct cz_tx *tx, const char *team, const char *name,
                                   struct cz_set_state *ret, bool *ret_found, struct cz_error *err);

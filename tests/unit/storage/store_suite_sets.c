@@ -26,7 +26,8 @@ static enum cz_err put_one(struct cz_tx *tx, const char *team, const char *name,
 
 static enum cz_err look(struct cz_tx *tx, struct many *m, struct cz_error *err)
 {
-    static const char *const topics[] = {"t1", "t9"};
+    static const char *const topics[] = {"t1", "t9"}, *const clusters[] = {"of many"};
+    const struct cz_tx_places of = {clusters, 1, topics, 2};
     const struct cz_resource *before, *after;
     struct cz_resource_list l = {0};
     struct cz_list_filter f = {.team = m->team, .kind = CZ_KIND_MAPPING, .managed_by = "set:s"};
@@ -40,7 +41,7 @@ static enum cz_err look(struct cz_tx *tx, struct many *m, struct cz_error *err)
     m->listed = l.len;
     cz_resource_list_done(&l);
     if (rc == CZ_OK)
-        rc = cz_tx_readers(tx, m->team, topics, 2, &l, err);
+        rc = cz_tx_readers(tx, &of, &l, err);
     m->readers = l.len;
     cz_resource_list_done(&l);
     return rc;
@@ -60,7 +61,7 @@ static enum cz_err write_many(struct cz_tx *tx, void *arg, struct cz_error *err)
     if (rc == CZ_OK)
         rc = put_one(tx, m->team, "a", "{\"spec\":{\"n\":1}}", CZ_OP_UPDATE, err);
     if (rc == CZ_OK)
-        rc = put_one(tx, m->team, "a", "{\"spec\":{\"n\":2,\"source\":{\"topic\":\"t1\"}}}",
+        rc = put_one(tx, m->team, "a", "{\"spec\":{\"n\":2,\"source\":{\"cluster\":\"of many\",\"topic\":\"t1\"}}}",
                      CZ_OP_UPDATE, err);
     if (rc == CZ_OK)
         rc = put_one(tx, m->team, "new", "{\"spec\":{\"source\":{\"topic\":\"t2\"}}}",

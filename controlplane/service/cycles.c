@@ -11,7 +11,7 @@
 #include "cz/topic_pattern.h"
 #include "service_priv.h"
 
-enum { MAX_PLACES = 2000, MAX_TEXT = 400 };
+enum { MAX_PLACES = 2000, MAX_TEXT = 400, ONE_BY_ONE = 8 };
 
 struct place { /* a topic that records get to, and by which mapping */
     uint64_t cluster;
@@ -225,11 +225,175 @@ static enum cz_err check(struct cz__attempt *a, const struct cz__group_use *u, c
     return code;
 }
 
+/* ---- many mappings in one change -------------------------------------------------------------
+ * Mostly nobody reads what they write, so one question for all of them leaves few to walk from. */
+
+struct fronts { /* where the routes of a change write to */
+    struct cz_map topics;    /* names */
+    bool *clusters;          /* per cluster: it is a target */
+    struct cz_map read;      /* places that somebody reads: place_key(…, false, topic) */
+    bool *patterns;          /* per cluster: somebody reads by a pattern there */
+};
+
+/* The targets of a document that has no pattern. */
+static void each_target(const json_t *spec, void (*fn)(void *arg, const char *topic), void *arg)
+{
+    const json_t *pairs = json_object_get(spec, "topics"), *pair;
+    const char *source = cz_json_str(json_object_get(spec, "source"), "topic", NULL);
+    const char *topic = cz_json_str(json_object_get(spec, "target"), "topic", source);
+    size_t i;
+    if (topic)
+        fn(arg, topic);
+    json_array_foreach (pairs, i, pair)
+        fn(arg, cz_json_str(pair, "target", cz_json_str(pair, "source", "")));
+}
+
+/* Without a pattern or a template: its targets stand in the document. */
+static bool plain(const json_t *spec)
+{
+    const json_t *target = json_object_get(spec, "target");
+    return !json_object_get(json_object_get(spec, "source"), "pattern") &&
+           !strstr(cz_json_str(target, "topic", ""), "{{");
+}
+
+static void add_topic(void *arg, const char *topic)
+{
+    struct fronts *f = arg;
+    cz_map_put(&f->topics, topic, f);
+}
+
+static uint64_t target_of(const struct clusters *c, const struct cz_resource *r)
+{
+    const json_t *spec = json_object_get(r->doc, "spec");
+    CZ_CLEANUP(cz_freep)
+    char *key = cz_strf("%s/%s", r->team, cz_json_str(json_object_get(spec, "target"), "cluster", ""));
+    const uint64_t *hash = cz_map_get(&c->by_key, key);
+    return hash ? *hash : 0;
+}
+
+static enum cz_err collect(struct cz__attempt *a, const struct clusters *c, struct fronts *f,
+                           struct cz_error *err)
+{
+    enum cz_err code = CZ_OK;
+    for (size_t i = 0; !code && i < a->routes_len; i++) {
+        struct cz_resource r = {0};
+        bool found;
+        code = cz__tx_find(a, a->routes[i].team, CZ_KIND_MAPPING, a->routes[i].name, &r, &found, err);
+        uint64_t target = !code && found && enabled(&r) ? target_of(c, &r) : 0;
+        for (size_t k = 0; target && k < c->all.len; k++)
+            f->clusters[k] |= c->hashes[k] == target;
+        if (target)
+            each_target(json_object_get(r.doc, "spec"), add_topic, f);
+        cz_resource_done(&r);
+    }
+    return code;
+}
+
+static void note_reader(const struct clusters *c, const struct cz_resource *r, struct fronts *f)
+{
+    const json_t *spec = json_object_get(r->doc, "spec"), *source = json_object_get(spec, "source"), *pair;
+    CZ_CLEANUP(cz_freep) char *key = cz_strf("%s/%s", r->team, cz_json_str(source, "cluster", ""));
+    const uint64_t *hash = cz_map_get(&c->by_key, key);
+    size_t i;
+    if (!hash || !enabled(r))
+        return;
+    for (i = 0; json_object_get(source, "pattern") && i < c->all.len; i++)
+        f->patterns[i] |= c->hashes[i] == *hash;
+    const char *topic = cz_json_str(source, "topic", NULL);
+    CZ_CLEANUP(cz_freep) char *one = topic ? place_key(*hash, topic, false) : NULL;
+    if (one)
+        cz_map_put(&f->read, one, f);
+    json_array_foreach (json_object_get(spec, "topics"), i, pair) {
+        CZ_CLEANUP(cz_freep) char *place = place_key(*hash, cz_json_str(pair, "source", ""), false);
+        cz_map_put(&f->read, place, f);
+    }
+}
+
+static enum cz_err ask(struct cz__attempt *a, const struct clusters *c, struct fronts *f, struct cz_error *err)
+{
+    const char **names = cz_alloc_array(c->all.len + 1, sizeof *names);
+    const char **topics = cz_alloc_array(f->topics.len + 1, sizeof *topics);
+    struct cz_resource_list l = {0};
+    size_t n = 0, n_topics = 0;
+    for (size_t i = 0; i < c->all.len; i++)
+        if (f->clusters[i])
+            names[n++] = c->all.items[i].name;
+    CZ_MAP_FOREACH(&f->topics, k, e)
+    {
+        topics[n_topics++] = e->key;
+    }
+    const struct cz_tx_places of = {names, n, topics, n_topics};
+    enum cz_err code = n_topics > 0 ? cz_tx_readers(a->tx, &of, &l, err) : CZ_OK;
+    for (size_t i = 0; !code && i < l.len; i++)
+        note_reader(c, &l.items[i], f);
+    cz_resource_list_done(&l);
+    cz_free(names);
+    cz_free(topics);
+    return code;
+}
+
+struct is_read {
+    const struct fronts *f;
+    uint64_t target;
+    bool yes;
+};
+
+static void look_up(void *arg, const char *topic)
+{
+    struct is_read *q = arg;
+    CZ_CLEANUP(cz_freep) char *place = place_key(q->target, topic, false);
+    q->yes |= cz_map_get(&q->f->read, place) != NULL;
+}
+
+/* May what this mapping writes be read by somebody? */
+static enum cz_err may_return(struct cz__attempt *a, const struct cz__group_use *u, const struct clusters *c,
+                              const struct fronts *f, bool *ret, struct cz_error *err)
+{
+    struct cz_resource r = {0};
+    bool found;
+    enum cz_err code = cz__tx_find(a, u->team, CZ_KIND_MAPPING, u->name, &r, &found, err);
+    if (code)
+        return code;
+    const json_t *spec = found ? json_object_get(r.doc, "spec") : NULL;
+    struct is_read q = {.f = f, .target = found ? target_of(c, &r) : 0};
+    for (size_t i = 0; q.target && i < c->all.len; i++)
+        q.yes |= f->patterns[i] && c->hashes[i] == q.target;
+    if (q.target)
+        each_target(spec, look_up, &q);
+    *ret = q.target && (q.yes || !plain(spec));
+    cz_resource_done(&r);
+    return CZ_OK;
+}
+
+static enum cz_err check_many(struct cz__attempt *a, const struct clusters *c, struct cz_error *err)
+{
+    struct fronts f = {.topics = CZ_MAP_INIT(NULL),
+                       .read = CZ_MAP_INIT(NULL),
+                       .clusters = cz_alloc_array(c->all.len + 1, sizeof(bool)),
+                       .patterns = cz_alloc_array(c->all.len + 1, sizeof(bool))};
+    enum cz_err code = collect(a, c, &f, err);
+    if (!code)
+        code = ask(a, c, &f, err);
+    for (size_t i = 0; !code && i < a->routes_len; i++) {
+        bool walk = false;
+        code = may_return(a, &a->routes[i], c, &f, &walk, err);
+        if (!code && walk)
+            code = check(a, &a->routes[i], c, err);
+    }
+    cz_map_done(&f.topics);
+    cz_map_done(&f.read);
+    cz_free(f.clusters);
+    cz_free(f.patterns);
+    return code;
+}
+
 enum cz_err cz__cycles_check(struct cz__attempt *a, struct cz_error *err)
 {
     struct clusters c = {.by_key = CZ_MAP_INIT(NULL)};
     enum cz_err code = a->routes_len > 0 ? load_clusters(a, &c, err) : CZ_OK;
-    for (size_t i = 0; !code && i < a->routes_len; i++)
+    if (!code && a->routes_len > ONE_BY_ONE)
+        code = check_many(a, &c, err);
+    for (size_t i = 0; !code && a->routes_len <= ONE_BY_ONE && i < a->routes_len; i++)
         code = check(a, &a->routes[i], &c, err);
     clusters_done(&c);
     return code;

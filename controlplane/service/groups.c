@@ -7,7 +7,7 @@
 
 #include "service_priv.h"
 
-#define ASK_ONE_BY_ONE 8 /* more than these in one change: read the team's mappings once */
+#define ASK_ONE_BY_ONE 8 /* more than these in one change: ask for all at once */
 
 struct use {
     struct cz_cluster *source;
@@ -230,16 +230,79 @@ static enum cz_err candidates(struct cz__attempt *a,
     return code;
 }
 
+/** Takes @r, once. */
+static void
+take_candidate(struct cz_resource_list *l, struct cz_map *seen, struct cz_resource *r)
+{
+    if (r->uid && !cz_map_get(seen, r->uid)) {
+        cz_map_put(seen, r->uid, l);
+        cz_grow(&l->items, &l->cap, l->len, sizeof *l->items);
+        l->items[l->len++] = *r;
+    } else {
+        cz_resource_done(r);
+    }
+    *r = (struct cz_resource){0};
+}
+
+/** As candidates(), of all mappings that this change has put. */
+static enum cz_err all_candidates(struct cz__attempt *a,
+                                  const char *team,
+                                  struct cz_resource_list *ret,
+                                  struct cz_error *err)
+{
+    char **groups = cz_alloc_array(a->uses_len + 1, sizeof *groups);
+    char **owners = cz_alloc_array(a->uses_len + 1, sizeof *owners);
+    struct cz_map seen = CZ_MAP_INIT(NULL); /* uids */
+    struct cz_resource_list l = {0};
+    size_t n = 0, n_owners = 0;
+    enum cz_err code = CZ_OK;
+    for (size_t i = 0; !code && i < a->uses_len; i++) {
+        struct use u = {0};
+        bool found = false;
+        struct cz_resource r = {0};
+        code = cz__tx_find(a, team, CZ_KIND_MAPPING, a->uses[i].name, &r, &found, err);
+        if (code || !found)
+            continue;
+        code = use_of(a, &r, &u, err);
+        char *owner = code || !*u.group ? NULL : default_owner(team, u.group);
+        if (!code && *u.group)
+            groups[n++] = cz_strdup(u.group);
+        use_done(&u);
+        take_candidate(ret, &seen, &r);
+        if (!owner)
+            continue;
+        owners[n_owners++] = owner;
+        if (code || strcmp(owner, a->uses[i].name) == 0)
+            continue;
+        code = cz__tx_find(a, team, CZ_KIND_MAPPING, owner, &r, &found, err);
+        if (!code && found)
+            take_candidate(ret, &seen, &r);
+    }
+    const struct cz_tx_groups of = {(const char *const *)groups, n, (const char *const *)owners, n_owners};
+    if (!code)
+        code = cz_tx_committers(a->tx, team, &of, &l, err);
+    for (size_t i = 0; !code && i < l.len; i++)
+        take_candidate(ret, &seen, &l.items[i]);
+    for (size_t i = 0; i < n; i++)
+        cz_free(groups[i]);
+    for (size_t i = 0; i < n_owners; i++)
+        cz_free(owners[i]);
+    cz_free(groups);
+    cz_free(owners);
+    cz_map_done(&seen);
+    cz_resource_list_done(&l);
+    return code;
+}
+
 static enum cz_err load(struct cz__attempt *a,
                         const struct cz__group_use *g,
-                        bool whole_team,
+                        bool all,
                         struct team_uses *t,
                         struct cz_error *err)
 {
-    struct cz_list_filter f = {.team = g->team, .kind = CZ_KIND_MAPPING};
     team_done(t);
-    enum cz_err code = whole_team ? cz_tx_list(a->tx, &f, &t->all, err)
-                                  : candidates(a, g->team, g->name, &t->all, err);
+    enum cz_err code = all ? all_candidates(a, g->team, &t->all, err)
+                           : candidates(a, g->team, g->name, &t->all, err);
     t->team = g->team;
     t->uses = cz_alloc_array(t->all.len + 1, sizeof *t->uses);
     t->next = cz_alloc_array(t->all.len + 1, sizeof *t->next);
@@ -279,11 +342,11 @@ enum cz_err cz__groups_check(struct cz__attempt *a, struct cz_error *err)
 {
     struct team_uses t = {0};
     enum cz_err code = CZ_OK;
-    bool whole = a->uses_len > ASK_ONE_BY_ONE;
+    bool all = a->uses_len > ASK_ONE_BY_ONE;
     for (size_t i = 0; code == CZ_OK && i < a->uses_len; i++) {
         const struct cz__group_use *g = &a->uses[i];
-        if (!whole || !cz_streq(t.team, g->team))
-            code = load(a, g, whole, &t, err);
+        if (!all || !cz_streq(t.team, g->team))
+            code = load(a, g, all, &t, err);
         if (code == CZ_OK)
             compare(a, g, &t);
     }

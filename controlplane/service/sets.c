@@ -30,72 +30,19 @@ static void set_or_null(json_t *o, const char *key, const char *v)
 
 /* ---- drift ---------------------------------------------------------------------------------- */
 
-struct drift {
-    struct cz_service *s;
-    const char *team, *set, *owner;
-    struct cz_map now; /* kind "/" name → struct cz_resource * of what the set owns */
-    json_t *found;
-};
-
-/** The newest revision of the object that is not later than @seq; false: there is none. */
-static bool revision_at(const struct drift *d,
-                        const struct cz_set_member *m,
-                        int64_t seq,
-                        struct cz_revision *ret)
+static void add_drift(json_t *list, const struct cz_set_moved *m, const char *what)
 {
-    struct cz_revision_list l = {0};
-    if (cz_store_revisions(d->s->store, d->team, m->kind, m->name, seq + 1, 1, &l, NULL) != CZ_OK)
-        return false;
-    bool found = l.len > 0;
-    if (found) {
-        *ret = l.items[0];
-        l.items[0] = (struct cz_revision){0};
-    }
-    cz_revision_list_done(&l);
-    return found;
-}
-
-static void add_drift(struct drift *d,
-                      const struct cz_set_member *m,
-                      const char *what,
-                      const json_t *was,
-                      const json_t *is)
-{
-    struct cz_revision last = {0};
     json_t *one = json_object();
-    cz_json_set_str(one, "kind", cz_kind_name(m->kind));
-    cz_json_set_str(one, "name", m->name);
+    cz_json_set_str(one, "kind", cz_kind_name(m->was.kind));
+    cz_json_set_str(one, "name", m->was.name);
     cz_json_set_str(one, "what", what);
-    if (is)
-        (void)json_object_set_new(one, "changes", cz_json_diff(was, is));
-    if (revision_at(d, m, INT64_MAX - 1, &last)) {
-        cz_json_set_i64(one, "seq", last.seq);
-        cz__set_time(one, "at", last.at_ms);
-        set_or_null(one, "by", last.actor);
-        set_or_null(one, "comment", last.comment);
-    }
-    cz_revision_done(&last);
-    (void)json_array_append_new(d->found, one);
-}
-
-static void compare(struct drift *d, const struct cz_set_member *m)
-{
-    CZ_CLEANUP(cz_freep) char *key = cz_strf("%d/%s", (int)m->kind, m->name);
-    const struct cz_resource *now = cz_map_get(&d->now, key);
-    struct cz_revision was = {0};
-    struct cz_resource other = {0};
-    if (now && cz_streq(now->uid, m->uid) && now->version == m->seq)
-        return;
-    if (!now) {
-        bool there = cz_store_get(d->s->store, d->team, m->kind, m->name, &other, NULL) == CZ_OK;
-        add_drift(d, m, there ? "released" : "deleted", NULL, NULL);
-        cz_resource_done(&other);
-        return;
-    }
-    bool known = cz_streq(now->uid, m->uid) && revision_at(d, m, m->seq, &was);
-    if (!known || !json_equal(was.doc, now->doc))
-        add_drift(d, m, "changed", was.doc, now->doc);
-    cz_revision_done(&was);
+    if (strcmp(what, "changed") == 0)
+        (void)json_object_set_new(one, "changes", cz_json_diff(m->doc, m->now.doc));
+    cz_json_set_i64(one, "seq", m->seq);
+    cz__set_time(one, "at", m->at_ms);
+    set_or_null(one, "by", m->actor);
+    set_or_null(one, "comment", m->comment);
+    (void)json_array_append_new(list, one);
 }
 
 enum cz_err cz__set_drift(struct cz_service *s,
@@ -105,27 +52,23 @@ enum cz_err cz__set_drift(struct cz_service *s,
                           struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *owner = cz__set_owner(set);
-    const struct cz_list_filter f = {.team = team, .kind = CZ_KIND_COUNT_, .managed_by = owner};
-    struct drift d = {.s = s, .team = team, .set = set, .owner = owner, .found = json_array()};
-    struct cz_set_member_list members = {0};
-    struct cz_resource_list l = {0};
-    enum cz_err code = cz_store_set_members(s->store, team, set, &members, err);
-    if (code == CZ_OK && members.len > 0)
-        code = cz_store_list(s->store, &f, &l, NULL, err);
+    struct cz_set_moved_list l = {0};
+    enum cz_err code = cz_store_set_moved(s->store, team, set, &l, err);
+    if (code)
+        return code;
+    json_t *list = json_array();
     for (size_t i = 0; i < l.len; i++) {
-        CZ_CLEANUP(cz_freep) char *key = cz_strf("%d/%s", (int)l.items[i].kind, l.items[i].name);
-        cz_map_put(&d.now, key, &l.items[i]);
+        const struct cz_set_moved *m = &l.items[i];
+        if (m->now.deleted_seq)
+            add_drift(list, m, "deleted");
+        else if (!cz_streq(m->now.managed_by, owner))
+            add_drift(list, m, "released");
+        else if (!m->doc || !json_equal(m->doc, m->now.doc))
+            add_drift(list, m, "changed");
     }
-    for (size_t i = 0; code == CZ_OK && i < members.len; i++)
-        compare(&d, &members.items[i]);
-    cz_map_done(&d.now);
-    cz_resource_list_done(&l);
-    cz_set_member_list_done(&members);
-    if (code == CZ_OK)
-        *ret = d.found;
-    else
-        json_decref(d.found);
-    return code;
+    cz_set_moved_list_done(&l);
+    *ret = list;
+    return CZ_OK;
 }
 
 /* ---- what is shown -------------------------------------------------------------------------- */

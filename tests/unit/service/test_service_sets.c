@@ -440,6 +440,41 @@ static void test_clusters_in_use(void **state)
     assert_non_null(impact_of("ids", "live"));
 }
 
+#define NINE                                                                                   \
+    M("m1", "") "," M("m2", "") "," M("m3", "") "," M("m4", "") "," M("m5", "") "," M("m6", "")  \
+        "," M("m7", "") "," M("m8", "") "," M("m9", "")
+
+/** Many at once are looked at another way than a few: cycles and shared groups are found all the same. */
+static void test_many_at_once(void **state)
+{
+    struct fixture *f = *state;
+    static const char back[] = "{'kind':'mapping','name':'back','spec':{'source':{'cluster':'target',"
+                               "'topic':'m5'},'target':{'cluster':'source','topic':'%s'}}}";
+    CZ_CLEANUP(cz_freep) char *home = cz_strf(back, "m5");
+    CZ_CLEANUP(cz_freep) char *away = cz_strf(back, "elsewhere");
+    CZ_CLEANUP(cz_freep) char *cycle = cz_strf("[" NINE ",%s]", home);
+    CZ_CLEANUP(cz_freep) char *chain = cz_strf("[" NINE ",%s]", away);
+    problem(f, apply_as(f, "core", cycle, PLAIN, true), "/objects/9/spec/target", "cycle");
+    must(f, apply_as(f, "core", chain, PLAIN, true));
+    problem(f, apply_as(f, "core",
+                        "[" NINE "," M("x", ",'consumer_group':'g'")
+                        ",{'kind':'mapping','name':'y','spec':{'source':{'cluster':'source','topic':'x'},"
+                        "'target':{'cluster':'target','topic':'z'},'consumer_group':'g'}}]", PLAIN, true),
+            "/objects/9/spec/consumer_group", "group-in-use");
+    /* with what is there already: the default group of another */
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING("")));
+    problem(f, apply_as(f, "core",
+                        "[" NINE ",{'kind':'mapping','name':'y','spec':{'source':{'cluster':'source','topic':"
+                        "'orders'},'target':{'cluster':'target','topic':'z'},"
+                        "'consumer_group':'citizenk.default.m'}}]", PLAIN, true),
+            "/objects/9/spec/consumer_group", "group-in-use");
+    must(f, put(f, CZ_KIND_MAPPING, "back",
+                "{'spec':{'source':{'cluster':'target','topic':'m3'},'target':{'cluster':'source',"
+                "'topic':'m3'}}}"));
+    problem(f, apply_as(f, "core", "[" NINE "," M("m10", "") "]", PLAIN, true), "/objects/2/spec/target",
+            "cycle");
+}
+
 static void test_adopt_and_release(void **state)
 {
     struct fixture *f = *state;
@@ -498,7 +533,7 @@ int main(void)
         T(test_owners),         T(test_break_glass_is_drift), T(test_prune),
         T(test_rollback_suspends), T(test_suspend_by_hand), T(test_rename),
         T(test_impact),         T(test_templates),       T(test_clusters_in_use),
-        T(test_adopt_and_release),
+        T(test_adopt_and_release), T(test_many_at_once),
     };
     return fixture_can() ? cmocka_run_group_tests(tests, NULL, NULL) : 0;
 }

@@ -141,7 +141,8 @@ static enum cz_err take_option(struct cz_cli_args *a,
             return cz_fail(err, CZ_E_INVALID, "--%s needs a value: %s", o->name, o->arg);
         attached = attached ? attached : argv[++*at];
     }
-    enum cz_err rc = attached ? check_value(o, attached, err) : CZ_OK;
+    bool file = a->cmd && a->cmd->output_file && strcmp(o->name, "output") == 0;
+    enum cz_err rc = attached && !file ? check_value(o, attached, err) : CZ_OK;
     if (rc == CZ_OK)
         add_given(a, o, attached);
     return rc;

@@ -69,6 +69,7 @@ struct cz_cli_cmd {
     const char *summary;
     const char *help;              /* further lines for --help; NULL: none */
     const struct cz_cli_opt *opts; /* ended by {0}; NULL: none */
+    bool output_file;              /* -o may also be the file that it saves to */
     int min_args, max_args;        /* max -1: any number */
     enum cz_cli_words words_type;
     const char *const *words;
@@ -133,6 +134,8 @@ struct cz_cli {
     bool color;   /* stdout is a terminal that wants it */
     bool can_ask; /* stdin and stderr are terminals */
     struct cz_buf out;
+    const char *wanted_server, *wanted_team; /* of a citizenk.yaml or a plan; borrowed; NULL: none */
+    const char *wanted_by;                   /* which file that was */
     bool has_context;
     struct cz_cli_context context; /* valid when has_context */
     struct cz_client *client;      /* NULL until the first call */
@@ -162,7 +165,9 @@ cz_cli_context_load(const char *path, json_t **ret, struct cz_error *err);
 /** Write it with mode 0600, making the folder when needed. */
 CZ_MUST_USE enum cz_err
 cz_cli_context_save(const char *path, const json_t *file, struct cz_error *err);
-/** Fill cli->context from file, environment and options, once.
+/** Fill cli->context from file, environment and options, once.  A server that a file of the project
+ *  wants (wanted_server) chooses the context that lists it: no token goes to a server that only a file
+ *  names, but one that was given for this run (CITIZENK_TOKEN). Options win over all.
  *  CZ_E_NOT_FOUND: no server is known; CZ_E_FORBIDDEN: a file with a token can be read by
  * others. */
 CZ_MUST_USE enum cz_err cz_cli_context_open(struct cz_cli *cli, struct cz_error *err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** citizenk apply: make the objects of files so.  In three steps: read all documents; let the
+/** citizenk apply: make the objects of files so.  Those of a set (citizenk.yaml, --set) and saved plans
+ *  are the server's business as a whole (cmd_plan.c).  Other objects go one by one, in three steps: read all documents; let the
  *  server check every one (dry run) before the first is written; write them, kind by kind, each
  *  with the version that was read in step two, so that a change in between is a conflict and is
  *  not overwritten.
@@ -16,6 +17,7 @@
 #include "cz/json.h"
 #include "docs.h"
 #include "output.h"
+#include "plan_text.h"
 #include "rest.h"
 
 enum plan { UNCHANGED, CREATE, UPDATE };
@@ -112,6 +114,7 @@ static int put(const struct run *r,
     if (dry)
         cz_rest_query(&path, "dry_run", "true");
     cz_rest_query(&path, "comment", cz_cli_value(r->cli, "comment"));
+    cz_rest_query(&path, "break_glass", cz_cli_value(r->cli, "break-glass"));
     if (wait_ms) {
         (void)snprintf(seconds, sizeof seconds, "%d", (int)((wait_ms + 999) / 1000));
         cz_rest_query(&path, "wait", "applied");
@@ -275,19 +278,29 @@ static void say_rest(const struct run *r)
         cz_cli_note("Stopped: %zu written, %zu not.", written, left);
 }
 
-static int apply(struct cz_cli *cli)
+static bool refuse_renames(const struct cz_docs *docs)
+{
+    bool bad = false;
+    for (size_t i = 0; i < docs->len; i++) {
+        if (!json_object_get(docs->items[i].value, "renamed_from"))
+            continue;
+        cz_docs_say(docs, &docs->items[i], "/renamed_from", "only the objects of a set can be renamed");
+        bad = true;
+    }
+    return bad;
+}
+
+static int apply_objects(struct cz_cli *cli)
 {
     struct cz_error err = CZ_ERROR_INIT;
     struct cz_docs docs = {0};
     bool dry = cz_cli_has(cli, "dry-run");
-    if (!cz_cli_has(cli, "file"))
-        return cz_cli_usage(cli, "-f PATH is missing");
     int rc = cz_docs_load(cli, &docs);
     if (rc)
         return rc;
-    if (cz_cli_context_open(cli, &err)) {
+    if (refuse_renames(&docs) || cz_cli_context_open(cli, &err)) {
         cz_docs_done(&docs);
-        return cz_cli_fail(&err);
+        return err.code ? cz_cli_fail(&err) : CZ_EXIT_INVALID;
     }
     CZ_CLEANUP(run_done)
     struct run r = {.cli = cli,
@@ -308,17 +321,45 @@ static int apply(struct cz_cli *cli)
     return r.rc;
 }
 
-static const struct cz_cli_opt options[] = {
-    CZ_OPT_FILES, CZ_OPT_DRY_RUN, CZ_OPT_COMMENT, CZ_OPT_WAIT, {0}};
+static int apply(struct cz_cli *cli)
+{
+    CZ_CLEANUP(cz_set_job_done) struct cz_set_job j = {0};
+    static const char *const of_sets[] = {"prune",       "max-deletes",    "allow-empty", "adopt",
+                                          "force-adopt", "override-block", "commit",      "repo"};
+    if (cli->args.pos_len > 0)
+        return cz_apply_plan(cli, cli->args.pos[0]);
+    int rc = cz_set_job_load(cli, &j);
+    if (rc)
+        return rc;
+    if (j.set && cz_cli_has(cli, "break-glass"))
+        return cz_cli_usage(cli, "--break-glass is for what is changed past the set; this is the set itself");
+    if (j.set)
+        return cz_apply_set(cli, &j);
+    for (size_t i = 0; i < sizeof of_sets / sizeof *of_sets; i++)
+        if (cz_cli_has(cli, of_sets[i]))
+            return cz_cli_usage(cli, "--%s is for a set: put a " CZ_SET_FILE " beside the files, or say --set",
+                                of_sets[i]);
+    if (!cz_cli_has(cli, "file"))
+        return cz_cli_usage(cli, "-f PATH is missing (or a " CZ_SET_FILE " here)");
+    return apply_objects(cli);
+}
+
+static const struct cz_cli_opt options[] = {CZ_OPT_FILES,   CZ_OPT_DRY_RUN,     CZ_OPT_COMMENT,
+                                            CZ_OPT_WAIT,    CZ_OPT_BREAK_GLASS, CZ_OPT_DETAILED,
+                                            CZ_OPTS_PLAN,   {0}};
 const struct cz_cli_cmd cz_cmd_apply = {
     .name = "apply",
-    .args = "-f PATH…",
+    .args = "-f PATH… | PLAN.json",
     .summary = "create or change objects as files say",
     .help = "A file holds documents {api: citizenk/v1, kind, name, team, group, labels, "
             "description, spec}, in\n"
-            "YAML (without anchors, aliases and tags) or JSON. All are checked before the "
-            "first is written.",
+            "YAML (without anchors, aliases and tags) or JSON.\n"
+            "With a " CZ_SET_FILE " {set, team, server, require_comment} beside them they are one set: the\n"
+            "server applies all of them in one change, or none. PLAN.json is a saved plan: it is applied\n"
+            "only when it still says what would be done (else exit 3). Without a set each object is written\n"
+            "by itself; all are checked before the first is written.",
     .opts = options,
+    .max_args = 1,
     .words_type = CZ_WORDS_NONE,
     .exec = apply,
 };

@@ -129,6 +129,7 @@ static const struct cz_cli_opt options[] = {
      .type = CZ_OPT_FLAG,
      .doc = "what does not exist counts as deleted"},
     CZ_OPT_DRY_RUN,
+    CZ_OPT_BREAK_GLASS,
     CZ_OPT_COMMENT,
     CZ_OPT_WAIT,
     {0},

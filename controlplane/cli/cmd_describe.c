@@ -244,7 +244,6 @@ static int describe(struct cz_cli *cli)
 
 const struct cz_cli_cmd cz_cmd_describe = {
     .name = "describe",
-    .alias = "show",
     .args = "KIND NAME… | KIND/NAME…",
     .summary = "show all about an object, a worker or a change",
     .min_args = 1,

@@ -213,6 +213,7 @@ static const struct cz_cli_opt restore_options[] = {
      .arg = "N",
      .doc = "to go back to"},
     CZ_OPT_DRY_RUN,
+    CZ_OPT_BREAK_GLASS,
     CZ_OPT_COMMENT,
     CZ_OPT_WAIT,
     {0},

@@ -47,6 +47,11 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_get,
     &cz_cmd_describe,
     &cz_cmd_apply,
+    &cz_cmd_plan,
+    &cz_cmd_show,
+    &cz_cmd_diff,
+    &cz_cmd_set,
+    &cz_cmd_validate,
     &cz_cmd_import,
     &cz_cmd_delete,
     &cz_cmd_pause,
@@ -112,8 +117,8 @@ static void overview(struct cz_buf *out)
     cz_buf_adds(out, "\nOptions of every command:\n");
     add_options(out, cz_cli_globals);
     cz_buf_adds(out,
-                "\nExit codes: 0 done, 1 error, 3 conflict, 4 not allowed, 5 invalid input,\n"
-                "6 saved but --wait timed out, 64 usage.\n"
+                "\nExit codes: 0 done, 1 error, 2 something differs (--detailed-exitcode), 3 conflict,\n"
+                "4 not allowed, 5 invalid input, 6 saved but --wait timed out, 64 usage.\n"
                 "citizenk COMMAND --help says more about a command.\n");
 }
 

@@ -11,7 +11,8 @@ extern const struct cz_cli_cmd cz_cmd_get, cz_cmd_describe, cz_cmd_apply, cz_cmd
     cz_cmd_pause, cz_cmd_resume, cz_cmd_restart, cz_cmd_offsets, cz_cmd_history, cz_cmd_rollback,
     cz_cmd_restore, cz_cmd_status, cz_cmd_verify, cz_cmd_preview, cz_cmd_eval, cz_cmd_context, cz_cmd_completion,
     cz_cmd_version, cz_cmd_help, cz_cmd_import, cz_cmd_audit, cz_cmd_login, cz_cmd_logout,
-    cz_cmd_token, cz_cmd_undo;
+    cz_cmd_token, cz_cmd_undo, cz_cmd_plan, cz_cmd_show, cz_cmd_diff,
+    cz_cmd_set, cz_cmd_validate;
 
 #define CZ_OPT_WAIT                                                                            \
     {                                                                                          \
@@ -25,6 +26,11 @@ extern const struct cz_cli_cmd cz_cmd_get, cz_cmd_describe, cz_cmd_apply, cz_cmd
 #define CZ_OPT_COMMENT                                                                         \
     {                                                                                          \
         .name = "comment", .type = CZ_OPT_VALUE, .arg = "TEXT", .doc = "kept in the history"   \
+    }
+#define CZ_OPT_BREAK_GLASS                                                                     \
+    {                                                                                          \
+        .name = "break-glass", .type = CZ_OPT_VALUE, .arg = "REASON",                          \
+        .doc = "change what belongs to a set past it; the set is drifted then"                 \
     }
 #define CZ_OPT_FILES                                                                           \
     {                                                                                          \

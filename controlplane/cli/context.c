@@ -226,6 +226,29 @@ from_stored(struct cz_cli_context *c, const json_t *obj, const char *name, struc
     return rc ? cz_fail_prefix(err, "context \"%s\"", name) : CZ_OK;
 }
 
+static bool lists_server(const json_t *context, const char *server)
+{
+    json_t *v;
+    size_t i;
+    json_array_foreach (json_object_get(context, "servers"), i, v)
+        if (cz_streq(json_string_value(v), server))
+            return true;
+    return cz_streq(cz_json_str(context, "server", NULL), server);
+}
+
+/* The current one when it lists the server, else any that does; NULL: none. */
+static const char *context_of_server(const json_t *file, const char *server)
+{
+    json_t *contexts = json_object_get(file, "contexts"), *c;
+    const char *current = cz_json_str(file, "current", NULL), *name;
+    if (current && lists_server(json_object_get(contexts, current), server))
+        return current;
+    json_object_foreach (contexts, name, c)
+        if (lists_server(c, server))
+            return name;
+    return NULL;
+}
+
 static enum cz_err
 from_file(const struct cz_cli *cli, struct cz_cli_context *c, struct cz_error *err)
 {
@@ -236,7 +259,9 @@ from_file(const struct cz_cli *cli, struct cz_cli_context *c, struct cz_error *e
         return rc;
     const char *wanted = cz_cli_value(cli, "context");
     wanted = wanted ? wanted : env("CITIZENK_CONTEXT");
-    const char *name = wanted ? wanted : cz_json_str(file, "current", NULL);
+    const char *name = wanted               ? wanted
+                       : cli->wanted_server ? context_of_server(file, cli->wanted_server)
+                                            : cz_json_str(file, "current", NULL);
     const json_t *obj = name ? json_object_get(json_object_get(file, "contexts"), name) : NULL;
     if (obj)
         rc = from_stored(c, obj, name, err);
@@ -282,10 +307,29 @@ static void from_options(const struct cz_cli *cli, struct cz_cli_context *c)
             cz_free(c->servers[--c->servers_len]);
     for (size_t i = 0; cz_cli_item(cli, "server", i); i++)
         add_server(c, cz_cli_item(cli, "server", i), strlen(cz_cli_item(cli, "server", i)));
+    team = team ? team : cli->wanted_team;
     if (team || !c->team) {
         cz_free(c->team);
         c->team = cz_strdup(team ? team : "default");
     }
+}
+
+/* What a file of the project wants, and the user has not said otherwise. */
+static enum cz_err
+check_wanted(const struct cz_cli *cli, struct cz_cli_context *c, struct cz_error *err)
+{
+    const char *server = cli->wanted_server;
+    if (!server || cz_cli_item(cli, "server", 0))
+        return CZ_OK;
+    for (size_t i = 0; i < c->servers_len; i++)
+        if (cz_streq(c->servers[i], server))
+            return CZ_OK;
+    if (c->servers_len > 0)
+        return cz_fail(err, CZ_E_INVALID,
+                       "%s is for the server %s, not for %s; say --server to mean that one",
+                       cli->wanted_by, server, c->servers[0]);
+    add_server(c, server, strlen(server));
+    return CZ_OK;
 }
 
 enum cz_err cz_cli_context_open(struct cz_cli *cli, struct cz_error *err)
@@ -298,6 +342,8 @@ enum cz_err cz_cli_context_open(struct cz_cli *cli, struct cz_error *err)
         rc = from_environment(&c, err);
     if (rc == CZ_OK)
         from_options(cli, &c);
+    if (rc == CZ_OK)
+        rc = check_wanted(cli, &c, err);
     for (size_t i = 0; rc == CZ_OK && i < c.servers_len; i++)
         rc = cz_client_check_url(c.servers[i], false, err);
     if (rc == CZ_OK && c.servers_len == 0)

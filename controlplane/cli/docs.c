@@ -74,7 +74,7 @@ problem(struct cz_docs *d, const struct cz_doc *doc, const char *pointer, const 
  * ----------------------------------------------------------------------------- */
 
 static const char *const BODY[] = {"group", "labels", "description", "spec", NULL};
-static const char *const OTHER[] = {"api", "kind", "name", "team", NULL};
+static const char *const OTHER[] = {"api", "kind", "name", "team", "renamed_from", NULL};
 /* What get adds: not for writing, but also not in the way when a document comes from there. */
 static const char *const READ_ONLY[] = {
     "uid", "generation", "version", "managed_by", "override",  "status",  "created", "updated",
@@ -170,6 +170,10 @@ static void add_value(struct cz_docs *d, size_t source, size_t index, json_t *va
 {
     json_t *items = json_is_array(value) ? value : json_object_get(value, "items");
     const char *base = json_is_array(value) ? "" : "/items";
+    if (strcmp(cz_json_str(value, "kind", ""), "plan") == 0) { /* saved beside the documents */
+        json_decref(value);
+        return;
+    }
     if (!json_is_array(items) || json_object_get(value, "kind")) {
         add_document(d, source, index, cz_strdup(""), value);
         return;
@@ -321,6 +325,8 @@ static int load_path(struct cz_docs *d, const char *path, int depth, bool named)
         return named || !S_ISLNK(link.st_mode) ? load_folder(d, path, depth) : CZ_EXIT_OK;
     bool document =
         ends_with(path, ".yaml") || ends_with(path, ".yml") || ends_with(path, ".json");
+    if (ends_with(path, "/" CZ_SET_FILE) || strcmp(path, CZ_SET_FILE) == 0)
+        return CZ_EXIT_OK; /* says which set the documents beside it are */
     return named || document ? load_file(d, path, path) : CZ_EXIT_OK;
 }
 
@@ -365,26 +371,39 @@ void cz_docs_finish(struct cz_docs *d)
         qsort(d->items, d->len, sizeof *d->items, by_order);
 }
 
-int cz_docs_load(const struct cz_cli *cli, struct cz_docs *ret)
+int cz_docs_load_paths(const char *const *paths, size_t n, struct cz_docs *ret)
 {
     struct cz_docs d = {0};
-    const char *path;
     int rc = CZ_EXIT_OK;
-    for (size_t i = 0; (path = cz_cli_item(cli, "file", i)); i++) {
-        int one = load_path(&d, path, 0, true);
+    for (size_t i = 0; i < n; i++) {
+        int one = load_path(&d, paths[i], 0, true);
         rc = rc ? rc : one;
     }
     cz_docs_finish(&d);
     if (d.problems > 0)
         rc = CZ_EXIT_INVALID;
-    if (rc == CZ_EXIT_OK && d.len == 0) {
-        cz_cli_say("there are no documents in what -f names");
-        rc = CZ_EXIT_INVALID;
-    }
     if (rc == CZ_EXIT_OK)
         *ret = d;
     else
         cz_docs_done(&d);
+    return rc;
+}
+
+int cz_docs_load(const struct cz_cli *cli, struct cz_docs *ret)
+{
+    const char **paths = NULL, *path;
+    size_t n = 0, cap = 0;
+    while ((path = cz_cli_item(cli, "file", n))) {
+        cz_grow(&paths, &cap, n, sizeof *paths);
+        paths[n++] = path;
+    }
+    int rc = cz_docs_load_paths(paths, n, ret);
+    cz_free(paths);
+    if (rc == CZ_EXIT_OK && ret->len == 0) {
+        cz_cli_say("there are no documents in what -f names");
+        cz_docs_done(ret);
+        rc = CZ_EXIT_INVALID;
+    }
     return rc;
 }
 

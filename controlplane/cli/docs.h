@@ -32,6 +32,10 @@ struct cz_docs {
     size_t len, cap;
     int problems; /* said so far */
 };
+/** The file that names the set of the documents beside it (set_file.h): no document itself. */
+#define CZ_SET_FILE "citizenk.yaml"
+/** As cz_docs_load(), of these paths; there may be no document in them. */
+int cz_docs_load_paths(const char *const *paths, size_t n, struct cz_docs *ret);
 /** Read what the command's --file options name. Everything that is wrong is said, with its
  * place.
  *  @return CZ_EXIT_OK, CZ_EXIT_INVALID (bad documents), CZ_EXIT_ERROR (cannot be read) */

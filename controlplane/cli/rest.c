@@ -250,22 +250,26 @@ int64_t cz_rest_wait_ms(const struct cz_cli *cli)
     return ms < 1000 ? 1000 : ms > MAX_WAIT_MS ? MAX_WAIT_MS : ms;
 }
 
-int cz_rest_write(struct cz_cli *cli,
-                  const struct cz_rest_call *call,
-                  const char *what,
-                  json_t **ret)
+static bool dry_run(const struct cz_cli *cli)
+{
+    return has_option(cli, "dry-run") && cz_cli_has(cli, "dry-run");
+}
+
+int cz_rest_send_write(struct cz_cli *cli,
+                       const struct cz_rest_call *call,
+                       struct cz_rest_reply *ret)
 {
     struct cz_buf url CZ_CLEANUP(cz_buf_done) = CZ_BUF_INIT(64 * 1024);
     struct cz_rest_call mine = *call;
-    struct cz_rest_reply r;
     int64_t wait_ms = cz_rest_wait_ms(cli);
-    bool dry = has_option(cli, "dry-run") && cz_cli_has(cli, "dry-run");
     cz_buf_adds(&url, call->path);
     if (has_option(cli, "comment"))
         cz_rest_query(&url, "comment", cz_cli_value(cli, "comment"));
-    if (dry)
+    if (has_option(cli, "break-glass"))
+        cz_rest_query(&url, "break_glass", cz_cli_value(cli, "break-glass"));
+    if (dry_run(cli))
         cz_rest_query(&url, "dry_run", "true");
-    if (wait_ms && !dry) {
+    if (wait_ms && !dry_run(cli)) {
         char seconds[16];
         (void)snprintf(seconds, sizeof seconds, "%d", (int)((wait_ms + 999) / 1000));
         cz_rest_query(&url, "wait", "applied");
@@ -273,12 +277,15 @@ int cz_rest_write(struct cz_cli *cli,
         mine.timeout_ms += (int)wait_ms;
     }
     mine.path = cz_buf_str(&url);
-    int rc = cz_rest_send(cli, &mine, &r);
-    if (rc)
-        return rc;
+    return cz_rest_send(cli, &mine, ret);
+}
+
+int cz_rest_take(struct cz_cli *cli, struct cz_rest_reply *r, const char *what, json_t **ret)
+{
     json_t *answer = NULL;
-    rc = take_json(&r, what, &answer);
-    if (rc == CZ_EXIT_OK && wait_ms && !dry && !cz_json_bool(answer, "applied", true)) {
+    int rc = take_json(r, what, &answer);
+    if (rc == CZ_EXIT_OK && cz_rest_wait_ms(cli) && !dry_run(cli) &&
+        !cz_json_bool(answer, "applied", true)) {
         cz_cli_say("%s: saved, but not all workers have applied it yet", what);
         rc = CZ_EXIT_WAIT;
     }
@@ -287,6 +294,16 @@ int cz_rest_write(struct cz_cli *cli,
     else
         json_decref(answer);
     return rc;
+}
+
+int cz_rest_write(struct cz_cli *cli,
+                  const struct cz_rest_call *call,
+                  const char *what,
+                  json_t **ret)
+{
+    struct cz_rest_reply r;
+    int rc = cz_rest_send_write(cli, call, &r);
+    return rc ? rc : cz_rest_take(cli, &r, what, ret);
 }
 
 int cz_rest_version(struct cz_cli *cli, const char *path, const char *what, char **ret)

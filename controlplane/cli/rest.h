@@ -60,6 +60,11 @@ int cz_rest_write(struct cz_cli *cli,
                   const struct cz_rest_call *call,
                   const char *what,
                   json_t **ret);
+/** The two halves of cz_rest_write(): for those that read the problem themselves. */
+int cz_rest_send_write(struct cz_cli *cli,
+                       const struct cz_rest_call *call,
+                       struct cz_rest_reply *ret);
+int cz_rest_take(struct cz_cli *cli, struct cz_rest_reply *r, const char *what, json_t **ret);
 /** The version that a write of this object must name; *ret NULL when there is no such object.
  */
 int cz_rest_version(struct cz_cli *cli, const char *path, const char *what, char **ret);

@@ -106,6 +106,7 @@ struct cz_store_vt {
                          char ***ret,
                          size_t *ret_len,
                          struct cz_error *err);
+    enum cz_err (*access_version)(struct cz_store *s, int64_t *ret, struct cz_error *err);
     enum cz_err (*put_team)(struct cz_store *s,
                             const char *team,
                             const struct cz_change_meta *meta,
@@ -316,6 +317,13 @@ struct cz_tx_vt {
                            const struct cz_set_member *members,
                            size_t n,
                            struct cz_error *err);
+    enum cz_err (*see_all)(struct cz_tx *tx, bool all, struct cz_error *err);
+    enum cz_err (*put_team)(struct cz_tx *tx, const char *team, struct cz_error *err);
+    enum cz_err (*audit)(struct cz_tx *tx,
+                         const struct cz_change_meta *meta,
+                         const char *outcome,
+                         const json_t *detail,
+                         struct cz_error *err);
 };
 
 /** First member of an implementation's transaction. */
@@ -369,6 +377,15 @@ bool cz__put_is_noop(const struct cz_resource *cur,
                      const char *managed_by);
 bool cz__spec_differs(const json_t *old_doc, const json_t *new_doc);
 bool cz__op_parse(const char *name, enum cz_op *ret);
+
+/** Is this a kind that says who may do what? */
+bool cz__is_access_kind(enum cz_kind k);
+/** The calling thread's scope: "*", or its teams as the text of a PostgreSQL array. */
+const char *cz__scope_text(void);
+/** @team NULL: what belongs to no team, seen only without a scope. */
+bool cz__scope_sees(const char *team);
+/** The text of a PostgreSQL array; cz_free. */
+char *cz__array_text(const char *const *items, size_t n);
 
 /** A thread holds at most one lease (postgres) or the lock (memory): a store function that is
  *  called from inside a write would wait for itself.  Asserts that none is held. */

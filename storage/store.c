@@ -90,6 +90,11 @@ cz_store_teams(struct cz_store *s, char ***ret, size_t *ret_len, struct cz_error
     return s->vt->teams(s, ret, ret_len, err);
 }
 
+enum cz_err cz_store_access_version(struct cz_store *s, int64_t *ret, struct cz_error *err)
+{
+    return s->vt->access_version(s, ret, err);
+}
+
 enum cz_err cz_store_put_team(struct cz_store *s,
                               const char *team,
                               const struct cz_change_meta *meta,
@@ -290,6 +295,27 @@ enum cz_err cz_leadership_wait(struct cz_leadership *l, cz_time deadline, struct
 void cz_leadership_wake(struct cz_leadership *l)
 {
     l->vt->wake(l);
+}
+
+enum cz_err cz_tx_see_all(struct cz_tx *tx, bool all, struct cz_error *err)
+{
+    return tx->vt->see_all(tx, all, err);
+}
+
+enum cz_err cz_tx_put_team(struct cz_tx *tx, const char *team, struct cz_error *err)
+{
+    assert(team);
+    return tx->vt->put_team(tx, team, err);
+}
+
+enum cz_err cz_tx_audit(struct cz_tx *tx,
+                        const struct cz_change_meta *meta,
+                        const char *outcome,
+                        const json_t *detail,
+                        struct cz_error *err)
+{
+    assert(meta && outcome);
+    return tx->vt->audit(tx, meta, outcome, detail, err);
 }
 
 /* ---- life -----------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ struct cz_api {
     struct cz_service *service;
     struct cz_identity *identity, *own_identity; /* own: NULL when it was given one */
     int64_t stats_every_ms;
+    _Atomic uint64_t denied[CZ_VERB_COUNT_];
     struct cz_mutex lock; /* of what follows */
     char *file_error;     /* NULL: none */
     char *source_group; /* NULL: the default of each mapping */
@@ -34,6 +35,10 @@ struct cz_api {
 /* common.c */
 struct cz_service *cz__api_service(const struct cz_http_request *rq);
 struct cz_caller cz__api_caller(const struct cz_http_request *rq);
+/** What the caller is measured by; NULL: nobody is known. */
+const struct cz_access *cz__api_access(const struct cz_http_request *rq);
+/** citizenk_authz_denied_total */
+void cz__api_denied_metrics(struct cz_api *a, struct cz_buf *out);
 struct cz_identity *cz__api_identity(const struct cz_http_request *rq);
 /** Where it comes from, for sign-in and audit. */
 struct cz_origin cz__api_origin(const struct cz_http_request *rq);
@@ -139,7 +144,9 @@ HANDLER(cz__rest_audit_export);
 HANDLER(cz__rest_seals);
 HANDLER(cz__rest_audit_verify);
 HANDLER(cz__rest_teams); /* teams.c */
+HANDLER(cz__rest_team);
 HANDLER(cz__rest_put_team);
+HANDLER(cz__rest_access); /* access.c */
 HANDLER(cz__rest_workers); /* stats.c */
 HANDLER(cz__rest_stats);
 HANDLER(cz__rest_eval);  /* eval.c */

@@ -55,9 +55,17 @@ static enum cz_err page(const struct cz_http_request *rq, json_t **ret, struct c
 {
     struct cz_change_filter f;
     read_filter(rq, &f);
-    if (cz_http_query(rq, "after") && f.after == 0)
-        return first_page(cz__api_service(rq), f, ret, err);
-    return cz_service_changes(cz__api_service(rq), &f, ret, err);
+    const char **teams = f.team ? NULL : cz_access_visible(cz__api_access(rq), &f.teams_len);
+    f.teams = teams;
+    enum cz_err rc;
+    if (f.team && !cz_access_may_see(cz__api_access(rq), f.team))
+        rc = cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", f.team);
+    else if (cz_http_query(rq, "after") && f.after == 0)
+        rc = first_page(cz__api_service(rq), f, ret, err);
+    else
+        rc = cz_service_changes(cz__api_service(rq), &f, ret, err);
+    cz_free(teams);
+    return rc;
 }
 
 /* Ask again after each change until one passes the filters, or the time is over. */

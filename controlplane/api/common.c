@@ -27,6 +27,7 @@ struct cz_caller cz__api_caller(const struct cz_http_request *rq)
     const struct cz_principal *p = cz_http_principal(rq);
     return (struct cz_caller){
         .principal = p,
+        .access = cz__api_access(rq),
         .actor = cz_http_actor(rq),
         .actor_id = p ? p->id : NULL,
         .token_id = p ? p->token_id : NULL,

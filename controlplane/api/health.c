@@ -65,6 +65,7 @@ HANDLER(cz__rest_metrics)
     }
     cz_error_reset(err);
     cz_identity_metrics(a->identity, &b);
+    cz__api_denied_metrics(a, &b);
     if (a->metrics)
         a->metrics(a->arg, &b);
     if (server)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The one table of routes: it registers them and makes the OpenAPI document (openapi.c).  A
- * row without a verb does not start (the later matrix of roles hangs on it). */
+/** The one table of routes: it registers them and makes the OpenAPI document (openapi.c).  A row without
+ *  a verb, or with one that cz/access.h does not know, does not build (check_routes.c). */
 #include "api_priv.h"
 #include "cz/state.h"
 
@@ -150,6 +150,23 @@ static const struct cz_http_param callback_query[] = {
     FROM_PROVIDER("scope", "Not looked at."),
     {0},
 };
+static const char *const VERBS[] = {
+#define X(e, name, role, platform, scope) name,
+    CZ_VERB_MAP(X)
+#undef X
+        NULL};
+static const char *const MODES[] = {"read", "write", "peek", "delete", NULL};
+static const struct cz_http_param access_query[] = {
+    {.name = "verb", .type = CZ_HTTP_STRING, .values = VERBS, .doc = "Required: what is to be done."},
+    NAME_FILTER("team", "In this team."),
+    {.name = "principal", .type = CZ_HTTP_STRING, .min = 1, .max = 512,
+     .doc = "Id of who is to do it; who asks when absent."},
+    NAME_FILTER("cluster", "With topic or group: on this cluster of the team."),
+    {.name = "topic", .type = CZ_HTTP_STRING, .min = 1, .max = 249, .doc = "Using this topic."},
+    {.name = "group", .type = CZ_HTTP_STRING, .min = 1, .max = 255, .doc = "Using this consumer group."},
+    {.name = "mode", .type = CZ_HTTP_STRING, .values = MODES, .doc = "How it is used."},
+    {0},
+};
 static const struct cz_http_param tokens_query[] = {
     {.name = "all",
      .type = CZ_HTTP_BOOLEAN,
@@ -236,25 +253,27 @@ static const struct cz_http_param letters_query[] = {
 /* clang-format off */
 
 /* The rows that every kind of resource has. */
-#define RESOURCE(coll, K, e, perm, listq)                                                      \
+#define RESOURCE(coll, K, e, perm, listq, safe)                                                \
     {"GET", TEAM "/" coll, cz__rest_list, 0, perm ".read", listq,                              \
      NULL, K "List", 0, coll, "list" K, "List, by name", e},                                   \
     {"GET", ONE(coll), cz__rest_get, CZ_HTTP_CACHED, perm ".read", NULL,                       \
      NULL, K, 0, coll, "get" K, "Read one", e},                                                \
-    {"PUT", ONE(coll), cz__rest_put, CHANGING, perm ".write", object_query,                     \
+    {"PUT", ONE(coll), cz__rest_put, CHANGING | (safe), perm ".write", object_query,           \
      K "Document", K "Written", 0, coll, "put" K,                                              \
      "Create or replace; If-Match is needed to replace", e},                                   \
-    {"PATCH", ONE(coll), cz__rest_patch, CHANGING | CZ_HTTP_MERGE_PATCH, perm ".write",        \
-     object_query,                                                                              \
+    {"PATCH", ONE(coll), cz__rest_patch, CHANGING | CZ_HTTP_MERGE_PATCH | (safe),              \
+     perm ".write", object_query,                                                              \
      "MergePatch", K "Written", 0, coll, "patch" K, "Change some fields (RFC 7396)", e},       \
-    {"DELETE", ONE(coll), cz__rest_delete, CZ_HTTP_IF_MATCH, perm ".write", object_query,       \
+    {"DELETE", ONE(coll), cz__rest_delete, CZ_HTTP_IF_MATCH | (safe), perm ".write",           \
+     object_query,                                                                             \
      NULL, "Written", 0, coll, "delete" K, "Delete; refused while something uses it", e},      \
     {"GET", ONE(coll) "/revisions", cz__rest_revisions, 0, perm ".read", revisions_query,      \
      NULL, "Revisions", 0, coll, "list" K "Revisions", "Its history, newest first", e},        \
     {"GET", ONE(coll) "/revisions/{generation}/diff/{other}", cz__rest_diff, 0, perm ".read",  \
      NULL,                                                                                     \
      NULL, "Diff", 0, coll, "diff" K, "What differs between two generations", e},              \
-    {"POST", ONE(coll) "/restore", cz__rest_restore, CHANGING, perm ".write", object_query,     \
+    {"POST", ONE(coll) "/restore", cz__rest_restore, CHANGING | (safe), perm ".write",         \
+     object_query,                                                                             \
      "Restore", K "Written", 0, coll, "restore" K,                                             \
      "Put an earlier generation again, checked as any write", e}
 
@@ -336,19 +355,25 @@ const struct cz_http_route cz_api_routes[] = {
 
     {"GET", "/api/v1/teams", cz__rest_teams, 0, "team.read", NULL,
      NULL, "TeamList", 0, "teams", "listTeam", "List", 0},
-    {"PUT", TEAM, cz__rest_put_team, BODY_MAYBE, "team.write", NULL,
-     "TeamDocument", "Team", 0, "teams", "putTeam", "Create when absent", 0},
+    {"GET", TEAM, cz__rest_team, CZ_HTTP_CACHED, "team.read", NULL,
+     NULL, "Team", 0, "teams", "getTeam", "Its settings", 0},
+    {"PUT", TEAM, cz__rest_put_team, BODY_MAYBE | CZ_HTTP_IF_MATCH | CZ_HTTP_RECENT_AUTH, "team.write",
+     move_query,
+     "TeamDocument", "Team", 0, "teams", "putTeam",
+     "Create when absent, and change what of its settings is given", 0},
     {"GET", TEAM "/stats", cz__rest_stats, 0, "mapping.read", NULL,
      NULL, "Stats", 0, "teams", "teamStats",
      "Counters, rates, lag and delay of the team's mappings", 1},
     {"GET", TEAM "/changes", cz__rest_changes, 0, "change.read", team_changes_query,
      NULL, "ChangeList", 0, "changes", "listTeamChange", "The team's history", 1},
 
-    RESOURCE("clusters", "Cluster", CZ_KIND_CLUSTER, "cluster", list_query),
-    RESOURCE("mappings", "Mapping", CZ_KIND_MAPPING, "mapping", mapping_list_query),
-    RESOURCE("templates", "Template", CZ_KIND_TEMPLATE, "template", list_query),
-    RESOURCE("instances", "Instance", CZ_KIND_INSTANCE, "instance", list_query),
-    RESOURCE("value-maps", "ValueMap", CZ_KIND_VALUE_MAP, "value_map", list_query),
+    RESOURCE("clusters", "Cluster", CZ_KIND_CLUSTER, "cluster", list_query, CZ_HTTP_RECENT_AUTH),
+    RESOURCE("mappings", "Mapping", CZ_KIND_MAPPING, "mapping", mapping_list_query, 0),
+    RESOURCE("templates", "Template", CZ_KIND_TEMPLATE, "template", list_query, 0),
+    RESOURCE("instances", "Instance", CZ_KIND_INSTANCE, "instance", list_query, 0),
+    RESOURCE("value-maps", "ValueMap", CZ_KIND_VALUE_MAP, "value_map", list_query, 0),
+    RESOURCE("bindings", "Binding", CZ_KIND_BINDING, "binding", list_query, CZ_HTTP_RECENT_AUTH),
+    RESOURCE("grants", "Grant", CZ_KIND_GRANT, "grant", list_query, CZ_HTTP_RECENT_AUTH),
     {"GET", ONE("mappings") "/status", cz__rest_status, 0, "mapping.read", NULL,
      NULL, "MappingStatus", 0, "mappings", "mappingStatus",
      "Conditions, tasks, partitions, lag, rates", CZ_KIND_MAPPING},
@@ -437,6 +462,8 @@ const struct cz_http_route cz_api_routes[] = {
      NULL, "WorkerList", 0, "workers", "listWorker", "Workers and when they were last heard", 0},
     {"GET", "/api/v1/stats", cz__rest_stats, 0, "mapping.read", NULL,
      NULL, "Stats", 0, "workers", "stats", "Counters, rates, lag and delay of every mapping", 0},
+    {"GET", "/api/v1/access", cz__rest_access, 0, "access.read", access_query,
+     NULL, "AccessAnswer", 0, "teams", "access", "May somebody do something, and why", 0},
     {"POST", "/api/v1/eval", cz__rest_eval, CZ_HTTP_BODY, "eval.use", NULL,
      "Eval", "EvalResult", 0, "eval", "eval", "Evaluate a JMESPath expression over a document", 0},
 

@@ -54,7 +54,7 @@ static void add_kind(json_t *all, const json_t *members, const char *kind)
 json_t *cz__api_schemas(void)
 {
     static const char *const kinds[] = {"Cluster", "Mapping", "Template", "Instance",
-                                        "ValueMap"};
+                                        "ValueMap", "Binding", "Grant"};
     json_t *all =
         json_loadb(cz__schemas_json, cz__schemas_json_len, JSON_REJECT_DUPLICATES, NULL);
     json_t *members = json_incref(json_object_get(all, "EnvelopeMembers"));

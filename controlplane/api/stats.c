@@ -15,7 +15,7 @@ HANDLER(cz__rest_stats)
 {
     json_t *o = NULL;
     const char *team = cz_http_route(rq)->kind ? cz_http_var(rq, "team") : NULL;
-    enum cz_err rc = cz_service_stats(cz__api_service(rq), team, &o, err);
+    enum cz_err rc = cz_service_stats(cz__api_service(rq), cz__api_access(rq), team, &o, err);
     if (rc == CZ_OK)
         cz_http_json(rs, 200, o);
     return rc;

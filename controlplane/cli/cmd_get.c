@@ -159,9 +159,9 @@ const struct cz_cli_cmd cz_cmd_get = {
     .alias = "list",
     .args = "KIND [NAME…] | KIND/NAME…",
     .summary = "list objects, or get them as documents",
-    .help = "Kinds: cluster, value_map, template, mapping, instance, worker, change, team "
-            "(also in the\n"
-            "plural). -o yaml and -o json print what apply takes.",
+    .help = "Kinds: cluster, value_map, template, mapping, instance, binding, grant, worker, "
+            "change, team\n"
+            "(also in the plural). -o yaml and -o json print what apply takes.",
     .opts = options,
     .min_args = 1,
     .max_args = -1,

@@ -72,6 +72,8 @@ const struct cz_cli_cmd *const cz_cli_commands[] = {
     &cz_cmd_login,
     &cz_cmd_logout,
     &cz_cmd_token,
+    &cz_cmd_can,
+    &cz_cmd_team,
     &cz_cmd_context,
     &cz_cmd_completion,
     &cz_cmd_version,

@@ -12,7 +12,7 @@ extern const struct cz_cli_cmd cz_cmd_get, cz_cmd_describe, cz_cmd_apply, cz_cmd
     cz_cmd_restore, cz_cmd_status, cz_cmd_verify, cz_cmd_preview, cz_cmd_eval, cz_cmd_context, cz_cmd_completion,
     cz_cmd_version, cz_cmd_help, cz_cmd_import, cz_cmd_audit, cz_cmd_login, cz_cmd_logout,
     cz_cmd_token, cz_cmd_undo, cz_cmd_plan, cz_cmd_show, cz_cmd_diff,
-    cz_cmd_set, cz_cmd_validate;
+    cz_cmd_set, cz_cmd_validate, cz_cmd_can, cz_cmd_team;
 
 #define CZ_OPT_WAIT                                                                            \
     {                                                                                          \

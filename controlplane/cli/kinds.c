@@ -123,6 +123,35 @@ static void value_map_row(struct cz_table *t, const json_t *o)
     add_age(t, o, "updated");
 }
 
+static void binding_row(struct cz_table *t, const json_t *o)
+{
+    const json_t *spec = json_object_get(o, "spec");
+    const char *group = cz_json_str(spec, "idp_group", NULL);
+    add_str(t, o, "name");
+    cz_table_addf(t, "%s%s", group ? "group " : "", group ? group : cz_json_str(spec, "principal", ""));
+    add_str(t, spec, "role");
+    cz_table_add(t, cz_json_bool(spec, "peek", false) ? "peek" : "");
+    add_str(t, o, "version");
+    add_age(t, o, "updated");
+}
+
+static void grant_row(struct cz_table *t, const json_t *o)
+{
+    const json_t *spec = json_object_get(o, "spec"), *mode;
+    size_t i;
+    CZ_CLEANUP(cz_buf_done) struct cz_buf modes = CZ_BUF_INIT(256);
+    bool prefix = strcmp(cz_json_str(spec, "pattern_type", ""), "prefix") == 0;
+    json_array_foreach (json_object_get(spec, "modes"), i, mode)
+        cz_buf_addf(&modes, "%s%s", i ? "," : "", json_is_string(mode) ? json_string_value(mode) : "");
+    add_str(t, o, "name");
+    add_str(t, spec, "cluster");
+    cz_table_addf(t, "%s %s%s", cz_json_str(spec, "resource_type", ""), cz_json_str(spec, "pattern", ""),
+                  prefix ? "…" : "");
+    cz_table_add(t, cz_buf_str(&modes));
+    add_str(t, o, "version");
+    add_age(t, o, "updated");
+}
+
 static void worker_row(struct cz_table *t, const json_t *o)
 {
     add_str(t, o, "id");
@@ -157,6 +186,8 @@ static void change_row(struct cz_table *t, const json_t *o)
 static void team_row(struct cz_table *t, const json_t *o)
 {
     add_str(t, o, "name");
+    cz_table_add(t, cz_json_bool(o, "restricted", false) ? "restricted" : "");
+    cz_table_add(t, cz_json_bool(o, "own_clusters", false) ? "own clusters" : "");
 }
 
 #define VERSION_AGE "|>VERSION|>CHANGED"
@@ -201,6 +232,22 @@ const struct cz_cli_kind cz_cli_kinds[] = {
      NULL,
      "NAME|TEMPLATE|VARS" VERSION_AGE,
      instance_row},
+    {"binding",
+     "bindings",
+     {"member", "members"},
+     true,
+     1,
+     NULL,
+     "NAME|WHO|ROLE|PEEK" VERSION_AGE,
+     binding_row},
+    {"grant",
+     "grants",
+     {0},
+     true,
+     1,
+     NULL,
+     "NAME|CLUSTER|WHAT|MODES" VERSION_AGE,
+     grant_row},
     {"worker",
      "workers",
      {0},
@@ -217,7 +264,7 @@ const struct cz_cli_kind cz_cli_kinds[] = {
      "changes",
      ">SEQ|AT|TEAM|ACTOR|VIA|OBJECTS|COMMENT",
      change_row},
-    {"team", "teams", {0}, false, 9, "teams", "NAME", team_row},
+    {"team", "teams", {0}, false, 9, "teams", "NAME|GRANTS|CLUSTERS", team_row},
     {0},
 };
 
@@ -235,7 +282,7 @@ const struct cz_cli_kind *cz_cli_kind(const char *word)
 
 const char *cz_cli_kind_names(void)
 {
-    return "cluster, value_map, template, mapping, instance, worker, change, team";
+    return "cluster, value_map, template, mapping, instance, binding, grant, worker, change, team";
 }
 
 /* ---- targets

@@ -454,6 +454,11 @@ const struct cz_principal *cz_http_principal(const struct cz_http_request *rq)
     return rq->who.principal;
 }
 
+void *cz_http_state(const struct cz_http_request *rq)
+{
+    return rq->who.state;
+}
+
 char *cz_http_cookie(const struct cz_http_request *rq, const char *name)
 {
     const char *p = cz_http_header(rq, "Cookie");

@@ -168,6 +168,22 @@ enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t
     return rc;
 }
 
+enum cz_err cz_identity_principal(struct cz_identity *id, const char *principal_id,
+                                  struct cz_principal **ret, struct cz_error *err)
+{
+    struct cz_principal_row row = {0};
+    if (id->has_static && cz_streq(principal_id, "admin")) {
+        *ret = static_principal();
+        return CZ_OK;
+    }
+    enum cz_err rc = id->store ? cz_store_principal_get(id->store, principal_id, &row, err)
+                               : cz_fail(err, CZ_E_NOT_FOUND, "there is no principal %.200s", principal_id);
+    if (rc == CZ_OK)
+        *ret = cz__principal(id, &row);
+    cz_principal_row_done(&row);
+    return rc;
+}
+
 /* ---- audit ---------------------------------------------------------------------------------- */
 
 void cz_identity_audit(struct cz_identity *id, const struct cz_principal *p, const char *name,

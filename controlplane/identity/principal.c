@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** Principals as values, and what their platform roles and the scopes of their tokens allow. */
+/** Principals as values; what they may do is decided by cz/access.h. */
 #include <string.h>
 
 #include "identity_priv.h"
@@ -67,64 +67,4 @@ struct cz_principal *cz__principal(const struct cz_identity *id, const struct cz
             p->groups[p->groups_len++] = cz_strdup(json_string_value(g));
     p->admin = row->admin || (id->admin_group && cz_principal_in_group(p, id->admin_group));
     return p;
-}
-
-/* ---- verbs ---------------------------------------------------------------------------------- */
-
-static const struct {
-    const char *verb; /* "*.read": any that ends so; the first that fits counts */
-    enum cz_scope scope;
-} verb_scopes[] = {
-    {"auth.self", CZ_SCOPE_READ},    {"principal.read", CZ_SCOPE_ADMIN},
-    {"*.read", CZ_SCOPE_READ},       {"*.peek", CZ_SCOPE_READ},
-    {"eval.use", CZ_SCOPE_READ},     {"mapping.operate", CZ_SCOPE_OPERATE},
-    {"mapping.write", CZ_SCOPE_APPLY}, {"template.write", CZ_SCOPE_APPLY},
-    {"instance.write", CZ_SCOPE_APPLY}, {"value_map.write", CZ_SCOPE_APPLY},
-    {"change.rollback", CZ_SCOPE_APPLY}, {"set.plan", CZ_SCOPE_READ},
-    {"set.apply", CZ_SCOPE_APPLY},
-};
-
-static bool ends_with(const char *s, const char *end)
-{
-    size_t n = strlen(s), m = strlen(end);
-    return n >= m && strcmp(s + n - m, end) == 0;
-}
-
-enum cz_scope cz_verb_scope(const char *verb)
-{
-    for (size_t i = 0; i < sizeof(verb_scopes) / sizeof(verb_scopes[0]); i++) {
-        const char *v = verb_scopes[i].verb;
-        if (v[0] == '*' ? ends_with(verb, v + 1) : strcmp(v, verb) == 0)
-            return verb_scopes[i].scope;
-    }
-    return CZ_SCOPE_ADMIN;
-}
-
-bool cz_verb_is_payload(const char *verb)
-{
-    return ends_with(verb, ".peek") || strcmp(verb, "record.read") == 0;
-}
-
-bool cz_verb_is_own(const char *verb)
-{
-    return strcmp(verb, "auth.self") == 0 || strcmp(verb, "version.read") == 0;
-}
-
-enum cz_err
-cz_principal_may(const struct cz_principal *p, const char *verb, struct cz_error *err)
-{
-    enum cz_scope needed = cz_verb_scope(verb);
-    if (p->root)
-        return CZ_OK;
-    if (p->scope < needed)
-        return cz_fail(err, CZ_E_FORBIDDEN, "%s needs a token with the scope %s", verb,
-                       cz_scope_name(needed));
-    if (cz_verb_is_own(verb))
-        return CZ_OK;
-    if (cz_verb_is_payload(verb))
-        return cz_fail(err, CZ_E_FORBIDDEN, "%s shows records: no platform role includes that",
-                       verb);
-    if (p->admin || (p->auditor && ends_with(verb, ".read")))
-        return CZ_OK;
-    return cz_fail(err, CZ_E_FORBIDDEN, "%s is not among what %.200s may do", verb, p->name);
 }

@@ -3,7 +3,7 @@
  *  what the workers must learn, and what depends on it. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 #define MAX_NAMED_USERS 5
 
@@ -120,6 +120,34 @@ static enum cz_err apply_base(struct cz__attempt *a,
     return code;
 }
 
+/* ---- who may do what ------------------------------------------------------------------------
+ */
+
+static enum cz_err nothing_follows(struct cz__attempt *a, const struct cz__put *p, struct cz_error *err)
+{
+    (void)a, (void)p, (void)err;
+    return CZ_OK;
+}
+
+struct rule_put {
+    const struct cz__put *p;
+    struct cz_resource *r;
+    bool *put;
+};
+
+static enum cz_err put_rule(struct cz__attempt *a, void *arg, struct cz_error *err)
+{
+    const struct rule_put *x = arg;
+    return apply_base(a, x->p, x->r, x->p->kind == CZ_KIND_TEAM ? cz_check_team : cz_check_grant,
+                      nothing_follows, x->put, err);
+}
+
+static enum cz_err remove_rule(struct cz__attempt *a, void *arg, struct cz_error *err)
+{
+    const struct cz_resource *cur = arg;
+    return cz_tx_delete(a->tx, cur->team, cur->kind, cur->name, err);
+}
+
 enum cz_err cz__apply(struct cz__attempt *a,
                       const struct cz__put *p,
                       struct cz_resource *ret,
@@ -128,7 +156,11 @@ enum cz_err cz__apply(struct cz__attempt *a,
 {
     struct cz_resource r = {0};
     bool put = false;
-    enum cz_err code = CZ_E_INTERNAL;
+    struct rule_put rule = {.p = p, .r = &r, .put = &put};
+    bool copies = cz__owned_by_mapping(p->managed_by); /* what an operator has a mapping copy once more */
+    enum cz_err code = cz__may_write(a, p->team, p->kind, copies, err);
+    if (code)
+        return code;
     switch (p->kind) {
     case CZ_KIND_CLUSTER:
         code = apply_cluster(a, p, &r, &put, err);
@@ -145,7 +177,15 @@ enum cz_err cz__apply(struct cz__attempt *a,
     case CZ_KIND_VALUE_MAP:
         code = apply_base(a, p, &r, cz_value_map_check, republish_users, &put, err);
         break;
+    case CZ_KIND_BINDING:
+        code = apply_base(a, p, &r, cz_check_binding, nothing_follows, &put, err);
+        break;
+    case CZ_KIND_TEAM:
+    case CZ_KIND_GRANT:
+        code = cz__change_rules(a, p->team, put_rule, &rule, err);
+        break;
     case CZ_KIND_COUNT_:
+        code = CZ_E_INTERNAL;
         break;
     }
     if (ret_put)
@@ -232,19 +272,28 @@ enum cz_err
 cz__remove(struct cz__attempt *a, const struct cz_resource *cur, struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *users = NULL;
-    enum cz_err code = CZ_OK;
+    bool rule = cur->kind == CZ_KIND_BINDING || cur->kind == CZ_KIND_GRANT;
+    enum cz_err code =
+        cz__may_write(a, cur->team, cur->kind, cz__owned_by_mapping(cur->managed_by), err);
+    if (code)
+        return code;
+    if (cur->kind == CZ_KIND_TEAM) /* without them the team would be unrestricted */
+        return cz_fail(err, CZ_E_CONFLICT, "the settings of team '%s' can be changed, not deleted", cur->team);
     if (cur->kind == CZ_KIND_INSTANCE)
         code = remove_rendered(a, cur, err);
     else if (cur->kind == CZ_KIND_MAPPING)
         code = cz__remove_recopies(a, cur, err);
-    else
+    else if (!rule)
         code = cz__users(a, cur->team, cur->kind, cur->name, &users, err);
     if (code)
         return code;
     if (users && *users)
         return cz_fail(err, CZ_E_CONFLICT, "%s '%s' is in use by %.400s",
                        cz_kind_name(cur->kind), cur->name, users);
-    code = cz_tx_delete(a->tx, cur->team, cur->kind, cur->name, err);
+    if (cur->kind == CZ_KIND_GRANT)
+        code = cz__change_rules(a, cur->team, remove_rule, (void *)(uintptr_t)cur, err);
+    else
+        code = cz_tx_delete(a->tx, cur->team, cur->kind, cur->name, err);
     if (code == CZ_OK)
         code = unpublish(a, cur, err);
     const struct cz__put gone = {
@@ -266,8 +315,10 @@ enum cz_err cz__apply_override(struct cz__attempt *a,
                                struct cz_error *err)
 {
     struct cz_resource r = {0};
-    enum cz_err code = cz_tx_put(a->tx, cur->team, cur->kind, cur->name, cur->doc, override,
-                                 cur->managed_by, CZ_OP_OVERRIDE, &r, err);
+    enum cz_err code = cz__may_write(a, cur->team, cur->kind, true, err);
+    if (code == CZ_OK)
+        code = cz_tx_put(a->tx, cur->team, cur->kind, cur->name, cur->doc, override,
+                         cur->managed_by, CZ_OP_OVERRIDE, &r, err);
     if (code)
         return code;
     if (cz__noted(a, &r, CZ_OP_OVERRIDE) && r.kind == CZ_KIND_MAPPING) {

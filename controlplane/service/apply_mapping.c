@@ -3,9 +3,9 @@
  *  config topic. */
 #include <string.h>
 
+#include "access_priv.h"
 #include "cz/mapping_tests.h"
 #include "cz/scheduler.h"
-#include "service_priv.h"
 
 /* Room for v, revision, epoch and the key beside the value. */
 #define MAX_VALUE (CZ_MAX_CHANNEL_RECORD - 16 * 1024)
@@ -45,8 +45,9 @@ struct checking {
     const struct cz__put *p;
     struct cz_cluster *source, *target; /* borrowed from the attempt; NULL: there is none */
     json_t *value_map;                  /* of value_map_ref; owned */
-    bool problems;
+    bool problems, denied;
     bool create_topics; /* on the target, when missing */
+    const struct cz_team_rules *rules; /* borrowed from the attempt */
 };
 
 static void problem(struct checking *c, const char *below, const char *code, const char *text)
@@ -226,6 +227,25 @@ static void run_tests(struct checking *c, const struct cz_mapping_spec *spec)
     cz__move_problems(c->a, &c->p->origin, &rep);
 }
 
+static void not_granted(void *arg, const struct cz_access_use *use, const char *pointer)
+{
+    struct checking *c = arg;
+    char text[400];
+    c->denied = true;
+    cz__missing_text(c->rules, use, text, sizeof text);
+    problem(c, pointer, CZ__NOT_GRANTED, text);
+}
+
+/** May the team use what the mapping names? */
+static enum cz_err
+check_grants(struct checking *c, const struct cz_mapping_spec *spec, struct cz_error *err)
+{
+    enum cz_err code = cz__tx_rules(c->a, c->p->team, &c->rules, err);
+    if (code == CZ_OK)
+        cz__spec_missing(spec, json_object_get(c->p->doc, "spec"), c->rules, not_granted, c);
+    return code;
+}
+
 /** Everything that can be said about the document; *ret NULL when there were problems. */
 static enum cz_err
 check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error *err)
@@ -242,9 +262,13 @@ check_mapping(struct checking *c, struct cz_mapping_spec **ret, struct cz_error 
         code = check_cluster(c, "target", &c->target, err);
     if (code == CZ_OK)
         code = check_value_map(c, spec, err);
+    if (code == CZ_OK && spec)
+        code = check_grants(c, spec, err);
+    /* Of what is not the team's to use it is not told either whether it is there. */
     if (code == CZ_OK && spec) {
         check_registries(c, spec);
-        check_topics(c, spec);
+        if (!c->denied)
+            check_topics(c, spec);
     }
     if (code == CZ_OK && spec && !c->problems && !cz__wants_any(&c->a->wants))
         run_tests(c, spec); /* else the attempt is made again, when all is known */
@@ -286,16 +310,17 @@ enum cz_err cz__rename_mapping(struct cz__attempt *a,
 
 static json_t *mapping_record(const struct cz_resource *r,
                               const struct cz_mapping_spec *spec,
-                              const json_t *value_map)
+                              const json_t *value_map,
+                              bool denied)
 {
-    const char *state = !spec->enabled            ? "STOPPED"
+    const char *state = !spec->enabled || denied  ? "STOPPED"
                         : cz__paused(r->override) ? "PAUSED"
                                                   : "RUNNING";
     json_t *value = json_pack("{s:s,s:s,s:s,s:s}", "uid", r->uid, "team", r->team, "name",
                               r->name, "state", state);
     cz_json_set_i64(value, "generation", r->generation);
     cz_json_set_str(value, "restart", cz_json_str(r->override, "restart", NULL));
-    if (spec->enabled && spec->service_group)
+    if (spec->enabled && spec->service_group && !denied)
         cz_json_set_str(value, "switched_on", cz_json_str(r->override, "switched_on", NULL));
     cz_json_set_str(value, "run", cz_json_str(r->override, "run", NULL));
     (void)json_object_set_new(value, "spec",
@@ -312,9 +337,14 @@ static enum cz_err publish_mapping(struct cz__attempt *a,
                                    struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *key = cz_channel_make_key(CZ_CH_MAPPING, r->uid, NULL);
-    json_t *value = mapping_record(r, spec, value_map);
+    const struct cz_team_rules *rules = NULL;
+    char missing[400];
+    enum cz_err code = cz__tx_rules(a, r->team, &rules, err);
+    if (code)
+        return code;
+    bool denied = cz__spec_denied(rules, json_object_get(r->doc, "spec"), missing, sizeof missing);
+    json_t *value = mapping_record(r, spec, value_map, denied);
     CZ_CLEANUP(cz_freep) char *text = cz_json_text(value, false);
-    enum cz_err code = CZ_OK;
     if (strlen(text) > MAX_VALUE) /* would block the outbox for ever */
         cz__origin_problem(a, o, "/spec/value_map", "range",
                            "with its value map the mapping has more than %d bytes", MAX_VALUE);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cz/file_record.h"
+#include "access_priv.h"
 #include "peek.h"
 
 #define MAX_BYTES (16 * 1024 * 1024) /* of an answer */
@@ -37,8 +38,11 @@ enum cz_err cz_service_cluster_topics(struct cz_service *s,
     struct cz_cluster *c = NULL;
     struct cz__admin_use use = {0};
     struct cz_topic_info *infos = NULL;
+    struct cz_access_rules *rules = NULL;
     size_t n = 0;
     enum cz_err code = cluster_of(s, team, cluster, &c, err);
+    if (code == CZ_OK)
+        code = cz__rules_take(s, &rules, err);
     if (code == CZ_OK)
         code = cz__admin_take(s, c, &use, err);
     if (code == CZ_OK) {
@@ -50,9 +54,11 @@ enum cz_err cz_service_cluster_topics(struct cz_service *s,
             qsort(infos, n, sizeof *infos, by_name);
         *ret = json_array();
         for (size_t i = 0; i < n; i++)
-            if (strncmp(infos[i].name, "__", 2) != 0)
+            if (strncmp(infos[i].name, "__", 2) != 0 &&
+                cz__may_list(cz_access_team(rules, team), cluster, CZ_GRANT_TOPIC, infos[i].name))
                 (void)json_array_append_new(*ret, json_string(infos[i].name));
     }
+    cz_access_rules_give(s, rules);
     cz_topic_infos_free(infos, n);
     cz_cluster_unref(c);
     return code;
@@ -73,8 +79,11 @@ enum cz_err cz_service_cluster_groups(struct cz_service *s,
     struct cz_cluster *c = NULL;
     struct cz__admin_use use = {0};
     struct cz_group *groups = NULL;
+    struct cz_access_rules *rules = NULL;
     size_t n = 0;
     enum cz_err code = cluster_of(s, team, cluster, &c, err);
+    if (code == CZ_OK)
+        code = cz__rules_take(s, &rules, err);
     if (code == CZ_OK)
         code = cz__admin_take(s, c, &use, err);
     if (code == CZ_OK) {
@@ -86,9 +95,11 @@ enum cz_err cz_service_cluster_groups(struct cz_service *s,
             qsort(groups, n, sizeof *groups, by_group);
         *ret = json_array();
         for (size_t i = 0; i < n; i++)
-            (void)json_array_append_new(*ret, json_string(groups[i].name));
+            if (cz__may_list(cz_access_team(rules, team), cluster, CZ_GRANT_GROUP, groups[i].name))
+                (void)json_array_append_new(*ret, json_string(groups[i].name));
         cz_groups_free(groups, n);
     }
+    cz_access_rules_give(s, rules);
     cz_cluster_unref(c);
     return code;
 }
@@ -177,10 +188,15 @@ enum cz_err cz_service_consume(struct cz_service *s,
                                struct cz_buf *out,
                                struct cz_error *err)
 {
+    const struct cz_access_use use = {
+        .cluster = q->cluster, .type = CZ_GRANT_TOPIC, .name = q->topic, .mode = CZ_MODE_PEEK};
+    enum cz_err code = cz__may_use(s, q->team, &use, err);
+    if (code)
+        return code;
     if (!begin_look(s))
         return cz_fail_flags(err, CZ_E_LIMIT, CZ_ERR_RETRIABLE, 0,
                              "%d others read records now; try again", MAX_LOOKS);
-    enum cz_err code = consume(s, q, out, err);
+    code = consume(s, q, out, err);
     end_look(s);
     return code;
 }

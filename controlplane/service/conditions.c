@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "cz/scheduler.h"
-#include "service_priv.h"
+#include "access_priv.h"
 
 #define MAX_MOMENTS 20000
-#define CONDITION_COUNT 7
+#define CONDITION_COUNT 8
 
 static const char *const condition_names[CONDITION_COUNT] = {
-    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted", "TopicsSynced", "GroupsSynced"};
+    "Ready", "Assigned", "TopicsExist", "Progressing", "ServiceGroupDeleted", "TopicsSynced", "GroupsSynced",
+    "Authorized"};
 
 struct moment { /* last status of each condition, and since when */
     char status[CONDITION_COUNT];
@@ -22,9 +23,10 @@ struct moment { /* last status of each condition, and since when */
 /* ---- state ---------------------------------------------------------------------------------
  */
 
-struct cz__subject cz__subject_of(const struct cz_resource *r)
+struct cz__subject cz__subject_of(struct cz_service *s, const struct cz_resource *r)
 {
-    return (struct cz__subject){
+    struct cz_access_rules *rules = cz__rules_held(s);
+    struct cz__subject m = {
         .team = r->team,
         .name = r->name,
         .uid = r->uid,
@@ -33,6 +35,10 @@ struct cz__subject cz__subject_of(const struct cz_resource *r)
         .paused = cz__paused(r->override),
         .reason = cz_json_str(r->override, "reason", NULL),
         .created_ms = r->created_ms};
+    (void)cz__spec_denied(cz_access_team(rules, r->team), json_object_get(r->doc, "spec"), m.missing,
+                          sizeof m.missing);
+    cz_access_rules_give(s, rules);
+    return m;
 }
 
 /** false: the scheduler has not told us (yet). */
@@ -106,7 +112,7 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
     ret->tasks = viewed && v.tasks > 0 ? v.tasks : (int)ret->reported.len;
     count_states(&ret->reported, ret->tasks, count);
     ret->running = count[CZ_TASK_RUNNING];
-    if (!m->enabled)
+    if (!m->enabled || m->missing[0])
         ret->state = CZ_TASK_STOPPED;
     else if (m->paused)
         ret->state = CZ_TASK_PAUSED;
@@ -133,7 +139,7 @@ void cz__state_of(struct cz_service *s, const struct cz__subject *m, struct cz__
 
 bool cz__is_finished(struct cz_service *s, const struct cz_resource *r)
 {
-    struct cz__subject m = cz__subject_of(r);
+    struct cz__subject m = cz__subject_of(s, r);
     struct cz__state st;
     cz__state_of(s, &m, &st);
     bool yes = st.state == CZ_TASK_FINISHED && st.observed >= r->generation;
@@ -196,6 +202,8 @@ static void progressing(struct condition *c,
 {
     if (!m->enabled)
         set(c, CZ_COND_FALSE, "Stopped", "spec.enabled is false");
+    else if (m->missing[0])
+        set(c, CZ_COND_FALSE, "NotAuthorized", m->missing);
     else if (m->paused)
         set(c, CZ_COND_FALSE, "Paused", m->reason ? m->reason : "paused");
     else if (st->state == CZ_TASK_FAILED)
@@ -224,7 +232,9 @@ ready(struct condition *all, const struct cz__subject *m, const struct cz__state
 {
     struct condition *c = &all[0];
     bool rolled_out = st->observed >= m->generation;
-    if (st->state == CZ_TASK_FAILED)
+    if (m->missing[0])
+        set(c, CZ_COND_FALSE, all[7].reason, all[7].message);
+    else if (st->state == CZ_TASK_FAILED)
         set(c, CZ_COND_FALSE, "Failed", st->error);
     else if (all[2].status == CZ_COND_FALSE)
         set(c, CZ_COND_FALSE, all[2].reason, all[2].message);
@@ -292,6 +302,10 @@ json_t *cz__conditions(struct cz_service *s,
         set(&all[5], v.topics_synced, v.synced_reason, v.synced_message);
     if (viewed && v.syncs_groups)
         set(&all[6], v.groups_synced, v.groups_reason, v.groups_message);
+    if (m->missing[0])
+        set(&all[7], CZ_COND_FALSE, "GrantMissing", m->missing);
+    else
+        set(&all[7], CZ_COND_TRUE, "Granted", "the team may use all that the mapping names");
     ready(all, m, st);
     moments(s, m, all, since);
     json_t *list = json_array();
@@ -312,7 +326,7 @@ json_t *cz__conditions(struct cz_service *s,
 
 json_t *cz__short_status(struct cz_service *s, const struct cz_resource *r)
 {
-    struct cz__subject m = cz__subject_of(r);
+    struct cz__subject m = cz__subject_of(s, r);
     struct cz__state st;
     struct cz_mapping_stats stats = {0};
     bool known = s->status && cz_status_stats(s->status, r->uid, &stats);

@@ -93,6 +93,18 @@ enum cz_err cz_service_changes(struct cz_service *s,
     return CZ_OK;
 }
 
+enum cz_err cz_service_change_team(struct cz_service *s, int64_t seq, char **ret, struct cz_error *err)
+{
+    struct cz_change c = {0};
+    enum cz_err code = cz_store_change(s->store, seq, &c, NULL, err);
+    if (code)
+        return code;
+    *ret = c.team;
+    c.team = NULL;
+    cz_change_done(&c);
+    return CZ_OK;
+}
+
 /** What the object was before the change; NULL: nothing. */
 static json_t *document_before(struct cz_service *s, const struct cz_revision *r)
 {

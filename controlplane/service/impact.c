@@ -76,7 +76,7 @@ static void restart_impact(struct cz_service *s,
                            const struct cz_resource *after,
                            json_t *list)
 {
-    struct cz__subject m = cz__subject_of(before);
+    struct cz__subject m = cz__subject_of(s, before);
     struct cz__state st;
     cz__state_of(s, &m, &st);
     json_t *one = say(list, "restart",

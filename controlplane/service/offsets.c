@@ -182,7 +182,7 @@ static enum cz_err ask(struct positions *p, struct cz_error *err)
 /* Text of why not, "" when they may. */
 static void not_idle(struct cz_service *s, const struct cz_resource *r, int wait_ms, char *text, size_t n)
 {
-    struct cz__subject m = cz__subject_of(r);
+    struct cz__subject m = cz__subject_of(s, r);
     struct cz_task_infos tasks = {0};
     text[0] = '\0';
     if (m.enabled && !m.paused) {

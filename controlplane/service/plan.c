@@ -10,7 +10,7 @@
  *  that go.  What is blocked is told beside what would be done, and then an apply does nothing. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 #define MIN_GUARD 5      /* so many members may always be pruned at once */
 #define GUARD_PERCENT 20 /* or so many of them */
@@ -341,9 +341,10 @@ static enum cz_err load(struct plan_run *r, struct cz_error *err)
 static enum cz_err execute(struct plan_run *r, struct cz_error *err)
 {
     static const enum cz_kind first[] = {CZ_KIND_MAPPING, CZ_KIND_INSTANCE},
-                              last[] = {CZ_KIND_TEMPLATE, CZ_KIND_VALUE_MAP, CZ_KIND_CLUSTER},
-                              bases[] = {CZ_KIND_CLUSTER, CZ_KIND_VALUE_MAP, CZ_KIND_TEMPLATE,
-                                         CZ_KIND_INSTANCE};
+                              last[] = {CZ_KIND_TEMPLATE, CZ_KIND_VALUE_MAP, CZ_KIND_CLUSTER, CZ_KIND_GRANT,
+                                        CZ_KIND_BINDING},
+                              bases[] = {CZ_KIND_BINDING,   CZ_KIND_GRANT,    CZ_KIND_CLUSTER,
+                                         CZ_KIND_VALUE_MAP, CZ_KIND_TEMPLATE, CZ_KIND_INSTANCE};
     size_t members = count_members(r);
     struct cz_resource_list gone = {0};
     enum cz_err code = CZ_OK;
@@ -355,14 +356,14 @@ static enum cz_err execute(struct plan_run *r, struct cz_error *err)
     } else {
         note_left(r, &gone);
     }
-    for (size_t i = 0; code == CZ_OK && i < 4; i++)
+    for (size_t i = 0; code == CZ_OK && i < sizeof bases / sizeof bases[0]; i++)
         code = put_kind(r, bases[i], err);
     if (code == CZ_OK)
         code = render_again(r, err);
     if (code == CZ_OK)
         code = put_kind(r, CZ_KIND_MAPPING, err);
     if (code == CZ_OK && r->apply->prune)
-        code = delete_kinds(r, &gone, last, 3, err);
+        code = delete_kinds(r, &gone, last, sizeof last / sizeof last[0], err);
     cz_resource_list_done(&gone);
     return code;
 }
@@ -484,7 +485,10 @@ static enum cz_err plan_body(struct cz__attempt *a, void *arg, struct cz_error *
     r->owner = cz__set_owner(r->set);
     r->blocked = json_array();
     r->notes = json_array();
-    enum cz_err code = load(r, err);
+    bool forces = r->apply->force_adopt || r->apply->override_block; /* for who may write the set itself */
+    enum cz_err code = forces ? cz__need_verb(a, r->team, CZ_VERB_SET_WRITE, err) : CZ_OK;
+    if (code == CZ_OK)
+        code = load(r, err);
     if (code)
         return code;
     check_state(r);

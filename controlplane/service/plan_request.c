@@ -53,10 +53,10 @@ static bool read_item(const json_t *o, struct cz__plan_item *it, struct cz_repor
         return problem(rep, it, "", "type", "must be an object {kind, name, spec}");
     const json_t *kind = json_object_get(o, "kind"), *from = json_object_get(o, "renamed_from");
     bool ok = json_is_string(kind) && cz_kind_parse(json_string_value(kind), &it->kind) &&
-              cz_streq(json_string_value(kind), cz_kind_name(it->kind));
+              cz_streq(json_string_value(kind), cz_kind_name(it->kind)) && it->kind != CZ_KIND_TEAM;
     if (!ok)
         (void)problem(rep, it, "/kind", kind ? "type" : "required",
-                      "must be cluster, value_map, template, instance or mapping");
+                      "must be cluster, value_map, template, instance, mapping, binding or grant");
     ok &= read_name(o, it, "name", rep);
     if (from && !json_is_null(from))
         ok &= read_name(o, it, "renamed_from", rep);

@@ -4,6 +4,7 @@
  *  leave it, operands of the filter are withheld, and so is what cannot be masked. */
 #include <string.h>
 
+#include "access_priv.h"
 #include "cz/mapping_stages.h"
 #include "cz/record_json.h"
 #include "cz/stages.h"
@@ -341,6 +342,13 @@ static enum cz_err run(struct previewing *p,
     const struct cz_topic_pair *pair = NULL;
     p->deadline = cz_deadline_ms(TIME_MS);
     enum cz_err code = topic_of(p, what->topic, &pair, rep, err);
+    if (!code) {
+        const struct cz_access_use use = {.cluster = p->spec->source_cluster,
+                                          .type = CZ_GRANT_TOPIC,
+                                          .name = pair->source,
+                                          .mode = CZ_MODE_PEEK};
+        code = cz__may_use(p->s, p->team, &use, err);
+    }
     if (!code)
         code = read_value_map(p, pair->source, rep, err);
     if (!code)

@@ -2,7 +2,7 @@
 /** Put, patch, delete and restore of one object. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 struct target {
     const char *team, *name;
@@ -24,6 +24,9 @@ enum cz_err cz__refuse_managed(struct cz__attempt *a,
         return cz_fail(err, CZ_E_OWNED,
                        "%s '%s' belongs to the %s: change it there, or break the glass with a reason",
                        cz_kind_name(cur->kind), cur->name, cur->managed_by);
+    enum cz_err code = cz__need_verb(a, cur->team, CZ_VERB_SET_WRITE, err);
+    if (code)
+        return code;
     a->meta->action = "set.break_glass";
     a->meta->comment = a->w->comment ? a->w->comment : a->w->break_glass;
     return CZ_OK;

@@ -2,7 +2,7 @@
 /** Reading objects: the envelope and the lists. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 void cz__set_time(json_t *obj, const char *key, int64_t wall_ms)
 {
@@ -52,6 +52,8 @@ enum cz_err cz_service_get(struct cz_service *s,
         code = cz_store_get(s->store, team, kind, name, &r, err);
     if (code)
         return code;
+    if (kind == CZ_KIND_MAPPING)
+        cz__rules_refresh(s);
     *ret = cz__envelope(s, &r, true);
     if (ret_version)
         *ret_version = r.version;
@@ -117,6 +119,8 @@ enum cz_err cz_service_list(struct cz_service *s,
         code = cz_fail(err, CZ_E_INVALID, "limit must be 1 to %d", CZ_MAX_PAGE);
     if (code == CZ_OK && f->team)
         code = cz__team_known(s, f->team, err);
+    if (f->kind == CZ_KIND_MAPPING)
+        cz__rules_refresh(s);
     /* A state is not in the store: read on until the page is full. */
     mine.limit = state ? CZ_MAX_PAGE + 1 : limit + 1;
     while (code == CZ_OK && more && json_array_size(p.items) < (size_t)limit) {

@@ -198,12 +198,18 @@ static int rank(const struct undo *u)
                                 [CZ_KIND_VALUE_MAP] = 1,
                                 [CZ_KIND_TEMPLATE] = 2,
                                 [CZ_KIND_INSTANCE] = 3,
+                                [CZ_KIND_TEAM] = -3,
+                                [CZ_KIND_BINDING] = -2,
+                                [CZ_KIND_GRANT] = -1,
                                 [CZ_KIND_MAPPING] = 4};
     static const int goes[] = {[CZ_KIND_INSTANCE] = 10,
                                [CZ_KIND_MAPPING] = 11,
                                [CZ_KIND_TEMPLATE] = 12,
                                [CZ_KIND_VALUE_MAP] = 13,
-                               [CZ_KIND_CLUSTER] = 14};
+                               [CZ_KIND_CLUSTER] = 14,
+                               [CZ_KIND_GRANT] = 15,
+                               [CZ_KIND_BINDING] = 16,
+                               [CZ_KIND_TEAM] = 17};
     bool away = u->rev->op != CZ_OP_DELETE && u->rev->op != CZ_OP_OVERRIDE && !u->has_before;
     return away ? goes[u->rev->kind] : comes[u->rev->kind];
 }

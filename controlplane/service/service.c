@@ -43,6 +43,7 @@ void cz_service_free(struct cz_service *s)
     cz_map_done(&s->due);
     cz_map_done(&s->watched);
     cz__snapshot_free(s->snapshot);
+    cz__access_done(s);
     cz__pair_stats_done(s);
     cz_cond_done(&s->verify_done);
     cz_mutex_done(&s->lock);
@@ -84,8 +85,8 @@ static bool team_cached(struct cz_service *s, const char *team)
     return cz_map_get(&s->teams, team) != NULL;
 }
 
-static enum cz_err
-team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *err)
+enum cz_err
+cz__team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *err)
 {
     enum cz_err code = cz_store_teams(s->store, ret, ret_len, err);
     if (code)
@@ -96,7 +97,7 @@ team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *
     return CZ_OK;
 }
 
-static void free_names(char **names, size_t n)
+void cz__names_free(char **names, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         cz_free(names[i]);
@@ -109,10 +110,10 @@ enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_err
     size_t n = 0;
     if (team_cached(s, team))
         return CZ_OK;
-    enum cz_err code = team_names(s, &names, &n, err);
+    enum cz_err code = cz__team_names(s, &names, &n, err);
     if (code)
         return code;
-    free_names(names, n);
+    cz__names_free(names, n);
     return team_cached(s, team) ? CZ_OK
                                 : cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", team);
 }
@@ -123,38 +124,6 @@ cz__name_possible(const char *team, enum cz_kind kind, const char *name, struct 
     if (cz_name_check(team, NULL) == CZ_OK && cz_name_check(name, NULL) == CZ_OK)
         return CZ_OK;
     return cz_fail(err, CZ_E_NOT_FOUND, "there is no %s of that name", cz_kind_name(kind));
-}
-
-enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error *err)
-{
-    char **names = NULL;
-    size_t n = 0;
-    enum cz_err code = team_names(s, &names, &n, err);
-    if (code)
-        return code;
-    json_t *items = json_array();
-    for (size_t i = 0; i < n; i++)
-        (void)json_array_append_new(items, json_pack("{s:s}", "name", names[i]));
-    free_names(names, n);
-    *ret = json_pack("{s:o}", "items", items);
-    return CZ_OK;
-}
-
-enum cz_err cz_service_put_team(struct cz_service *s,
-                                const struct cz_caller *who,
-                                const char *team,
-                                json_t **ret,
-                                struct cz_error *err)
-{
-    enum cz_err code = cz_name_check(team, err);
-    if (code)
-        return CZ_E_INVALID;
-    struct cz_change_meta meta = cz__meta(who, team, "team.create", NULL);
-    code = cz_store_put_team(s->store, team, &meta, err);
-    if (code)
-        return code;
-    *ret = json_pack("{s:s}", "name", team);
-    return CZ_OK;
 }
 
 /* ---- waiting, readiness --------------------------------------------------------------------

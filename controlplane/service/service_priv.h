@@ -17,6 +17,7 @@
 #include "cz/thread.h"
 #include "cz/util.h"
 
+void cz__access_done(struct cz_service *s); /* access_store.c */
 struct cz__snapshot; /* snapshot.c: the mappings as of one seq, for polls */
 
 struct cz_service {
@@ -39,6 +40,7 @@ struct cz_service {
     struct cz_map teams;   /* names known to exist */
     struct cz_map moments; /* uid → when each condition changed last (conditions.c) */
     struct cz__snapshot *snapshot;
+    struct cz_access_rules *rules; /* access_store.c; NULL: not read yet */
     int looks;          /* browse.c: that read records now */
     json_t *pair_stats; /* pairs.c: the last answer, for whom and since when */
     char *pair_stats_team;
@@ -125,6 +127,8 @@ struct cz__attempt {
     struct cz_tx *tx;
     const struct cz_write *w;
     struct cz_change_meta *meta; /* of the change; a body may fill in what it learns */
+    const struct cz_caller *who; /* NULL: our own work */
+    struct cz_map rules; /* team → struct cz_team_rules, as of this transaction (access_tx.c) */
     struct cz_report rep;
     json_t *warnings, *changes, *skipped;
     struct cz__wants wants;
@@ -146,6 +150,7 @@ struct cz__job {
     const char *team;
     const char *action; /* "mapping.update" */
     int64_t reverts;
+    bool makes_team; /* so it need not be there yet */
     cz__body body;
     void *arg;
 };
@@ -153,6 +158,9 @@ enum cz_err cz__run(const struct cz__job *j,
                     struct cz_write_result *ret,
                     struct cz_report *rep,
                     struct cz_error *err);
+/** Names of all teams; cz__names_free them. */
+enum cz_err cz__team_names(struct cz_service *s, char ***ret, size_t *ret_len, struct cz_error *err);
+void cz__names_free(char **names, size_t n);
 enum cz_err cz__team_known(struct cz_service *s, const char *team, struct cz_error *err);
 /** Names that nothing can bear (bad UTF-8, control characters) are not found, instead of being
  *  sent to the database, which would refuse them as an error of ours. */
@@ -359,6 +367,7 @@ struct cz__subject { /* of a status: the few facts of a resource that it needs *
     const char *team, *name, *uid;
     int64_t generation;
     bool enabled, paused;
+    char missing[300]; /* the grant that its team has not, so that it may not run; "" none */
     int64_t created_ms;
     const char *reason; /* of the pause, or NULL */
 };
@@ -370,7 +379,7 @@ json_t *cz__conditions(struct cz_service *s,
                        const struct cz__subject *m,
                        const struct cz__state *st,
                        const struct cz_mapping_stats *stats);
-struct cz__subject cz__subject_of(const struct cz_resource *r);
+struct cz__subject cz__subject_of(struct cz_service *s, const struct cz_resource *r);
 json_t *cz__short_status(struct cz_service *s, const struct cz_resource *r);
 json_t *cz__dropped_json(const int64_t *dropped);
 

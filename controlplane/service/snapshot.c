@@ -2,11 +2,11 @@
 /** The few facts of every mapping that polls need (statistics, metrics), read from the store
  * only when a change has happened since: a poll every two seconds must not read all documents.
  */
-#include "service_priv.h"
+#include "access_priv.h"
 
-static void fill(struct cz__snapshot_item *it, const struct cz_resource *r)
+static void fill(struct cz_service *s, struct cz__snapshot_item *it, const struct cz_resource *r)
 {
-    it->m = cz__subject_of(r);
+    it->m = cz__subject_of(s, r);
     it->text[0] = cz_strdup(r->team);
     it->text[1] = cz_strdup(r->name);
     it->text[2] = cz_strdup(r->uid);
@@ -51,8 +51,7 @@ static struct cz__snapshot *current(struct cz_service *s, int64_t seq)
     return s->snapshot;
 }
 
-enum cz_err
-cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err)
+static enum cz_err take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err)
 {
     struct cz_list_filter f = {.kind = CZ_KIND_MAPPING};
     struct cz_resource_list l = {0};
@@ -66,12 +65,13 @@ cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_err
     code = cz_store_list(s->store, &f, &l, &seq, err);
     if (code)
         return code;
+    cz__rules_refresh(s);
     struct cz__snapshot *sn = cz_alloc(sizeof *sn);
     *sn = (struct cz__snapshot){
         .refs = 2, .seq = seq, .len = l.len}; /* the service's and the caller's */
     sn->items = cz_alloc_array(l.len + 1, sizeof *sn->items);
     for (size_t i = 0; i < l.len; i++)
-        fill(&sn->items[i], &l.items[i]);
+        fill(s, &sn->items[i], &l.items[i]);
     cz_resource_list_done(&l);
     cz_mutex_lock(&s->lock);
     struct cz__snapshot *old = s->snapshot;
@@ -82,4 +82,13 @@ cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_err
         cz__snapshot_free(old);
     *ret = sn;
     return CZ_OK;
+}
+
+enum cz_err
+cz__snapshot_take(struct cz_service *s, struct cz__snapshot **ret, struct cz_error *err)
+{
+    cz_store_scope_suspend(); /* it is kept for all who ask; each is shown what he may see of it */
+    enum cz_err code = take(s, ret, err);
+    cz_store_scope_resume();
+    return code;
 }

@@ -2,7 +2,7 @@
 /** What runs, as documents: the full status of a mapping, workers, and counters per mapping. */
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 json_t *cz__dropped_json(const int64_t *dropped)
 {
@@ -207,7 +207,8 @@ enum cz_err cz_service_status(struct cz_service *s,
         code = cz_store_get(s->store, team, CZ_KIND_MAPPING, name, &r, err);
     if (code)
         return code;
-    struct cz__subject m = cz__subject_of(&r);
+    cz__rules_refresh(s);
+    struct cz__subject m = cz__subject_of(s, &r);
     bool known = s->status && cz_status_stats(s->status, r.uid, &stats);
     *ret = status_json(s, &m, known ? &stats : NULL);
     if (known)
@@ -350,7 +351,11 @@ static json_t *sums_json(const struct sums *t)
 }
 
 enum cz_err
-cz_service_stats(struct cz_service *s, const char *team, json_t **ret, struct cz_error *err)
+cz_service_stats(struct cz_service *s,
+                 const struct cz_access *access,
+                 const char *team,
+                 json_t **ret,
+                 struct cz_error *err)
 {
     struct cz__snapshot *sn = NULL;
     struct sums sums = {.st.lag_ms = -1};
@@ -361,7 +366,8 @@ cz_service_stats(struct cz_service *s, const char *team, json_t **ret, struct cz
         return code;
     json_t *items = json_array();
     for (size_t i = 0; i < sn->len; i++) {
-        if (!team || cz_streq(team, sn->items[i].m.team))
+        const char *of = sn->items[i].m.team;
+        if ((!team || cz_streq(team, of)) && cz_access_may_see(access, of))
             (void)json_array_append_new(items, item_json(s, &sn->items[i], &sums));
     }
     *ret = json_pack("{s:o}", "items", items);

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "service_priv.h"
+#include "access_priv.h"
 
 #define MAX_ATTEMPTS 6 /* each may miss something that a concurrent change brought in */
 
@@ -38,6 +38,7 @@ static void attempt_reset(struct cz__attempt *a)
     a->warnings = a->changes = a->skipped = NULL;
     cz_map_done(&a->clusters);
     cz_map_init(&a->clusters, unref_cluster);
+    cz__rules_forget(a);
     free_uses(&a->uses, &a->uses_len, &a->uses_cap);
     free_uses(&a->routes, &a->routes_len, &a->routes_cap);
     cz_resource_done(&a->result);
@@ -50,6 +51,29 @@ struct run {
     const struct cz__job *job;
     struct cz__attempt a;
 };
+
+/* Nothing is wrong but that grants are missing: then the caller is refused, not the document. */
+static bool only_grants(const struct cz_report *rep)
+{
+    for (size_t i = 0; i < rep->len; i++)
+        if (!cz_streq(rep->items[i].code, CZ__NOT_GRANTED))
+            return false;
+    return rep->len > 0;
+}
+
+/** Records may go round through other teams, whoever writes. */
+static enum cz_err cycles_of_all(struct cz__attempt *a, struct cz_error *err)
+{
+    struct cz_error e = CZ_ERROR_INIT;
+    enum cz_err code = cz_tx_see_all(a->tx, true, err);
+    if (code)
+        return code;
+    enum cz_err found = cz__cycles_check(a, &e);
+    code = cz_tx_see_all(a->tx, false, found ? NULL : err);
+    if (found)
+        return cz_fail_flags(err, found, e.flags, e.detail, "%s", e.text);
+    return code;
+}
 
 static enum cz_err attempt(struct cz_tx *tx, void *arg, struct cz_error *err)
 {
@@ -66,8 +90,10 @@ static enum cz_err attempt(struct cz_tx *tx, void *arg, struct cz_error *err)
     if (code == CZ_OK && !again)
         code = cz__groups_check(a, err);
     if (code == CZ_OK && !again)
-        code = cz__cycles_check(a, err);
-    if (code == CZ_OK && (!cz_report_ok(&a->rep) || cz__wants_any(&a->wants)))
+        code = cycles_of_all(a, err);
+    if (code == CZ_OK && only_grants(&a->rep))
+        code = cz_fail(err, CZ_E_FORBIDDEN, "%s", a->rep.items[0].message);
+    else if (code == CZ_OK && (!cz_report_ok(&a->rep) || cz__wants_any(&a->wants)))
         code = cz_fail(err, CZ_E_INVALID, "the document cannot be accepted");
     return code;
 }
@@ -105,15 +131,20 @@ static void give_result(const struct cz__job *j,
     ret->version = a->result.version;
     if (ret->unchanged)
         ret->seq = a->result.version;
+    if (a->result.kind == CZ_KIND_MAPPING)
+        cz__rules_refresh(j->s);
     ret->resource = cz__envelope(j->s, &a->result, true);
 }
 
-static void give_problems(struct cz__attempt *a, struct cz_report *rep, struct cz_error *err)
+static void
+give_problems(struct cz__attempt *a, enum cz_err code, struct cz_report *rep, struct cz_error *err)
 {
     for (size_t i = 0; rep && i < a->rep.len; i++) {
         const struct cz_problem *p = &a->rep.items[i];
         (void)cz_report_add(rep, p->pointer, p->code, "%s", p->message);
     }
+    if (code != CZ_E_INVALID)
+        return;
     cz_error_reset(err);
     (void)cz_report_error(&a->rep, err);
 }
@@ -145,8 +176,8 @@ static enum cz_err run_attempts(struct run *r,
         if (asks && cz_report_ok(&a->rep))
             return cz_fail_flags(err, CZ_E_UNAVAILABLE, CZ_ERR_RETRIABLE, 0,
                                  "too many changes at the same time; try again");
-        if (code == CZ_E_INVALID && !cz_report_ok(&a->rep))
-            give_problems(a, rep, &e);
+        if ((code == CZ_E_INVALID || code == CZ_E_FORBIDDEN) && !cz_report_ok(&a->rep))
+            give_problems(a, code, rep, &e);
         if (code == CZ_E_STALE)
             explain_stale(j->s, a, &e);
         if (err && err->code == CZ_OK)
@@ -161,15 +192,17 @@ enum cz_err cz__run(const struct cz__job *j,
                     struct cz_report *rep,
                     struct cz_error *err)
 {
-    enum cz_err code = j->team ? cz__team_known(j->s, j->team, err) : CZ_OK;
+    enum cz_err code = j->team && !j->makes_team ? cz__team_known(j->s, j->team, err) : CZ_OK;
     if (code)
         return code;
-    struct run r = {.job = j, .a = {.s = j->s, .w = j->w, .since = cz_now()}};
+    struct run r = {.job = j, .a = {.s = j->s, .w = j->w, .who = j->who, .since = cz_now()}};
     cz__wants_init(&r.a.wants);
     cz_map_init(&r.a.clusters, unref_cluster);
+    cz_map_init(&r.a.rules, NULL); /* nothing to free yet */
     code = run_attempts(&r, ret, rep, err);
     attempt_reset(&r.a);
     cz_map_done(&r.a.clusters);
+    cz_map_done(&r.a.rules);
     cz__wants_done(&r.a.wants);
     return code;
 }

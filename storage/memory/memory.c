@@ -39,7 +39,7 @@ struct cz_resource *
 mem__find(struct mem_store *m, const char *team, enum cz_kind kind, const char *name, bool dead)
 {
     /* From the end: the newest bearer first, and only that one can be alive. */
-    for (size_t i = m->resources.len; i-- > 0;) {
+    for (size_t i = cz__scope_sees(team) ? m->resources.len : 0; i-- > 0;) {
         struct cz_resource *r = &m->resources.items[i];
         if (bears(r, team, kind, name))
             return dead || r->deleted_seq == 0 ? r : NULL;
@@ -74,7 +74,8 @@ mem_get_uid(struct cz_store *s, const char *uid, struct cz_resource *ret, struct
     bool found = false;
     mem__lock(m);
     for (size_t i = 0; i < m->resources.len && !found; i++) {
-        found = strcmp(m->resources.items[i].uid, uid) == 0;
+        found = strcmp(m->resources.items[i].uid, uid) == 0 &&
+                cz__scope_sees(m->resources.items[i].team);
         if (found)
             cz__resource_copy(&m->resources.items[i], ret);
     }
@@ -119,7 +120,7 @@ static bool source_matches(const struct cz_list_filter *f, const json_t *doc)
 
 static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
 {
-    if (r->deleted_seq || (f->team && strcmp(f->team, r->team) != 0))
+    if (r->deleted_seq || (f->team && strcmp(f->team, r->team) != 0) || !cz__scope_sees(r->team))
         return false;
     if (f->kind < CZ_KIND_COUNT_ && r->kind != f->kind)
         return false;
@@ -191,10 +192,20 @@ change_touches(const struct mem_store *m, int64_t seq, const struct cz_change_fi
     return false;
 }
 
+static bool listed(const struct cz_change_filter *f, const char *team)
+{
+    bool yes = false;
+    for (size_t i = 0; i < f->teams_len; i++)
+        yes |= cz_streq(f->teams[i], team);
+    return yes;
+}
+
 static bool change_matches(const struct mem_store *m,
                            const struct cz_change *c,
                            const struct cz_change_filter *f)
 {
+    if (!cz__scope_sees(c->team) || (f->teams && !listed(f, c->team)))
+        return false;
     if ((f->team && !cz_streq(c->team, f->team)) ||
         (f->actor && !cz_streq(c->actor, f->actor)) || (f->via && !cz_streq(c->via, f->via)) ||
         (f->set_name && !cz_streq(c->set_name, f->set_name)) ||
@@ -237,7 +248,8 @@ static enum cz_err mem_change(struct cz_store *s,
     struct mem_store *m = mem_of(s);
     struct cz_revision_list revs = {0};
     mem__lock(m);
-    bool found = seq >= 1 && (uint64_t)seq <= m->changes.len;
+    bool found = seq >= 1 && (uint64_t)seq <= m->changes.len &&
+                 cz__scope_sees(m->changes.items[seq - 1].team);
     if (found)
         cz__change_copy(&m->changes.items[seq - 1], ret);
     for (size_t i = 0; found && ret_revisions && i < m->revisions.len; i++)
@@ -327,6 +339,21 @@ static enum cz_err mem_wait(
     return CZ_OK;
 }
 
+static enum cz_err mem_access_version(struct cz_store *s, int64_t *ret, struct cz_error *err)
+{
+    (void)err;
+    struct mem_store *m = mem_of(s);
+    int64_t newest = 0;
+    mem__lock(m);
+    for (size_t i = 0; i < m->resources.len; i++)
+        if (cz__is_access_kind(m->resources.items[i].kind) &&
+            m->resources.items[i].version > newest)
+            newest = m->resources.items[i].version;
+    mem__unlock(m);
+    *ret = newest;
+    return CZ_OK;
+}
+
 /* ---- teams ----------------------------------------------------------------------------------
  */
 
@@ -345,13 +372,25 @@ mem_teams(struct cz_store *s, char ***ret, size_t *ret_len, struct cz_error *err
     return CZ_OK;
 }
 
-static void add_team(struct mem_store *m, const char *team)
+void mem__add_team(struct mem_store *m, const char *team)
 {
     cz_grow(&m->teams, &m->cap_teams, m->n_teams, sizeof(*m->teams));
     size_t at = m->n_teams++;
     for (; at > 0 && strcmp(m->teams[at - 1], team) > 0; at--)
         m->teams[at] = m->teams[at - 1];
     m->teams[at] = cz_strdup(team);
+}
+
+void mem__remove_team(struct mem_store *m, const char *team)
+{
+    size_t at = 0;
+    while (at < m->n_teams && strcmp(m->teams[at], team) != 0)
+        at++;
+    if (at == m->n_teams)
+        return;
+    cz_free(m->teams[at]);
+    for (m->n_teams--; at < m->n_teams; at++)
+        m->teams[at] = m->teams[at + 1];
 }
 
 static enum cz_err mem_put_team(struct cz_store *s,
@@ -366,7 +405,7 @@ static enum cz_err mem_put_team(struct cz_store *s,
     struct mem_store *m = mem_of(s);
     mem__lock(m);
     if (!mem__has_team(m, team))
-        add_team(m, team);
+        mem__add_team(m, team);
     mem__unlock(m);
     return CZ_OK;
 }
@@ -583,6 +622,7 @@ static const struct cz_store_vt mem_vt = {
     .seq = mem_seq,
     .wait = mem_wait,
     .teams = mem_teams,
+    .access_version = mem_access_version,
     .put_team = mem_put_team,
     .write = mem__write,
     .sets = mem__sets,
@@ -610,6 +650,6 @@ struct cz_store *cz_store_memory_new(void)
     cz_cond_init(&m->changed);
     cz_map_init(&m->marks, cz_free);
     m->reports = json_object();
-    add_team(m, "default");
+    mem__add_team(m, "default");
     return &m->base;
 }

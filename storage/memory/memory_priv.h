@@ -57,6 +57,7 @@ struct mem_tx {
     size_t n_resources; /* at the beginning: what stands behind is new */
     struct mem_undo *undo;
     size_t n_undo, cap_undo;
+    char *new_team; /* made by this write; at most one */
     struct cz_revision_list revisions;
     struct cz_config_record_list published;
     struct mem_set_op *set_ops;
@@ -71,6 +72,8 @@ static inline struct mem_store *mem_of(struct cz_store *s)
 void mem__lock(struct mem_store *m);
 void mem__unlock(struct mem_store *m);
 /** The functions below want the lock held. */
+void mem__add_team(struct mem_store *m, const char *team);
+void mem__remove_team(struct mem_store *m, const char *team);
 bool mem__has_team(const struct mem_store *m, const char *team);
 /** The live resource of this name, else (@dead) the one that bore it last, else NULL. */
 struct cz_resource *mem__find(

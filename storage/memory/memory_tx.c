@@ -128,7 +128,7 @@ static enum cz_err mem_tx_put(struct cz_tx *tx,
                               struct cz_error *err)
 {
     struct mem_tx *t = tx_of(tx);
-    if (!mem__has_team(t->store, team))
+    if (!mem__has_team(t->store, team) || !cz__scope_sees(team))
         return cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", team);
     struct cz_resource *r = mem__find(t->store, team, kind, name, false);
     bool noop = r && cz__put_is_noop(r, doc, override, managed_by);
@@ -224,6 +224,38 @@ mem_tx_publish(struct cz_tx *tx, const char *key, const json_t *value, struct cz
     return CZ_OK;
 }
 
+static enum cz_err mem_tx_see_all(struct cz_tx *tx, bool all, struct cz_error *err)
+{
+    (void)tx, (void)err;
+    if (all)
+        cz_store_scope_suspend();
+    else
+        cz_store_scope_resume();
+    return CZ_OK;
+}
+
+static enum cz_err mem_tx_put_team(struct cz_tx *tx, const char *team, struct cz_error *err)
+{
+    struct mem_tx *t = tx_of(tx);
+    enum cz_err rc = cz_name_check(team, err);
+    if (rc != CZ_OK || mem__has_team(t->store, team))
+        return rc;
+    mem__add_team(t->store, team);
+    cz_free(t->new_team);
+    t->new_team = cz_strdup(team);
+    return CZ_OK;
+}
+
+static enum cz_err mem_tx_audit(struct cz_tx *tx,
+                                const struct cz_change_meta *meta,
+                                const char *outcome,
+                                const json_t *detail,
+                                struct cz_error *err)
+{
+    (void)tx, (void)meta, (void)outcome, (void)detail, (void)err; /* as in mem_audit() */
+    return CZ_OK;
+}
+
 static const struct cz_tx_vt mem_tx_vt = {
     .get = mem_tx_get,
     .list = mem_tx_list,
@@ -240,6 +272,9 @@ static const struct cz_tx_vt mem_tx_vt = {
     .put_set = mem__tx_put_set,
     .delete_set = mem__tx_delete_set,
     .members = mem__tx_members,
+    .see_all = mem_tx_see_all,
+    .put_team = mem_tx_put_team,
+    .audit = mem_tx_audit,
 };
 
 /* ---- commit and roll-back -------------------------------------------------------------------
@@ -308,6 +343,8 @@ static void commit(struct mem_tx *t, const struct cz_change_meta *meta)
 static void roll_back(struct mem_tx *t)
 {
     struct cz_resource_list *l = &t->store->resources;
+    if (t->new_team)
+        mem__remove_team(t->store, t->new_team);
     while (l->len > t->n_resources)
         cz_resource_done(&l->items[--l->len]);
     while (t->n_undo > 0) {
@@ -323,6 +360,7 @@ static void tx_done(struct mem_tx *t)
         cz_resource_done(&t->undo[i].before);
     cz_free(t->undo);
     mem__set_ops_done(t);
+    cz_free(t->new_team);
     cz_revision_list_done(&t->revisions);
     cz_config_record_list_done(&t->published);
 }

@@ -29,6 +29,13 @@ enum cz_err cz_pg_conn_open(struct cz_pg_target *t,
     c->born = c->idle_since = cz_now();
     c->expires =
         cz_deadline_ms(cz_backoff_ms(0, LIFETIME_MS / 10, LIFETIME_MS / 10) + LIFETIME_MS);
+    /* Not by the session's options: a pooler in between may drop those.  A transaction of a thread that
+     * may see less says so itself (cz_pg_scope). */
+    rc = cz_pg_exec_text(c, "SET citizenk.teams = '*'", deadline, NULL, err);
+    if (rc != CZ_OK) {
+        cz_pg_conn_free(c);
+        return rc;
+    }
     *ret = c;
     return CZ_OK;
 }

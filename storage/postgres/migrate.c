@@ -174,7 +174,8 @@ static enum cz_err restrict_role(struct cz_pg_conn *c, const char *role, struct 
     if (state < 2)
         return grant_all(c, role, state == 0, err);
     cz_log(CZ_LOG_WARN, "postgres",
-           "role '%s' owns the tables: it can do more than the program needs", role);
+           "role '%s' owns the tables: it can do more than the program needs, and its rows are not fenced by"
+           " team", role);
     return CZ_OK;
 }
 

@@ -66,6 +66,8 @@ CZ_MUST_USE enum cz_err cz_pg_exec(struct cz_pg_conn *c,
                                    cz_time deadline,
                                    PGresult **ret,
                                    struct cz_error *err);
+/** Let the rest of the transaction see what the calling thread's scope allows. */
+CZ_MUST_USE enum cz_err cz_pg_scope(struct cz_pg_conn *c, cz_time deadline, struct cz_error *err);
 /** Run the text of a migration, or text with quoted identifiers, without parameters. */
 CZ_MUST_USE enum cz_err cz_pg_exec_text(struct cz_pg_conn *c,
                                         const char *sql,
@@ -276,6 +278,13 @@ bool pg_get_json(const PGresult *res, int row, int col, json_t **ret);
 bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_record *ret);
 enum cz_err pg_row_bad(const PGresult *res, struct cz_error *err);
 
+/* An audit event as parameters of PG_AUDIT, alone and within a write. @detail its JSON, may be NULL */
+enum { PG_AUDIT_PARAMS = 11 };
+void pg_audit_params(const struct cz_change_meta *m,
+                     const char *outcome,
+                     const char *detail,
+                     const char *ret[PG_AUDIT_PARAMS]);
+
 /* Filters as parameters, shared by the store's and the transaction's list. */
 enum { PG_LIST_PARAMS = 14 };
 struct pg_list_params {
@@ -322,6 +331,7 @@ enum cz_err pg__revisions(struct cz_store *s,
                           int limit,
                           struct cz_revision_list *ret,
                           struct cz_error *err);
+enum cz_err pg__access_version(struct cz_store *s, int64_t *ret, struct cz_error *err);
 enum cz_err pg__seq(struct cz_store *s, int64_t *ret_seq, struct cz_error *err);
 enum cz_err pg__write(struct cz_store *s,
                       const struct cz_change_meta *meta,

@@ -52,10 +52,8 @@ static enum cz_err pg_audit(struct cz_store *s,
                             struct cz_error *err)
 {
     CZ_CLEANUP(cz_freep) char *text = pg_json(detail, false);
-    const char *values[] = {
-        meta->team, meta->actor_id,   meta->actor,    meta->via, meta->action,
-        outcome,    meta->request_id, meta->trace_id, meta->ip,  text,
-        meta->token_id};
+    const char *values[PG_AUDIT_PARAMS];
+    pg_audit_params(meta, outcome, text, values);
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     return pg__query(pg_of(s), PG_AUDIT, values, &res, err);
 }
@@ -245,6 +243,7 @@ static const struct cz_store_vt pg_vt = {
     .seq = pg__seq,
     .wait = pg__wait,
     .teams = pg_teams,
+    .access_version = pg__access_version,
     .put_team = pg_put_team,
     .write = pg__write,
     .sets = pg__sets,

@@ -65,6 +65,7 @@ enum cz_err pg__changes(struct cz_store *s,
 {
     bool forward = f->after > 0;
     struct pg_num bound, limit;
+    CZ_CLEANUP(cz_freep) char *teams = f->teams ? cz__array_text(f->teams, f->teams_len) : NULL;
     const char *values[] = {f->team,
                             f->actor,
                             f->via,
@@ -74,7 +75,8 @@ enum cz_err pg__changes(struct cz_store *s,
                             pg_limit(&limit, f->limit),
                             f->set_name,
                             f->actor_id,
-                            f->commit};
+                            f->commit,
+                            teams};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     enum cz_err rc =
         pg__query(pg_of(s), forward ? PG_CHANGES_AFTER : PG_CHANGES, values, &res, err);
@@ -161,6 +163,15 @@ enum cz_err pg__revisions(struct cz_store *s,
     *ret = (struct cz_revision_list){0};
     add_revisions(res, 1, ret);
     return CZ_OK;
+}
+
+enum cz_err pg__access_version(struct cz_store *s, int64_t *ret, struct cz_error *err)
+{
+    CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
+    enum cz_err rc = pg__query(pg_of(s), PG_ACCESS_VERSION, NULL, &res, err);
+    if (rc == CZ_OK)
+        *ret = pg_int(res, 0, 0);
+    return rc;
 }
 
 enum cz_err pg__seq(struct cz_store *s, int64_t *ret_seq, struct cz_error *err)

@@ -139,6 +139,17 @@ bool pg_row_config(const PGresult *res, int row, int col, struct cz_config_recor
     return true;
 }
 
+void pg_audit_params(const struct cz_change_meta *m,
+                     const char *outcome,
+                     const char *detail,
+                     const char *ret[PG_AUDIT_PARAMS])
+{
+    const char *const values[PG_AUDIT_PARAMS] = {
+        m->team, m->actor_id,   m->actor,    m->via, m->action, outcome, m->request_id,
+        m->trace_id, m->ip, detail, m->token_id};
+    memcpy(ret, values, sizeof(values));
+}
+
 /* ---- lists
  * ----------------------------------------------------------------------------------- */
 

@@ -29,7 +29,7 @@
 #define CHANGES_WHERE                                                                          \
     " FROM change c LEFT JOIN team t ON t.id = c.team_id"                                      \
     " WHERE ($1::text IS NULL OR c.team_id = " LIVE_TEAM(                                      \
-        "$1") ")"                                                                              \
+        "$1") ") AND ($11::text[] IS NULL OR t.name = ANY($11))"                               \
               " AND ($2::text IS NULL OR c.actor = $2) AND ($3::text IS NULL OR c.via = $3)"   \
               " AND (($4::text IS NULL AND $5::text IS NULL) OR EXISTS (SELECT FROM revision " \
               "v"                                                                              \
@@ -52,6 +52,9 @@
 
 static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
     SIMPLE(PG_BEGIN_WRITE, "BEGIN; UPDATE epoch SET n = n + 1 RETURNING n"),
+    SIMPLE(PG_BEGIN, "BEGIN"),
+    /* Until the end of the transaction, so that it fits a pooler between us and the server. */
+    PREPARED(PG_SCOPE, 1, "SELECT set_config('citizenk.teams', $1, true)"),
     SIMPLE(PG_COMMIT, "COMMIT"),
     SIMPLE(PG_ROLLBACK, "ROLLBACK"),
     SIMPLE(PG_LISTEN, "LISTEN citizenk_change"),
@@ -105,11 +108,11 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),
 
     PLAIN(PG_CHANGES,
-          10,
+          11,
           "SELECT " CHANGE CHANGES_WHERE " AND ($6::bigint IS NULL OR c.seq < $6)"
           " ORDER BY c.seq DESC LIMIT $7::bigint"),
     PLAIN(PG_CHANGES_AFTER,
-          10,
+          11,
           "SELECT " CHANGE CHANGES_WHERE " AND c.seq > $6::bigint"
           " ORDER BY c.seq LIMIT $7::bigint"),
     PLAIN(PG_CHANGE,
@@ -150,6 +153,16 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " a AS (INSERT INTO audit_event (team_id, principal_id, actor, via, action, outcome,"
           "  request_id, trace_id, ip) SELECT id, $2, $3, $4, coalesce($5, 'team.create'),"
           "  'ok', $6, $7, $8 FROM i) SELECT count(*) FROM i"),
+
+    PLAIN(PG_ADD_TEAM,
+          1,
+          "INSERT INTO team (name) VALUES ($1)"
+          " ON CONFLICT (name) WHERE deleted_seq IS NULL DO NOTHING"),
+    /* What is deleted has the number of its deletion as version. */
+    PREPARED(PG_ACCESS_VERSION,
+             0,
+             "SELECT coalesce(max(version), 0) FROM resource"
+             " WHERE kind IN ('team', 'binding', 'grant')"),
 
     PREPARED(PG_CREATE,
              10,

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a cz_write_fn can do inside its transaction.  The epoch row is locked, so nobody else
  * writes: what was read stays true until the commit. */
+#include <string.h>
+
 #include "cz/util.h"
 #include "pg_priv.h"
 
@@ -247,6 +249,32 @@ tx_publish(struct cz_tx *tx, const char *key, const json_t *value, struct cz_err
     return rc;
 }
 
+static enum cz_err tx_see_all(struct cz_tx *tx, bool all, struct cz_error *err)
+{
+    const char *scope = cz__scope_text();
+    const char *values[] = {all ? "*" : scope};
+    return strcmp(scope, "*") == 0 ? CZ_OK : run(tx, PG_SCOPE, values, NULL, err);
+}
+
+static enum cz_err tx_put_team(struct cz_tx *tx, const char *team, struct cz_error *err)
+{
+    enum cz_err rc = cz_name_check(team, err);
+    const char *values[] = {team};
+    return rc == CZ_OK ? run(tx, PG_ADD_TEAM, values, NULL, err) : rc;
+}
+
+static enum cz_err tx_audit(struct cz_tx *tx,
+                            const struct cz_change_meta *meta,
+                            const char *outcome,
+                            const json_t *detail,
+                            struct cz_error *err)
+{
+    CZ_CLEANUP(cz_freep) char *text = pg_json(detail, false);
+    const char *values[PG_AUDIT_PARAMS];
+    pg_audit_params(meta, outcome, text, values);
+    return run(tx, PG_AUDIT, values, NULL, err);
+}
+
 const struct cz_tx_vt pg__tx_vt = {
     .get = tx_get,
     .list = tx_list,
@@ -263,4 +291,7 @@ const struct cz_tx_vt pg__tx_vt = {
     .put_set = pg__tx_put_set,
     .delete_set = pg__tx_delete_set,
     .members = pg__tx_members,
+    .see_all = tx_see_all,
+    .put_team = tx_put_team,
+    .audit = tx_audit,
 };

@@ -35,6 +35,12 @@ static enum outcome commit(struct cz_pg_conn *c, struct cz_error *err)
     return FINAL;
 }
 
+enum cz_err cz_pg_scope(struct cz_pg_conn *c, cz_time deadline, struct cz_error *err)
+{
+    const char *values[] = {cz__scope_text()};
+    return cz_streq(values[0], "*") ? CZ_OK : cz_pg_exec(c, PG_SCOPE, values, deadline, NULL, err);
+}
+
 static enum outcome attempt(struct cz_pg_conn *c,
                             enum pg_stmt begin,
                             bool *unsure,
@@ -47,7 +53,9 @@ static enum outcome attempt(struct cz_pg_conn *c,
     c->fate = PG_FINE;
     if (cz_pg_exec(c, begin, NULL, pg_deadline(), &begun, err) != CZ_OK)
         return abandon(c, FINAL);
-    enum cz_err rc = fn(c, begun, unsure, arg, &wants_commit, err);
+    enum cz_err rc = cz_pg_scope(c, pg_deadline(), err);
+    if (rc == CZ_OK)
+        rc = fn(c, begun, unsure, arg, &wants_commit, err);
     if (rc == CZ_OK && c->fate != PG_FINE) {
         /* The body passed over a failed statement; the transaction is dead all the same. */
         cz_error_reset(err);
@@ -105,6 +113,45 @@ enum cz_err cz_pg_tx(
     return give_up(&e, unsure, err);
 }
 
+/* A statement of a thread that may not see all is a transaction of its own, because its scope is
+ * the transaction's. */
+static enum cz_err scoped(struct cz_pg_conn *c,
+                          enum pg_stmt stmt,
+                          const char *const *values,
+                          cz_time deadline,
+                          PGresult **ret,
+                          struct cz_error *err)
+{
+    PGresult *res = NULL;
+    enum cz_err rc = cz_pg_exec(c, PG_BEGIN, NULL, deadline, NULL, err);
+    if (rc == CZ_OK)
+        rc = cz_pg_scope(c, deadline, err);
+    if (rc == CZ_OK)
+        rc = cz_pg_exec(c, stmt, values, deadline, &res, err);
+    enum pg_fate fate = c->fate;
+    if (rc == CZ_OK)
+        rc = cz_pg_exec(c, PG_COMMIT, NULL, deadline, NULL, err);
+    else if (fate != PG_LOST && cz_pg_exec(c, PG_ROLLBACK, NULL, deadline, NULL, NULL) == CZ_OK)
+        c->fate = fate;
+    if (rc == CZ_OK && ret)
+        *ret = res;
+    else
+        PQclear(res);
+    return rc;
+}
+
+static enum cz_err once(struct cz_pg_conn *c,
+                        enum pg_stmt stmt,
+                        const char *const *values,
+                        cz_time deadline,
+                        PGresult **ret,
+                        struct cz_error *err)
+{
+    if (cz_streq(cz__scope_text(), "*"))
+        return cz_pg_exec(c, stmt, values, deadline, ret, err);
+    return scoped(c, stmt, values, deadline, ret, err);
+}
+
 enum cz_err pg__query(struct pg_store *s,
                       enum pg_stmt stmt,
                       const char *const *values,
@@ -119,7 +166,7 @@ enum cz_err pg__query(struct pg_store *s,
         if (cz_pg_pool_acquire(s->pool, deadline, &c, &e) != CZ_OK)
             break;
         c->fate = PG_FINE;
-        enum cz_err rc = cz_pg_exec(c, stmt, values, deadline, ret, &e);
+        enum cz_err rc = once(c, stmt, values, deadline, ret, &e);
         bool again = c->fate == PG_LOST || c->fate == PG_CONFLICT;
         cz_pg_pool_release(s->pool, c);
         if (rc == CZ_OK)

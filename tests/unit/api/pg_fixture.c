@@ -63,6 +63,8 @@ struct answer pfx_call(struct pfx *f, const struct call *c)
     swap_quotes(body);
     if (bearer)
         headers[n++] = (struct cz_http_pair){"Authorization", bearer};
+    if (c->if_match)
+        headers[n++] = (struct cz_http_pair){"If-Match", c->if_match};
     if (cookie) {
         headers[n++] = (struct cz_http_pair){"Cookie", cookie};
         headers[n++] = (struct cz_http_pair){"Sec-Fetch-Site", "same-origin"};
@@ -83,6 +85,20 @@ struct answer pfx_call(struct pfx *f, const struct call *c)
     if (a.out.body && cz_json_parse(a.out.body, a.out.body_len, &a.json, &err) != CZ_OK)
         fail_msg("%s %s: no JSON: %s", c->method, c->target, a.out.body);
     return a;
+}
+
+char *pfx_text(struct pfx *f, const char *target, const char *token)
+{
+    CZ_CLEANUP(cz_freep) char *bearer = cz_strf("Bearer %s", token);
+    const struct cz_http_pair header = {"Authorization", bearer};
+    const struct cz_http_raw raw = {
+        .method = "GET", .target = target, .headers = &header, .headers_len = 1, .peer = "127.0.0.1"};
+    struct cz_http_out out;
+    cz_http_handle(f->http, &raw, &out);
+    assert_int_equal(out.status, 200);
+    char *text = cz_strdup(out.body);
+    cz_http_out_done(&out);
+    return text;
 }
 
 void answer_done(struct answer *a)

@@ -25,6 +25,7 @@ int pfx_down(void **state);
 struct call {
     const char *method, *target, *body; /* body: ' stands for " */
     const char *token;                  /* bearer; NULL: none */
+    const char *if_match;               /* NULL: none */
     const char *cookie;                 /* session, with all that a browser's page sends; NULL: none */
     const char *ip;                     /* NULL: 127.0.0.1 */
 };
@@ -39,6 +40,8 @@ void answer_done(struct answer *a);
 int pfx_status(struct pfx *f, const struct call *c);
 /** As pfx_call(), but the status must be this one. */
 json_t *pfx_json(struct pfx *f, const struct call *c, int status);
+/** The text of an answer that is no JSON; the status must be 200. cz_free. */
+char *pfx_text(struct pfx *f, const char *target, const char *token);
 /** The first value of a query, as the owner of the tables. cz_free. */
 char *pfx_sql(struct pfx *f, const char *sql);
 /** Number of audit events of this action and outcome. */

@@ -298,11 +298,11 @@ static void test_stats(void **state)
     assert_string_equal(cz_json_str(p, "worker", ""), "w1");
     assert_string_equal(cz_json_str(json_object_get(p, "dropped"), "filter", ""), "3");
     json_decref(j);
-    must(f, cz_service_stats(f->s, NULL, &j, &f->err));
+    must(f, cz_service_stats(f->s, NULL, NULL, &j, &f->err));
     assert_int_equal(cz_json_int(json_object_get(j, "totals"), "in", 0), 10);
     assert_int_equal(cz_json_int(json_array_get(json_object_get(j, "items"), 0), "lag", 0), 5);
     json_decref(j);
-    assert_int_equal(cz_service_stats(f->s, "nobody", &j, NULL), CZ_E_NOT_FOUND);
+    assert_int_equal(cz_service_stats(f->s, NULL, "nobody", &j, NULL), CZ_E_NOT_FOUND);
     must(f, cz_service_workers(f->s, &j, &f->err));
     p = json_array_get(json_object_get(j, "items"), 0);
     assert_string_equal(cz_json_str(p, "state", ""), "alive");
@@ -368,12 +368,15 @@ static void test_teams(void **state)
 {
     struct fixture *f = *state;
     json_t *j = NULL;
-    must(f, cz_service_put_team(f->s, &caller, "payments", &j, &f->err));
+    const struct cz_write w = {0};
+    int64_t version = -1;
+    must(f, cz_service_put_team(f->s, &caller, &w, "payments", NULL, &j, &version, &f->rep, &f->err));
+    assert_int_equal(version, 0);
     json_decref(j);
-    must(f, cz_service_teams(f->s, &j, &f->err));
+    must(f, cz_service_teams(f->s, NULL, &j, &f->err));
     assert_int_equal(json_array_size(json_object_get(j, "items")), 2);
     json_decref(j);
-    assert_int_equal(cz_service_put_team(f->s, &caller, "a/b", &j, NULL), CZ_E_INVALID);
+    assert_int_equal(cz_service_put_team(f->s, &caller, &w, "a/b", NULL, &j, &version, NULL, NULL), CZ_E_INVALID);
     must(f, cz_service_ready(f->s, cz_deadline_ms(1000), &j, &f->err));
     json_decref(j);
 }

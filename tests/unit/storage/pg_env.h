@@ -44,6 +44,8 @@ void test_seals(void **state);
 void test_tampering(void **state);
 void test_retention(void **state);
 void test_audit_rights(void **state);
+/* pg_fence_tests.c */
+void test_fence(void **state);
 /* pg_fault_tests.c */
 void test_sessions_ended(void **state);
 void test_lost_commit(void **state);

@@ -68,6 +68,10 @@ enum cz_err count_up(struct cz_store *s,
                      int64_t *ret_seq,
                      struct cz_error *err);
 
+/* store_suite_scope.c */
+void test_scope(void **state);
+void test_access_version(void **state);
+void test_team_of_a_write(void **state);
 /* store_suite.c */
 void test_kinds(void **state);
 void test_create_get_update(void **state);
@@ -110,6 +114,8 @@ void test_sets(void **state);
         cmocka_unit_test(test_documents_come_back), cmocka_unit_test(test_list),               \
         cmocka_unit_test(test_list_pages), cmocka_unit_test(test_delete_and_again),            \
         cmocka_unit_test(test_teams), cmocka_unit_test(test_errors),                           \
+        cmocka_unit_test(test_scope), cmocka_unit_test(test_access_version),                   \
+        cmocka_unit_test(test_team_of_a_write),                                                \
         cmocka_unit_test(test_dry_run), cmocka_unit_test(test_failed_write_leaves_nothing),    \
         cmocka_unit_test(test_changes), cmocka_unit_test(test_revisions),                      \
         cmocka_unit_test(test_restore), cmocka_unit_test(test_outbox),                         \

@@ -23,6 +23,7 @@ int main(void)
         cmocka_unit_test(test_empty_database),
         cmocka_unit_test(test_append_only),
         cmocka_unit_test(test_role),
+        cmocka_unit_test(test_fence),
         cmocka_unit_test(test_audit_rows),
         cmocka_unit_test(test_audit_read),
         cmocka_unit_test(test_audit_undecided),

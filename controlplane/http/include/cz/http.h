@@ -95,6 +95,7 @@ const char *cz_http_path(const struct cz_http_request *rq); /* as sent, without 
 const char *cz_http_actor(const struct cz_http_request *rq); /* NULL: not authenticated */
 /** Who asks, as the auth function said it; NULL: not authenticated. */
 const struct cz_principal *cz_http_principal(const struct cz_http_request *rq);
+void *cz_http_state(const struct cz_http_request *rq); /* of cz_http_who */
 /** Value of a cookie; NULL: none. cz_free. */
 char *cz_http_cookie(const struct cz_http_request *rq, const char *name);
 const char *cz_http_request_id(const struct cz_http_request *rq);
@@ -153,6 +154,7 @@ struct cz_http_who {
     bool person;                    /* somebody signed in: RECENT_AUTH asks when */
     int64_t auth_ms;                /* that sign-in, wall clock */
     struct cz_principal *principal; /* owned by the request, given back by done_who */
+    void *state;                    /* the application's own, given back with it */
 };
 /** Who is it? CZ_OK: *ret is filled. CZ_E_UNAUTHENTICATED: nobody; other codes are passed on.
  *  Must compare in constant time. */

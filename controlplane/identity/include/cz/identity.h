@@ -179,6 +179,10 @@ CZ_MUST_USE enum cz_err cz_identity_principal_set(struct cz_identity *id,
 CZ_MUST_USE enum cz_err cz_identity_bearer(struct cz_identity *id, const char *token, size_t len,
                                            const char *ip, struct cz_principal **ret,
                                            struct cz_error *err);
+/** A principal as it is now, without any token or session: to ask what it may. CZ_E_NOT_FOUND
+ *  @param ret cz_principal_free */
+CZ_MUST_USE enum cz_err cz_identity_principal(struct cz_identity *id, const char *principal_id,
+                                              struct cz_principal **ret, struct cz_error *err);
 /** Make a token: {"name","scopes":["read",…],"team"?,"set"?,"expires": RFC 3339 | "expires_in_days":
  *  n, "principal"?: id of a service, by an admin}. It cannot do more than its principal can at the
  *  time of use, and one that is made by a token no more than that one, and for no longer.

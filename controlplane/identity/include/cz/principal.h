@@ -45,15 +45,4 @@ struct cz_principal {
 void cz_principal_free(struct cz_principal *p);
 bool cz_principal_in_group(const struct cz_principal *p, const char *group);
 
-/** The scope that a token needs for a verb of the route table; ADMIN for one that is not known. */
-enum cz_scope cz_verb_scope(const char *verb);
-/** Does the verb show records of topics? No platform role includes that. */
-bool cz_verb_is_payload(const char *verb);
-/** Verbs of one's own sign-in (`auth.self`) and of what everybody may know (`version.read`). */
-bool cz_verb_is_own(const char *verb);
-/** By scope and platform role alone, without any binding to a team.
- *  CZ_E_FORBIDDEN with what is missing. */
-CZ_MUST_USE enum cz_err cz_principal_may(const struct cz_principal *p, const char *verb,
-                                         struct cz_error *err);
-
 #endif

@@ -12,6 +12,7 @@
  *    template   {…,"spec":{"variables":{"A":{"default":"x","description":"…"}|{}},"mappings":[{"name","group"?,"labels"?,"description"?,"spec"}]}}
  *    instance   {…,"spec":{"template":"t","vars":{"A":"a"},"overrides":{"<mapping name>":{"enabled":false}}}}
  *    value_map  {…,"spec":{"key":{…},"value.a.b":{…},"key:partition":{…}}}
+ *    team, binding, grant  {…,"spec":{…cz/access.h…}}
  *  The read-only members of the envelope that GET gives (kind, name, team, uid, generation,
  *  version, managed_by, override, status, created, updated, api) are accepted and ignored when they
  *  equal what is stored, so that GET → edit → PUT works; another value is a problem "read-only".
@@ -35,6 +36,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cz/access.h"
 #include "cz/buf.h"
 #include "cz/error.h"
 #include "cz/kafka.h"
@@ -71,10 +73,29 @@ typedef bool (*cz_service_writer_fn)(void *arg, const struct cz_writer_query *q,
  *  before the scheduler is freed.  Without: the conditions rest on the status view alone. */
 void cz_service_set_view(struct cz_service *s, cz_service_view_fn fn, cz_service_writer_fn writer, void *arg);
 
-struct cz_principal; /* cz/principal.h */
+/** The rules of all teams at one moment. */
+struct cz_access_rules;
+/** As they are now; give them back. */
+CZ_MUST_USE enum cz_err cz_service_rules(struct cz_service *s, struct cz_access_rules **ret,
+                                         struct cz_error *err);
+void cz_access_rules_give(struct cz_service *s, struct cz_access_rules *r);
+/** Of a team; NULL: it has none. @at: 0, 1, … by name, NULL at the end */
+const struct cz_team_rules *cz_access_team(const struct cz_access_rules *r, const char *team);
+const struct cz_team_rules *cz_access_team_at(const struct cz_access_rules *r, size_t i);
+/** What a caller is measured by: the rules are those of the moment when the request came. */
+struct cz_access {
+    const struct cz_principal *who;
+    struct cz_access_rules *rules; /* NULL: none, as for who may everything */
+};
+/** May he see this team (NULL: what belongs to no team)? @a NULL: our own work, which sees all. */
+bool cz_access_may_see(const struct cz_access *a, const char *team);
+/** The teams that he may see; NULL: all there are. cz_free (the names are borrowed). */
+const char **cz_access_visible(const struct cz_access *a, size_t *ret_len);
+
 /** Who asks. Borrowed; NULL = unknown. */
 struct cz_caller {
     const struct cz_principal *principal; /* NULL: the program itself */
+    const struct cz_access *access; /* NULL: our own work, which may everything */
     const char *actor, *actor_id;
     const char *via; /* "api", "cli", "ui" */
     const char *request_id, *trace_id, *ip;
@@ -251,8 +272,18 @@ CZ_MUST_USE enum cz_err cz_service_move_offsets(struct cz_service *s, const stru
                                                 const struct cz_write *w, const char *team,
                                                 const char *name, const json_t *body, json_t **ret,
                                                 struct cz_report *rep, struct cz_error *err);
+/** Create the team when absent, and set what @settings {"restricted"?,"own_clusters"?} says; the rest stays.
+ *  A new team is restricted unless @settings say otherwise or the deployment's own token made it (so did
+ *  all teams before there were others); settings that are there are changed with If-Match only.
+ *  @settings NULL: none  @param ret {"name","restricted","own_clusters","version"|null,"dry_run",
+ *  "warnings"}  @param ret_version for the ETag; 0: no settings were ever made */
 CZ_MUST_USE enum cz_err cz_service_put_team(struct cz_service *s, const struct cz_caller *who,
-                                            const char *team, json_t **ret, struct cz_error *err);
+                                            const struct cz_write *w, const char *team,
+                                            const json_t *settings, json_t **ret, int64_t *ret_version,
+                                            struct cz_report *rep, struct cz_error *err);
+/** {"name","restricted","own_clusters","version"|null} */
+CZ_MUST_USE enum cz_err cz_service_team(struct cz_service *s, const char *team, json_t **ret,
+                                        int64_t *ret_version, struct cz_error *err);
 /** For the scheduler, about once a second on the leader: resume what is paused until a moment that
  *  has passed (actor "system"). Cheap when nothing is due. @param ret_ended how many; may be NULL */
 CZ_MUST_USE enum cz_err cz_service_end_overrides(struct cz_service *s, int *ret_ended,
@@ -274,13 +305,17 @@ void cz_page_done(struct cz_page *p);
  *  state (name as in status.state), NULL: any. An unknown team is CZ_E_NOT_FOUND. */
 CZ_MUST_USE enum cz_err cz_service_list(struct cz_service *s, const struct cz_list_filter *f,
                                         const char *state, struct cz_page *ret, struct cz_error *err);
-/** {"items":[{"name"}]} */
-CZ_MUST_USE enum cz_err cz_service_teams(struct cz_service *s, json_t **ret, struct cz_error *err);
+/** {"items":[{"name","restricted","own_clusters"}]}: of those that @access may see; NULL: all */
+CZ_MUST_USE enum cz_err cz_service_teams(struct cz_service *s, const struct cz_access *access, json_t **ret,
+                                         struct cz_error *err);
 
 /** {"items":[{"seq","at","team","actor","via","comment","request_id","reverts","created","updated","deleted"}],
  *   "next":"<seq for before= or after=>"|null,"seq"} */
 CZ_MUST_USE enum cz_err cz_service_changes(struct cz_service *s, const struct cz_change_filter *f,
                                            json_t **ret, struct cz_error *err);
+/** The team that a change is of; NULL: none. cz_free. */
+CZ_MUST_USE enum cz_err cz_service_change_team(struct cz_service *s, int64_t seq, char **ret,
+                                               struct cz_error *err);
 /** The change and "objects":[revision + "before": document before, null for a create]. */
 CZ_MUST_USE enum cz_err cz_service_change(struct cz_service *s, int64_t seq, json_t **ret,
                                           struct cz_error *err);
@@ -322,20 +357,22 @@ CZ_MUST_USE enum cz_err cz_service_offsets(struct cz_service *s, const char *tea
 CZ_MUST_USE enum cz_err cz_service_workers(struct cz_service *s, json_t **ret, struct cz_error *err);
 /** Per mapping totals: {"at","seq","items":[{"team","name","uid","group","state","generation","in",
  *   "out","bytes_in","bytes_out","dropped":{"filter":n,…},"lag","lag_seconds","in_per_second","out_per_second",
- *   "bytes_per_second","delay_ms":{"p50","p99","p999"}}],"totals":{…same sums…}}. @team NULL: all. */
-CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const char *team, json_t **ret,
-                                         struct cz_error *err);
+ *   "bytes_per_second","delay_ms":{"p50","p99","p999"}}],"totals":{…same sums…}}. @team NULL: all
+ *  that @access may see. */
+CZ_MUST_USE enum cz_err cz_service_stats(struct cz_service *s, const struct cz_access *access,
+                                         const char *team, json_t **ret, struct cz_error *err);
 /** The statistics of CitizenK Replicator: {"time","started","queue","mappings":[{"name",
  *  "source_topic_name","target_topic_name","valid_jmespath","target_service_consumer_group",
  *  "consumer_group_up","assignments":[0,1],"lag"|null,"source_count","target_count"}]}, a row for
  *  each pair of topics; calculated again after @every_ms at the earliest. */
 CZ_MUST_USE enum cz_err cz_service_pair_stats(struct cz_service *s, const char *team, int64_t every_ms,
                                               json_t **ret, struct cz_error *err);
-/** Names of the topics of a team's cluster, sorted, without those that begin with "__". */
+/** Names of the topics of a team's cluster, sorted, without those that begin with "__"; of a restricted
+ *  team only those that a grant names. */
 CZ_MUST_USE enum cz_err cz_service_cluster_topics(struct cz_service *s, const char *team,
                                                   const char *cluster, json_t **ret,
                                                   struct cz_error *err);
-/** Names of its consumer groups, sorted. */
+/** Names of its consumer groups, sorted; of a restricted team as above. */
 CZ_MUST_USE enum cz_err cz_service_cluster_groups(struct cz_service *s, const char *team,
                                                   const char *cluster, json_t **ret,
                                                   struct cz_error *err);
@@ -438,6 +475,12 @@ struct cz_preview {
 CZ_MUST_USE enum cz_err cz_service_preview(struct cz_service *s, const char *team, const char *name,
                                            const json_t *spec, const struct cz_preview *what,
                                            json_t **ret, struct cz_report *rep, struct cz_error *err);
+/** May somebody do something, and why. @who the one that is asked about  @team, @use NULL: none
+ *  @param ret {"allowed","principal","verb","team"|null,"role"|null,"peek","missing"|null,"why":[…]} */
+CZ_MUST_USE enum cz_err cz_service_can(struct cz_service *s, const struct cz_principal *who,
+                                       enum cz_verb verb, const char *team,
+                                       const struct cz_access_use *use, json_t **ret,
+                                       struct cz_error *err);
 /** JMESPath over any JSON: @document → {"result":…}; bounded. An expression that does not compile
  *  is a problem at /expression with its position. */
 CZ_MUST_USE enum cz_err cz_service_eval(const char *expression, const json_t *document, json_t **ret,

@@ -91,6 +91,7 @@ static json_t *parameters(const struct cz_http_route *r)
     if (r->flags & CZ_HTTP_CACHED)
         json_array_append_new(params, ref("parameters", "Cached"));
     json_array_append_new(params, ref("parameters", "RequestId"));
+    json_array_append_new(params, ref("parameters", "TraceParent"));
     return params;
 }
 
@@ -226,7 +227,12 @@ static const char COMPONENTS[] =
     "\"An ETag: 304 when it is still the current one.\",\"schema\":{\"type\":\"string\"}},"
     "\"RequestId\":{\"name\":\"X-Request-Id\",\"in\":\"header\",\"description\":"
     "\"Taken over when it fits, else one is made; logs and problems name it.\","
-    "\"schema\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9-]{8,64}$\"}}},"
+    "\"schema\":{\"type\":\"string\",\"pattern\":\"^[A-Za-z0-9-]{8,64}$\"}},"
+    "\"TraceParent\":{\"name\":\"traceparent\",\"in\":\"header\",\"description\":"
+    "\"W3C Trace Context: the trace that this request is part of. Taken over when it is valid, else "
+    "one is begun; the log, the change and the record that workers read carry it.\","
+    "\"schema\":{\"type\":\"string\",\"pattern\":"
+    "\"^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$\"}}},"
     "\"headers\":{"
     "\"ETag\":{\"description\":\"Version of the object, in "
     "quotes.\",\"schema\":{\"type\":\"string\"}},"

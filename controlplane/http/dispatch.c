@@ -65,10 +65,11 @@ static void finish(struct cz_http_request *rq, int status, cz_time start)
     cz__stats_add(&rq->server->stats, found ? rq->route_index : rq->server->router.len, status,
                   ms);
     cz_log(quiet ? CZ_LOG_DEBUG : CZ_LOG_INFO, "http",
-           "request method=%s route=%s status=%d ms=%lld actor=%s peer=%s request_id=%s",
+           "request method=%s route=%s status=%d ms=%lld actor=%s peer=%s request_id=%s "
+           "trace_id=%.32s",
            found ? rq->raw->method : "-", found ? rq->route->path : "none", status,
            (long long)ms, rq->who.actor ? rq->who.actor : "-", rq->raw->peer ? rq->raw->peer : "-",
-           rq->id);
+           rq->id, rq->traceparent + sizeof("00-") - 1);
 }
 
 void cz_http_handle(struct cz_http_server *s,

@@ -259,12 +259,19 @@ static bool all_hex(const char *s, size_t n)
     return true;
 }
 
+/* W3C Trace Context. A version that is not known yet may say more behind the four parts that are:
+ * those are used; ff is no version. */
 static bool good_traceparent(const char *s)
 {
     static const char zero[] = "00000000000000000000000000000000";
-    return s && strlen(s) == 55 && memcmp(s, "00-", 3) == 0 && s[35] == '-' && s[52] == '-' &&
-           all_hex(s + 3, 32) && all_hex(s + 36, 16) && all_hex(s + 53, 2) &&
-           memcmp(s + 3, zero, 32) != 0 && memcmp(s + 36, zero, 16) != 0;
+    size_t n = s ? strlen(s) : 0;
+    if (n < 55 || s[2] != '-' || s[35] != '-' || s[52] != '-' || !all_hex(s, 2) ||
+        !all_hex(s + 3, 32) || !all_hex(s + 36, 16) || !all_hex(s + 53, 2) ||
+        memcmp(s + 3, zero, 32) == 0 || memcmp(s + 36, zero, 16) == 0)
+        return false;
+    if (memcmp(s, "00", 2) == 0)
+        return n == 55;
+    return memcmp(s, "ff", 2) != 0 && (n == 55 || s[55] == '-');
 }
 
 static bool good_request_id(const char *s)
@@ -287,7 +294,7 @@ void cz__request_ids(struct cz_http_request *rq)
     else
         (void)cz_uid(rq->id);
     if (good_traceparent(trace)) {
-        (void)snprintf(rq->traceparent, sizeof(rq->traceparent), "%s", trace);
+        (void)snprintf(rq->traceparent, sizeof(rq->traceparent), "00%.53s", trace + 2);
         return;
     }
     unsigned char r[24];

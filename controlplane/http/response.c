@@ -195,8 +195,8 @@ void cz__response_problem(struct cz_http_response *rs,
     char *instance = cz_strf("/requests/%s", rq->id);
     if (status >= 500)
         cz_log(status == 503 ? CZ_LOG_WARN : CZ_LOG_ERROR, "http",
-               "request failed: %s code=%s request_id=%s", err->text, cz_err_name(err->code),
-               rq->id);
+               "request failed: %s code=%s request_id=%s trace_id=%.32s", err->text,
+               cz_err_name(err->code), rq->id, rq->traceparent + sizeof("00-") - 1);
     drop_content(rs);
     title_of(slug, title);
     json_t *j = json_pack("{s:s, s:s, s:i, s:s, s:s}", "type", type, "title", title, "status",

@@ -73,6 +73,8 @@ struct answer pfx_call(struct pfx *f, const struct call *c)
     if (body || cookie)
         headers[n++] = (struct cz_http_pair){"Content-Type", "application/json"};
     headers[n++] = (struct cz_http_pair){"User-Agent", "test"};
+    if (c->traceparent)
+        headers[n++] = (struct cz_http_pair){"traceparent", c->traceparent};
     const struct cz_http_raw raw = {.method = c->method,
                                     .target = c->target,
                                     .headers = headers,

@@ -28,6 +28,7 @@ struct call {
     const char *if_match;               /* NULL: none */
     const char *cookie;                 /* session, with all that a browser's page sends; NULL: none */
     const char *ip;                     /* NULL: 127.0.0.1 */
+    const char *traceparent;            /* NULL: not sent */
 };
 struct answer {
     int status;

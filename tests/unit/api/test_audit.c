@@ -227,6 +227,39 @@ static void test_verify(void **state)
     cz_free(id);
 }
 
+/* From the caller's header into the history, the audit log and what goes to the workers. */
+static void test_trace(void **state)
+{
+    static const char trace[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    struct pfx *f = *state;
+    struct cz_error err = CZ_ERROR_INIT;
+    struct cz_config_record_list out = {0};
+    size_t carried = 0;
+    json_decref(ask(f, "PUT", T "/clusters/source", "{'spec':{'bootstrap_servers':'127.0.0.1:1'}}", 201));
+    json_t *o = pfx_json(f,
+                         &(struct call){.method = "PUT",
+                                        .target = T "/mappings/traced",
+                                        .body = "{'spec':{'source':{'cluster':'source','topic':'a'},"
+                                                "'target':{'cluster':'source','topic':'b'}}}",
+                                        .token = ROOT,
+                                        .traceparent = trace},
+                         201);
+    CZ_CLEANUP(cz_freep) char *change = cz_strf("/api/v1/changes/%s", cz_json_str(o, "seq", "?"));
+    json_decref(o);
+    o = ask(f, "GET", change, NULL, 200);
+    assert_string_equal(cz_json_str(o, "trace_id", ""), trace);
+    json_decref(o);
+    o = ask(f, "GET", A "?name=traced", NULL, 200);
+    assert_string_equal(
+        cz_json_str(json_array_get(json_object_get(o, "items"), 0), "trace_id", ""), trace);
+    json_decref(o);
+    ASSERT_OK(cz_store_outbox(f->env->stores.a, 1000, &out, &err), &err);
+    for (size_t i = 0; i < out.len; i++)
+        carried += cz_streq(out.items[i].trace_id, trace);
+    assert_int_equal(carried, 1);
+    cz_config_record_list_done(&out);
+}
+
 int main(void)
 {
     const char *conninfo = getenv("CITIZENK_TEST_POSTGRES");
@@ -240,6 +273,7 @@ int main(void)
         cmocka_unit_test(test_export),
         cmocka_unit_test(test_bursts),
         cmocka_unit_test(test_own_changes),
+        cmocka_unit_test(test_trace),
         cmocka_unit_test(test_verify),
     };
     return cmocka_run_group_tests_name("audit log", tests, pfx_up, pfx_down);

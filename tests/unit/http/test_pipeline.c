@@ -4,11 +4,14 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "cz/alloc.h"
 #include "cz/json.h"
 #include "cz/log.h"
 #include "fixture.h"
@@ -307,6 +310,74 @@ static void test_trace(void **state)
     cz_http_out_done(&out);
 }
 
+/* Of another version what is known of it is used; what is none begins a new trace. */
+static void test_trace_versions(void **state)
+{
+#define IDS "0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331"
+    static const struct {
+        const char *given;
+        bool taken;
+    } t[] = {
+        {"00-" IDS "-00", true},       {"01-" IDS "-01", true},
+        {"cc-" IDS "-01-more", true},  {"00-" IDS "-01-more", false},
+        {"cc-" IDS "-01more", false},  {"ff-" IDS "-01", false},
+        {"0A-" IDS "-01", false},      {"00-" IDS "-0g", false},
+        {"00-" IDS, false},            {"", false},
+        {"00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01", false},
+        {"00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01", false},
+        {"00-" IDS "-01,00-" IDS "-01", false},
+    };
+    for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+        struct row r = {.method = "GET",
+                        .target = "/t/a/m/b",
+                        .headers = {AUTH, {"traceparent", t[i].given}}};
+        struct cz_http_out out;
+        handle(*state, &r, &out);
+        if ((strstr(out.body, "\"trace\":\"00-" IDS "-0") != NULL) != t[i].taken)
+            fail_msg("%s: %s", t[i].given, out.body);
+        cz_http_out_done(&out);
+    }
+#undef IDS
+}
+
+/* What stderr got while @r was handled. cz_free. */
+static char *logged(struct cz_http_server *s, const struct row *r)
+{
+    char text[4096] = "";
+    struct cz_http_out out;
+    enum cz_log_level level = cz_log_level();
+    FILE *file = tmpfile();
+    int keep = dup(STDERR_FILENO);
+    assert_non_null(file);
+    assert_true(keep >= 0 && dup2(fileno(file), STDERR_FILENO) >= 0);
+    cz_log_set_level(CZ_LOG_INFO);
+    handle(s, r, &out);
+    cz_log_set_level(level);
+    assert_true(dup2(keep, STDERR_FILENO) >= 0);
+    (void)close(keep);
+    rewind(file);
+    text[fread(text, 1, sizeof(text) - 1, file)] = 0;
+    (void)fclose(file);
+    cz_http_out_done(&out);
+    return cz_strdup(text);
+}
+
+static void test_trace_in_log(void **state)
+{
+    static const char given[] = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    static const char id[] = "trace_id=0af7651916cd43dd8448eb211c80319c";
+    struct row r = {
+        .method = "GET", .target = "/broken", .headers = {AUTH, {"traceparent", given}}};
+    char *text = logged(*state, &r);
+    const char *failed = strstr(text, "request failed:");
+    const char *line = strstr(text, "request method=GET route=/broken");
+    assert_non_null(failed);
+    assert_non_null(line);
+    assert_non_null(strstr(failed, id));
+    assert_non_null(strstr(line, id));
+    cz_free(text);
+}
+
 static void test_body_limit(void **state)
 {
     struct cz_http_options o = {.max_body = 16};
@@ -415,6 +486,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),      cmocka_unit_test(test_headers),
         cmocka_unit_test(test_request_id), cmocka_unit_test(test_trace),
+        cmocka_unit_test(test_trace_versions), cmocka_unit_test(test_trace_in_log),
         cmocka_unit_test(test_body_limit), cmocka_unit_test(test_open_metrics),
         cmocka_unit_test(test_metrics),    cmocka_unit_test(test_bad_tables),
     };

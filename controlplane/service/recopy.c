@@ -322,8 +322,26 @@ enum cz_err cz_service_recopy(struct cz_service *s, const struct cz_caller *who,
     return code;
 }
 
+/* Asked once in a change: most teams have none, and a change may delete a thousand mappings. */
+static enum cz_err any_recopies(struct cz__attempt *a, const char *team, struct cz_error *err)
+{
+    const struct cz_list_filter f = {
+        .team = team, .kind = CZ_KIND_MAPPING, .managed_prefix = OWNER, .limit = 1};
+    struct cz_resource_list l = {0};
+    enum cz_err code = CZ_OK;
+    if (a->recopies == CZ__NOT_ASKED) {
+        code = cz_tx_list(a->tx, &f, &l, err);
+        a->recopies = l.len > 0 ? CZ__SOME : CZ__NONE;
+    }
+    cz_resource_list_done(&l);
+    return code;
+}
+
 enum cz_err cz__remove_recopies(struct cz__attempt *a, const struct cz_resource *mapping, struct cz_error *err)
 {
+    enum cz_err asked = any_recopies(a, mapping->team, err);
+    if (asked || a->recopies == CZ__NONE)
+        return asked;
     CZ_CLEANUP(cz_freep) char *owner = cz__recopy_owner(mapping->name);
     struct cz_list_filter f = {.team = mapping->team, .kind = CZ_KIND_MAPPING, .managed_by = owner};
     struct cz_resource_list l = {0};

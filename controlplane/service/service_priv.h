@@ -141,6 +141,7 @@ struct cz__attempt {
     int64_t stale_version; /* > 0: If-Match failed against this one */
     struct cz_resource result;
     bool have_result, created;
+    enum { CZ__NOT_ASKED, CZ__NONE, CZ__SOME } recopies; /* of the team (recopy.c) */
 };
 typedef enum cz_err (*cz__body)(struct cz__attempt *a, void *arg, struct cz_error *err);
 struct cz__job {

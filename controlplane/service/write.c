@@ -45,6 +45,7 @@ static void attempt_reset(struct cz__attempt *a)
     a->result = (struct cz_resource){0};
     a->have_result = a->created = false;
     a->stale_version = 0;
+    a->recopies = CZ__NOT_ASKED;
 }
 
 struct run {

@@ -126,6 +126,9 @@ static bool matches(const struct cz_list_filter *f, const struct cz_resource *r)
         return false;
     if (f->managed_by && !cz_streq(f->managed_by, r->managed_by))
         return false;
+    if (f->managed_prefix && (!r->managed_by || strncmp(r->managed_by, f->managed_prefix,
+                                                        strlen(f->managed_prefix)) != 0))
+        return false;
     if (f->group_bearer &&
         !cz_streq(json_string_value(json_object_get(r->override, "group_name")), f->group_bearer))
         return false;

@@ -286,7 +286,7 @@ void pg_audit_params(const struct cz_change_meta *m,
                      const char *ret[PG_AUDIT_PARAMS]);
 
 /* Filters as parameters, shared by the store's and the transaction's list. */
-enum { PG_LIST_PARAMS = 14 };
+enum { PG_LIST_PARAMS = 15 };
 struct pg_list_params {
     const char *values[PG_LIST_PARAMS];
     struct pg_num limit;

@@ -171,6 +171,7 @@ void pg_list_params(const struct cz_list_filter *f, struct pg_list_params *ret)
     v[11] = f->source_cluster;
     v[12] = f->source_topic;
     v[13] = f->group_bearer;
+    v[14] = f->managed_prefix;
 }
 
 void pg_rows_resources(const PGresult *res, struct cz_resource_list *ret, int64_t *ret_seq)

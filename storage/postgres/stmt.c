@@ -88,7 +88,7 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
              " WHERE r.uid = $1"),
     /* One statement is one snapshot: the list and its seq belong together. */
     PLAIN(PG_LIST,
-          14,
+          15,
           "SELECT e.n, x.* FROM epoch e LEFT JOIN LATERAL (SELECT " RESOURCE
           " FROM resource r JOIN team t ON t.id = r.team_id"
           " WHERE r.deleted_seq IS NULL AND t.deleted_seq IS NULL"
@@ -103,6 +103,7 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " AND ($12::text IS NULL OR (r.doc #>> '{spec,source,cluster}' = $12"
           "  AND ($13::text IS NULL OR coalesce(r.doc #>> '{spec,source,topic}', $13) = $13)))"
           " AND ($14::text IS NULL OR r.override ->> 'group_name' = $14)"
+          " AND ($15::text IS NULL OR starts_with(r.managed_by, $15))"
           " AND ($9::text IS NULL OR (t.name, r.name) > ($8::text, $9))"
           " ORDER BY t.name, r.kind, r.name LIMIT $10::bigint)"
           " x (team, kind, name) ON true ORDER BY x.team, x.kind, x.name"),
@@ -125,10 +126,12 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           " JOIN team t ON t.id = v.team_id WHERE v.seq = $1::bigint ORDER BY v.n"),
     PLAIN(PG_BEFORE,
           1,
-          "SELECT " REVISION " FROM (SELECT DISTINCT resource_id FROM revision"
-          "  WHERE seq = $1::bigint) o CROSS JOIN LATERAL (SELECT * FROM revision p"
-          "  WHERE p.resource_id = o.resource_id AND p.seq < $1::bigint"
-          "  ORDER BY p.seq DESC, p.n DESC LIMIT 1) v"
+          "WITH o AS (SELECT p.resource_id, max(p.seq) AS seq FROM revision p"
+          "  WHERE p.resource_id IN (SELECT resource_id FROM revision WHERE seq = $1::bigint)"
+          "  AND p.seq < $1::bigint GROUP BY p.resource_id),"
+          " v AS (SELECT DISTINCT ON (x.resource_id) x.* FROM o JOIN revision x"
+          "  ON x.resource_id = o.resource_id AND x.seq = o.seq ORDER BY x.resource_id, x.n DESC)"
+          " SELECT " REVISION " FROM v"
           " JOIN change c ON c.seq = v.seq JOIN team t ON t.id = v.team_id"),
     PLAIN(PG_REVISIONS,
           5,
@@ -316,10 +319,8 @@ static const struct pg_stmt_text stmts[PG_STMT_BASE_COUNT_] = {
           "SELECT m.seq, v.doc, l.seq, " MS("l.at") ", l.actor, l.comment, " RESOURCE
           " FROM set_member m JOIN team t ON t.id = m.team_id JOIN resource r ON r.uid = m.uid"
           " LEFT JOIN LATERAL (SELECT p.doc FROM revision p WHERE p.resource_id = r.id"
-          "  AND p.seq <= m.seq ORDER BY p.seq DESC, p.n DESC LIMIT 1) v ON true"
-          " LEFT JOIN LATERAL (SELECT c.seq, c.at, c.actor, c.comment FROM revision p"
-          "  JOIN change c ON c.seq = p.seq WHERE p.resource_id = r.id"
-          "  ORDER BY p.seq DESC, p.n DESC LIMIT 1) l ON true"
+          "  AND p.seq = m.seq ORDER BY p.n DESC LIMIT 1) v ON true"
+          " LEFT JOIN change l ON l.seq = r.version"
           " WHERE t.name = $1 AND t.deleted_seq IS NULL AND m.set_name = $2"
           " AND r.version <> m.seq ORDER BY m.kind, m.name"),
     PLAIN(PG_PUT_MEMBERS,

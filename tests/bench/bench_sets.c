@@ -96,7 +96,7 @@ static double rollback(int64_t seq)
     struct cz_error err = CZ_ERROR_INIT;
     struct cz_write_result r = {0};
     cz_time from = cz_now();
-    check(cz_service_rollback(service, &who, &plain, seq, &r, &rep, &err), &rep, &err);
+    check(cz_service_rollback(service, &who, &plain, seq, NULL, &r, &rep, &err), &rep, &err);
     double ms = ms_since(from);
     cz_write_result_done(&r);
     return ms;

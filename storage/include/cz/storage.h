@@ -149,6 +149,7 @@ struct cz_list_filter {
     const char *name_contains; /* ASCII letters in any case; NULL: any */
     const char *label_key, *label_value; /* NULL: any */
     const char *managed_by; /* exact; NULL: any */
+    const char *managed_prefix; /* it begins so; NULL: any */
     const char *consumer_group; /* doc.spec.consumer_group, exact; NULL: any */
     const char *group_bearer; /* renamed, and bore this name before (override.group_name); NULL: any */
     const char *source_cluster; /* doc.spec.source.cluster, exact; NULL: any */

@@ -17,6 +17,8 @@ void cz__spec_missing(const struct cz_mapping_spec *spec,
                       const struct cz_team_rules *rules,
                       cz__missing_fn missing,
                       void *arg);
+/** The cluster that a mapping's dead letters are on. */
+const char *cz__letters_cluster(const struct cz_mapping_spec *spec);
 void cz__missing_text(const struct cz_team_rules *rules, const struct cz_access_use *use, char *out, size_t size);
 /** @out the first missing grant, "" none.  false: the mapping may run as far as grants go.
  *  @rules NULL: a team without any */
@@ -52,6 +54,8 @@ enum cz_err cz__rules_take(struct cz_service *s, struct cz_access_rules **ret, s
 struct cz_access_rules *cz__rules_held(struct cz_service *s);
 /** What is held is looked at again; what a status says from then on is as fresh. */
 void cz__rules_refresh(struct cz_service *s);
+/** May a mapping run as far as its team's grants go?  CZ_E_FORBIDDEN says which one is missing. */
+enum cz_err cz__may_run(struct cz_service *s, const struct cz_resource *mapping, struct cz_error *err);
 /** Is a topic or group of a cluster shown to the team? @t NULL: a team without rules, which sees all */
 bool cz__may_list(const struct cz_team_rules *t, const char *cluster, enum cz_grant_type type, const char *name);
 /** May the team use this?  CZ_E_FORBIDDEN says which grant is missing. */

@@ -108,6 +108,11 @@ static void synced_groups(const struct uses *u, const json_t *spec)
     }
 }
 
+const char *cz__letters_cluster(const struct cz_mapping_spec *spec)
+{
+    return spec->target_file ? spec->source_cluster : spec->target_cluster;
+}
+
 void cz__spec_missing(const struct cz_mapping_spec *spec,
                       const json_t *doc_spec,
                       const struct cz_team_rules *rules,
@@ -121,8 +126,13 @@ void cz__spec_missing(const struct cz_mapping_spec *spec,
         pattern_uses(&u);
     else
         pair_uses(&u, json_array_size(json_object_get(doc_spec, "topics")) > 0);
-    if (spec->dead_letter_topic)
-        need_topic(&u, true, spec->dead_letter_topic, false, "/spec/on_error/dead_letter");
+    if (spec->dead_letter_topic) {
+        const struct cz_access_use letters = {.cluster = cz__letters_cluster(spec),
+                                              .type = CZ_GRANT_TOPIC,
+                                              .name = spec->dead_letter_topic,
+                                              .mode = CZ_MODE_WRITE};
+        need(&u, &letters, "/spec/on_error/dead_letter");
+    }
     if (spec->service_group)
         need_group(&u, spec->target_cluster, spec->service_group, false, CZ_MODE_DELETE,
                    "/spec/target_service_consumer_group");

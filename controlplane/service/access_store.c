@@ -190,6 +190,19 @@ enum cz_err cz__may_use(struct cz_service *s, const char *team, const struct cz_
     return code;
 }
 
+enum cz_err cz__may_run(struct cz_service *s, const struct cz_resource *mapping, struct cz_error *err)
+{
+    struct cz_access_rules *r = NULL;
+    char text[400];
+    enum cz_err code = cz__rules_take(s, &r, err);
+    if (code)
+        return code;
+    if (cz__spec_denied(cz_access_team(r, mapping->team), json_object_get(mapping->doc, "spec"), text, sizeof text))
+        code = cz_fail(err, CZ_E_FORBIDDEN, "%s", text);
+    cz_access_rules_give(s, r);
+    return code;
+}
+
 bool cz_access_may_see(const struct cz_access *a, const char *team)
 {
     if (!a)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /** Dead letters of a mapping: finds out what it is made of, as it is now, lets cz_redrive() work, and
  * writes down what was done.  One at a time in a control plane: it reads as fast as the brokers give. */
+#include "access_priv.h"
 #include "cz/redrive.h"
 #include "mapping_now.h"
 
@@ -87,6 +88,15 @@ static enum cz_err prepare(struct cz_service *s, const char *team, const char *n
     enum cz_err code = cz__mapping_now(s, team, name, m, err);
     if (!code)
         code = can_be_read(m->spec, name, err);
+    if (!code)
+        code = cz__may_run(s, &m->mapping, err);
+    if (!code && q->action == CZ_DEAD_LETTERS_LIST && q->samples > 0) {
+        const struct cz_access_use use = {.cluster = cz__letters_cluster(m->spec),
+                                          .type = CZ_GRANT_TOPIC,
+                                          .name = m->spec->dead_letter_topic,
+                                          .mode = CZ_MODE_PEEK};
+        code = cz__may_use(s, team, &use, err);
+    }
     if (!code && q->action == CZ_DEAD_LETTERS_REDRIVE)
         code = can_be_sent(m->spec, err);
     if (!code && !s->group_id)

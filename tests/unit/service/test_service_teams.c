@@ -268,6 +268,28 @@ static void test_revoked(void **state)
     drop(f, CZ_KIND_MAPPING, "m"); /* what may not run may go */
 }
 
+/* What a job of the control plane does on a mapping's behalf it may do no longer than the mapping. */
+static void test_dead_letters(void **state)
+{
+    struct fixture *f = *state;
+    struct cz_dead_letters_request q = {.action = CZ_DEAD_LETTERS_REDRIVE, .deadline = cz_deadline_ms(1000)};
+    json_t *o = NULL;
+    restrict_team(f, true);
+    grant_all(f);
+    must(f, put(f, CZ_KIND_GRANT, "dlq", GRANT("target", "topic", "dlq", "write")));
+    must(f, put(f, CZ_KIND_MAPPING, "m", MAPPING(",'on_error':{'dead_letter':'dlq'}")));
+    q.action = CZ_DEAD_LETTERS_LIST;
+    q.samples = 1;
+    clean(f);
+    assert_int_equal(cz_service_dead_letters(f->s, &caller, "default", "m", &q, &o, &f->err), CZ_E_FORBIDDEN);
+    assert_non_null(strstr(f->err.text, "peek for topic \"dlq\" on cluster \"target\""));
+    drop(f, CZ_KIND_GRANT, "out");
+    q.action = CZ_DEAD_LETTERS_REDRIVE;
+    clean(f);
+    assert_int_equal(cz_service_dead_letters(f->s, &caller, "default", "m", &q, &o, &f->err), CZ_E_FORBIDDEN);
+    assert_non_null(strstr(f->err.text, "write for topic \"orders\""));
+}
+
 /* ---- callers ------------------------------------------------------------------------------------ */
 
 static void test_callers(void **state)
@@ -355,7 +377,7 @@ int main(void)
 {
     cz_json_init();
     const struct CMUnitTest tests[] = {T(test_needed),    T(test_not_told_what_is_there), T(test_patterns),
-                                       T(test_every_door), T(test_revoked),                T(test_callers),
+                                       T(test_every_door), T(test_revoked), T(test_dead_letters),                T(test_callers),
                                        T(test_new_teams)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -99,6 +99,12 @@ static void test_c6_bootstrap(void **state)
     answer_done(&a);
     assert_int_equal(pfx_status(f, &(struct call)FROM(AUTH "/bootstrap", with_one, "10.0.1.1")), 401);
     assert_int_equal(pfx_status(f, &(struct call)FROM(AUTH "/bootstrap", with_two, "10.0.1.2")), 401);
+    /* each of the two reasons alone is enough: it was used, and there is an admin */
+    cz_free(pfx_sql(f, "UPDATE principal SET admin = false"));
+    assert_int_equal(pfx_status(f, &(struct call)FROM(AUTH "/bootstrap", with_one, "10.0.1.4")), 401);
+    cz_free(pfx_sql(f, "UPDATE principal SET admin = true"));
+    cz_free(pfx_sql(f, "UPDATE bootstrap_token SET used_at = NULL"));
+    assert_int_equal(pfx_status(f, &(struct call)FROM(AUTH "/bootstrap", with_two, "10.0.1.5")), 401);
     /* who guesses is slowed down */
     for (int i = 0; i < 3; i++)
         (void)pfx_status(f, &(struct call)FROM(AUTH "/bootstrap", garbage, "10.0.1.3"));
@@ -425,6 +431,14 @@ static void test_c5_disabled_user_is_out(void **state)
     assert_int_equal(pfx_status(f, &set), 200);
     assert_int_equal(pfx_status(f, &(struct call)GET(AUTH "/me", a)), 401);
     cz_free(login_from(f, "c5-out", GOOD, "10.0.10.2", 401));
+    /* also a session that was not ended with it */
+    CZ_CLEANUP(cz_freep) char *on = cz_strf("UPDATE principal SET disabled_at = NULL WHERE id = '%s'", id);
+    CZ_CLEANUP(cz_freep) char *off =
+        cz_strf("UPDATE principal SET disabled_at = now() WHERE id = '%s'", id);
+    cz_free(pfx_sql(f, on));
+    CZ_CLEANUP(cz_freep) char *b = login_from(f, "c5-out", GOOD, "10.0.10.4", 200);
+    cz_free(pfx_sql(f, off));
+    assert_int_equal(pfx_status(f, &(struct call)GET(AUTH "/me", b)), 401);
     set.body = "{'disabled':false}";
     assert_int_equal(pfx_status(f, &set), 200);
     assert_int_equal(pfx_status(f, &(struct call)GET(AUTH "/me", a)), 401); /* it stays ended */

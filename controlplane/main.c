@@ -240,6 +240,8 @@ static enum cz_err start_http(struct app *a, struct cz_error *err)
         .tls_key = a->o.tls_key,
         .connections = (int)a->o.connections,
         .connections_per_ip = (int)a->o.connections_per_ip,
+        .requests_per_second = (int)a->o.requests_per_second,
+        .requests_per_second_per_ip = (int)a->o.requests_per_second_per_ip,
         .open_metrics = a->o.metrics_open,
         .origin = a->o.public_url,
         .prefix = a->o.api_prefix && *a->o.api_prefix ? a->o.api_prefix : NULL,

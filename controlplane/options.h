@@ -22,6 +22,7 @@ struct options {
     char *admin_token_file, *instance, *tls_cert, *tls_key, *file_data_path;
     bool migrate_only, metrics_open;
     int64_t pool_size, connections, connections_per_ip, drain_ms;
+    int64_t requests_per_second, requests_per_second_per_ip;
     int log_level, log_format;
     char *api_prefix, *mappings_file, *templates_folder;
     int64_t read_mappings_every_seconds, stats_every_seconds, delete_groups_every_seconds;

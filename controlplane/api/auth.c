@@ -55,7 +55,8 @@ static enum cz_err who_is_it(const struct cz_http_request *rq, const struct cz_h
                                : cz_identity_bearer(id, c->text, c->len, ip, &p, err);
     if (rc != CZ_OK)
         return rc;
-    *ret = (struct cz_http_who){.actor = p->name,
+    *ret = (struct cz_http_who){.id = p->id,
+                                    .actor = p->name,
                                 .person = p->session_id || p->sign_in,
                                 .auth_ms = p->auth_ms,
                                 .principal = p};

@@ -128,6 +128,10 @@ add_success(json_t *all, const struct cz_http_route *r, const char *code, const 
         json_object_set_new(
             a, "content", json_pack("{s:{s:{s:s}}}", "text/plain", "schema", "type", "string"));
     json_t *headers = json_pack("{s:o}", "X-Request-Id", ref("headers", "RequestId"));
+    if (!(r->flags & CZ_HTTP_QUIET)) {
+        json_object_set_new(headers, "RateLimit", ref("headers", "RateLimit"));
+        json_object_set_new(headers, "RateLimit-Policy", ref("headers", "RateLimitPolicy"));
+    }
     if (r->flags & (CZ_HTTP_CACHED | CZ_HTTP_IF_MATCH))
         json_object_set_new(headers, "ETag", ref("headers", "ETag"));
     json_object_set_new(a, "headers", headers);
@@ -148,6 +152,8 @@ static json_t *responses(const struct cz_http_route *r)
     json_object_set_new(all, "400", ref("responses", "Problem"));
     if (!(r->flags & CZ_HTTP_NOAUTH))
         json_object_set_new(all, "401", ref("responses", "Problem"));
+    if (!(r->flags & CZ_HTTP_QUIET))
+        json_object_set_new(all, "429", ref("responses", "TooMany"));
     if (named)
         json_object_set_new(all, "404", ref("responses", "Problem"));
     if (write && named)
@@ -236,8 +242,16 @@ static const char COMPONENTS[] =
     "\"headers\":{"
     "\"ETag\":{\"description\":\"Version of the object, in "
     "quotes.\",\"schema\":{\"type\":\"string\"}},"
-    "\"RequestId\":{\"description\":\"Id of the request.\",\"schema\":{\"type\":\"string\"}}},"
-    "\"responses\":{\"Problem\":{\"description\":\"What went wrong (RFC 9457).\",\"content\":"
+    "\"RequestId\":{\"description\":\"Id of the request.\",\"schema\":{\"type\":\"string\"}},"
+    "\"RateLimit\":{\"description\":\"Requests that are left (r), and in how many seconds all are "
+    "there again (t).\",\"schema\":{\"type\":\"string\"}},"
+    "\"RateLimitPolicy\":{\"description\":\"Whose requests are counted, and how many (q) in how many "
+    "seconds (w).\",\"schema\":{\"type\":\"string\"}},"
+    "\"RetryAfter\":{\"description\":\"Seconds to wait.\",\"schema\":{\"type\":\"integer\"}}},"
+    "\"responses\":{\"TooMany\":{\"description\":\"Too many requests: again after Retry-After.\","
+    "\"headers\":{\"Retry-After\":{\"$ref\":\"#/components/headers/RetryAfter\"}},\"content\":"
+    "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/Problem\"}}}},"
+    "\"Problem\":{\"description\":\"What went wrong (RFC 9457).\",\"content\":"
     "{\"application/problem+json\":{\"schema\":{\"$ref\":\"#/components/schemas/"
     "Problem\"}}}}}}";
 

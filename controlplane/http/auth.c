@@ -124,6 +124,8 @@ enum cz_err cz__auth_check(struct cz_http_request *rq, struct cz_error *err)
         return (f & CZ_HTTP_SIGN_IN) && is_unsafe(rq) ? check_sign_in(rq, err) : CZ_OK;
     }
     enum cz_err rc = authenticate(rq, err);
+    if (rc == CZ_OK)
+        rc = cz__limit_principal(rq, err);
     if (rc == CZ_OK && rq->cookie && is_unsafe(rq))
         rc = check_csrf(rq, err);
     if (rc != CZ_OK)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/** The pipeline of one request, without sockets: framing → target → route → who → query → body
+/** The pipeline of one request, without sockets: framing → target → route → limits → who → query → body
  * → handler → answer.  Each step that fails ends it with a problem document. */
 #include <string.h>
 #include <strings.h>
@@ -41,6 +41,8 @@ run(struct cz_http_request *rq, struct cz_http_response *rs, char *allow, struct
         cz_error_reset(err);
         return options(rs, allow);
     }
+    if (rc == CZ_OK)
+        rc = cz__limit_address(rq, err);
     if (rc == CZ_OK)
         rc = cz__auth_check(rq, err);
     if (rc == CZ_OK) {

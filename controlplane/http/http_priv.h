@@ -31,6 +31,12 @@ struct cz_http_response {
     json_t *members; /* of the problem; NULL: none */
 };
 
+/* How a request stands to a limit (limit.c); policy NULL: none applies. */
+struct cz__limit {
+    const char *policy;
+    int64_t quota, left, reset_s, wait_s; /* wait 0: it may pass */
+};
+
 struct cz_http_request {
     struct cz_http_server *server;
     const struct cz_http_raw *raw;
@@ -46,6 +52,7 @@ struct cz_http_request {
     bool cookie;            /* who is known by a cookie */
     char id[65];
     char traceparent[56];
+    struct cz__limit limit; /* of the last bucket that was asked */
     bool close; /* framing we do not trust: end the connection with the answer */
 };
 
@@ -87,6 +94,21 @@ enum cz_err cz__auth_check(struct cz_http_request *rq, struct cz_error *err);
 /** The handler's or the authorizer's refusal, for the audit. */
 void cz__auth_refused(const struct cz_http_request *rq, enum cz_http_refusal what);
 void cz__auth_done(struct cz_http_request *rq);
+
+/* limit.c: how many requests an address and a principal may send */
+struct cz__limit_slot {
+    char key[65];
+    cz_time full_at; /* when its bucket is full again */
+};
+struct cz__limits {
+    struct cz_mutex lock;
+    struct cz__limit_slot *slots;
+};
+void cz__limits_init(struct cz__limits *l);
+void cz__limits_done(struct cz__limits *l);
+/** CZ_E_LIMIT: too many; the error's detail is the seconds to wait. */
+enum cz_err cz__limit_address(struct cz_http_request *rq, struct cz_error *err);
+enum cz_err cz__limit_principal(struct cz_http_request *rq, struct cz_error *err);
 
 void cz__request_done(struct cz_http_request *rq);
 
@@ -155,6 +177,7 @@ struct cz_http_server {
     struct cz_http_options o; /* strings owned */
     struct cz__router router;
     struct cz__stats stats;
+    struct cz__limits limits;
     struct cz__conns conns;
     atomic_bool stopping;
     int port;

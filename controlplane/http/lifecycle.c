@@ -17,6 +17,7 @@ enum cz_err cz_http_server_new(const struct cz_http_options *o,
     if (s->o.max_body == 0)
         s->o.max_body = CZ_MAX_BODY;
     cz__conns_init(&s->conns, o);
+    cz__limits_init(&s->limits);
     enum cz_err rc = cz__router_init(&s->router, o->routes, err);
     cz__stats_init(&s->stats, s->router.len);
     if (rc != CZ_OK) {
@@ -39,6 +40,7 @@ void cz_http_server_free(struct cz_http_server *s)
         return;
     cz_http_server_stop(s, cz_now());
     cz__conns_done(&s->conns);
+    cz__limits_done(&s->limits);
     cz__stats_done(&s->stats);
     cz__router_done(&s->router);
     free_const(s->o.listen);

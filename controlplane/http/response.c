@@ -231,18 +231,32 @@ static void out_add(struct cz_http_out *out, const char *name, const char *value
     p->value = cz_strdup(value);
 }
 
+/* draft-ietf-httpapi-ratelimit-headers; of the principal when it is known, else of the address. */
+static void out_limit(struct cz_http_out *out, const struct cz__limit *l)
+{
+    char text[96];
+    if (!l->policy)
+        return;
+    (void)snprintf(text, sizeof(text), "\"%s\";q=%lld;w=10", l->policy, (long long)l->quota);
+    out_add(out, "RateLimit-Policy", text);
+    (void)snprintf(text, sizeof(text), "\"%s\";r=%lld;t=%lld", l->policy, (long long)l->left,
+                   (long long)l->reset_s);
+    out_add(out, "RateLimit", text);
+}
+
 void cz__response_out(struct cz_http_response *rs,
                       const struct cz_http_request *rq,
                       struct cz_http_out *out)
 {
     size_t always = sizeof(ALWAYS) / sizeof(ALWAYS[0]);
     out->status = rs->status ? rs->status : 204;
-    out->headers = cz_alloc_array(always + rs->headers_len + 4, sizeof(*out->headers));
+    out->headers = cz_alloc_array(always + rs->headers_len + 6, sizeof(*out->headers));
     for (size_t i = 0; i < always; i++)
         out_add(out, ALWAYS[i].name, ALWAYS[i].value);
     for (size_t i = 0; i < rs->headers_len; i++)
         out_add(out, rs->headers[i].name, rs->headers[i].value);
     out_add(out, "X-Request-Id", rq->id);
+    out_limit(out, &rq->limit);
     if (rq->server->o.tls_cert)
         out_add(out, "Strict-Transport-Security", "max-age=31536000");
     if (rq->close || cz_http_server_draining(rq->server))

@@ -148,7 +148,7 @@ static const struct cz_http_param slow_query[] = {
 
 #define DOC(i) .verb = "t.t", .tag = "t", .id = i, .summary = "s"
 const struct cz_http_route fixture_routes[] = {
-    {"GET", "/livez", live, CZ_HTTP_NOAUTH | CZ_HTTP_SHOWS_MORE, .tag = "t", .id = "live", .summary = "s"},
+    {"GET", "/livez", live, CZ_HTTP_NOAUTH | CZ_HTTP_SHOWS_MORE | CZ_HTTP_QUIET, .tag = "t", .id = "live", .summary = "s"},
     {"GET", "/metrics", live, CZ_HTTP_OPEN_METRICS, DOC("metrics")},
     {"GET", "/t/{team}/m/{name}", get_thing, 0, .query = query, DOC("get")},
     {"PUT", "/t/{team}/m/{name}", put_thing, CZ_HTTP_BODY, DOC("put")},

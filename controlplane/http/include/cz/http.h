@@ -150,6 +150,7 @@ struct cz_http_credential {
 };
 /** What the pipeline must know of who asks. */
 struct cz_http_who {
+    const char *id;                 /* borrowed as well; whose requests are counted together; NULL: actor */
     const char *actor;              /* borrowed from the principal; for the log */
     bool person;                    /* somebody signed in: RECENT_AUTH asks when */
     int64_t auth_ms;                /* that sign-in, wall clock */
@@ -177,6 +178,8 @@ struct cz_http_options {
     const char *prefix; /* "/replicator": every path is served below it as well; NULL: none */
     int connections;                /* at once; 0: 1000 */
     int connections_per_ip;         /* 0: 500 */
+    int requests_per_second;        /* of one principal, in the long run; 0: any */
+    int requests_per_second_per_ip; /* of one address, signed in or not; 0: any */
     int header_ms;                  /* accept → request line; 0: 10 s */
     int request_ms;                 /* request line → end of the body; 0: 30 s */
     int send_ms;                    /* sending the answer; 0: 60 s */

@@ -31,9 +31,18 @@ static enum cz_err describe(struct cz__call *call,
     return CZ_OK;
 }
 
-enum cz_err cz_admin_topic_config(struct cz_admin *a,
+static char *value_of(const rd_kafka_ConfigEntry_t *const *entries, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), key) == 0)
+            return cz_strdup(rd_kafka_ConfigEntry_value(entries[i]));
+    return NULL;
+}
+
+enum cz_err cz_admin_topic_values(struct cz_admin *a,
                                   const char *topic,
-                                  const char *key,
+                                  const char *const *keys,
+                                  size_t keys_len,
                                   char **ret,
                                   cz_time deadline,
                                   struct cz_error *err)
@@ -47,14 +56,22 @@ enum cz_err cz_admin_topic_config(struct cz_admin *a,
     size_t n = 0;
     code = describe(&call, topic, &event, &entries, &n, err);
     if (!code) {
-        *ret = NULL;
-        for (size_t i = 0; i < n && !*ret; i++)
-            if (strcmp(rd_kafka_ConfigEntry_name(entries[i]), key) == 0)
-                *ret = cz_strdup(rd_kafka_ConfigEntry_value(entries[i]));
+        for (size_t i = 0; i < keys_len; i++)
+            ret[i] = value_of(entries, n, keys[i]);
         rd_kafka_event_destroy(event);
     }
     cz__call_done(&call);
     return code;
+}
+
+enum cz_err cz_admin_topic_config(struct cz_admin *a,
+                                  const char *topic,
+                                  const char *key,
+                                  char **ret,
+                                  cz_time deadline,
+                                  struct cz_error *err)
+{
+    return cz_admin_topic_values(a, topic, &key, 1, ret, deadline, err);
 }
 
 /* Set on the topic itself, not by the broker or by default. */

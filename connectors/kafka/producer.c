@@ -30,6 +30,7 @@ struct cz_producer {
 struct cz_producer_topic {
     rd_kafka_topic_t *rkt;
     _Atomic int32_t partitions;
+    _Atomic bool compacted;
 };
 
 /* Errors of one record that no retry and no other broker state will cure. */
@@ -294,11 +295,18 @@ static enum cz_err send_failed(const struct cz_send *s,
     return ret;
 }
 
+void cz_producer_topic_compacted(struct cz_producer_topic *t, bool compacted)
+{
+    atomic_store(&t->compacted, compacted);
+}
+
 enum cz_err cz_producer_send(struct cz_producer *p,
                              struct cz_producer_topic *t,
                              const struct cz_send *s,
                              struct cz_error *err)
 {
+    if (!s->key.data && atomic_load_explicit(&t->compacted, memory_order_relaxed))
+        return cz_fail(err, CZ_E_INVALID, "the target topic is compacted and takes no record without a key");
     rd_kafka_headers_t *h = take_headers(s);
     rd_kafka_vu_t vu[8] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t->rkt},

@@ -36,17 +36,23 @@ static enum cz_err topic_ready(const struct cz_topic_info *info, struct cz_error
 
 /* A target refuses a whole batch for being too large, and the records in it with it, which it would
  * have taken one by one.  So batches stay below the smallest limit; in a few sizes, so that mappings
- * go on sharing producers.  A cluster that does not tell has the usual limit. */
+ * go on sharing producers.  A cluster that does not tell has the usual limit.  And one that is compacted
+ * refuses it for a record without a key: the producer has to know. */
 static void fit_batches(struct w_start *s, struct cz_admin *admin, const char *const *names, size_t n)
 {
     int64_t limit = INT64_MAX;
     for (size_t i = 0; i < n; i++) {
         struct cz_error err = CZ_ERROR_INIT;
-        CZ_CLEANUP(cz_freep) char *value = NULL;
+        static const char *const keys[] = {"max.message.bytes", "cleanup.policy"};
+        char *values[2] = {NULL, NULL};
         int64_t bytes;
-        if (!cz_admin_topic_config(admin, names[i], "max.message.bytes", &value, cz_deadline_ms(ADMIN_MS), &err) &&
-            value && cz_parse_i64(value, &bytes) && bytes < limit)
+        if (!cz_admin_topic_values(admin, names[i], keys, 2, values, cz_deadline_ms(ADMIN_MS), &err) &&
+            values[0] && cz_parse_i64(values[0], &bytes) && bytes < limit)
             limit = bytes;
+        if (s->compacted && i < s->spec->pairs_len)
+            s->compacted[i] = values[1] && strstr(values[1], "compact");
+        cz_free(values[0]);
+        cz_free(values[1]);
     }
     s->batch_bytes = BATCH_BYTES;
     if (limit - BATCH_HEAD >= BATCH_BYTES)
@@ -81,8 +87,10 @@ static enum cz_err ask_targets(struct worker *w, struct w_start *s, int32_t *cou
     }
     if (infos)
         cz_topic_infos_free(infos, n);
-    if (!code)
+    if (!code) {
+        s->compacted = cz_alloc_array(spec->pairs_len + 1, sizeof *s->compacted);
         fit_batches(s, admin, names, n);
+    }
     cz_free(names);
     return code;
 }
@@ -97,6 +105,7 @@ static enum cz_err know_partitions(struct w_start *s, struct cz_producer_topic *
     size_t k = 0;
     while (strcmp(s->spec->pairs[k].source, source) != 0)
         k++;
+    cz_producer_topic_compacted(target, s->compacted && s->compacted[k]);
     cz_producer_topic_expect(target, counts[k]);
     if (*refreshed || cz_producer_topic_partitions(target) == counts[k])
         return CZ_OK;
@@ -357,6 +366,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     cz_free(s->out);
     cz_free(s->resume);
     cz_free(s->places);
+    cz_free(s->compacted);
     w_gaps_free(s->gaps);
     cz_free(s->uid);
     cz_free(s->label);

@@ -334,6 +334,7 @@ struct w_start {
     struct cz_task_partition *out;
     size_t out_len;
     int batch_bytes; /* what all targets of the mapping take */
+    bool *compacted; /* the target of each pair */
     struct w_producer *producer;
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;

@@ -73,3 +73,18 @@ def test_stops_before_it(servers, stack, big_topics):
     stack.wait_state(source, "FAILED")
     assert "[0] offset 20" in str(stack.status(source)["tasks"])
     assert values(read(servers.target, target, 20, settle=1)) == wanted[:20]
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_a_null_key_on_a_compacted_target(servers, stack, topics, delivery):
+    """It is the target that refuses it: parked with the broker's reason, its neighbours arrive in order."""
+    source, dead = topics("no-key", 1), topics("no-key-dead", 1, on=[servers.target])
+    target = topics("no-key-out", 1, {"cleanup.policy": "compact"}, [servers.target])
+    records = [{"key": None if n % 10 == 5 else b"k%d" % n, "value": good(n), "partition": 0} for n in range(60)]
+    send(servers.source, source, records)
+    stack.put_mapping(source, spec(source, target, delivery=delivery, on_error={"dead_letter": dead}))
+    assert values(read(servers.target, target, 54, settle=0.5)) == [r["value"] for r in records if r["key"]]
+    parked = read(servers.target, dead, 6)
+    assert values(parked) == [r["value"] for r in records if r["key"] is None]
+    assert {dict(one.headers)["__connect.errors.stage"] for one in parked} == {b"send"}
+    wait_totals(stack, source, out=54, dead_letter=6)

@@ -98,6 +98,9 @@ CZ_MUST_USE enum cz_err cz_admin_ensure_topic(struct cz_admin *a, const char *na
 CZ_MUST_USE enum cz_err cz_admin_delete_topic(struct cz_admin *a, const char *name, cz_time deadline,
                                               struct cz_error *err);
 
+/** The config values of a topic for @keys, in one request. ret[i] NULL when it has no such key; cz_free each. */
+CZ_MUST_USE enum cz_err cz_admin_topic_values(struct cz_admin *a, const char *topic, const char *const *keys,
+                                              size_t n, char **ret, cz_time deadline, struct cz_error *err);
 /** One config value of a topic. *ret NULL when it has no such key; cz_free(*ret). */
 CZ_MUST_USE enum cz_err cz_admin_topic_config(struct cz_admin *a, const char *topic, const char *key,
                                               char **ret, cz_time deadline, struct cz_error *err);

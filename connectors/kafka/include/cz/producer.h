@@ -57,6 +57,9 @@ const char *cz_producer_topic_name(const struct cz_producer_topic *t);
 int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t);
 /** Somebody else has asked: take this count until the producer knows its own. */
 void cz_producer_topic_expect(struct cz_producer_topic *t, int32_t partitions);
+/** The topic is compacted, or not: then a record without a key is refused here, alone. The broker would refuse the
+ *  whole batch that it is in, and the good records of it with it. */
+void cz_producer_topic_compacted(struct cz_producer_topic *t, bool compacted);
 /** Ask the cluster for the partition counts of all topics that this producer has handles of; the
  *  producer itself takes them up too (it refuses partitions that it has not heard of). @thread any */
 CZ_MUST_USE enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct cz_error *err);

@@ -31,6 +31,7 @@ struct cz_producer_topic {
     rd_kafka_topic_t *rkt;
     _Atomic int32_t partitions;
     _Atomic bool compacted;
+    _Atomic int64_t max_before_ms, max_after_ms;
 };
 
 /* Errors of one record that no retry and no other broker state will cure. */
@@ -295,9 +296,29 @@ static enum cz_err send_failed(const struct cz_send *s,
     return ret;
 }
 
-void cz_producer_topic_compacted(struct cz_producer_topic *t, bool compacted)
+void cz_producer_topic_rules(struct cz_producer_topic *t, const struct cz_topic_rules *rules)
 {
-    atomic_store(&t->compacted, compacted);
+    atomic_store(&t->compacted, rules->compacted);
+    atomic_store(&t->max_before_ms, rules->max_before_ms);
+    atomic_store(&t->max_after_ms, rules->max_after_ms);
+}
+
+bool cz_producer_topic_takes_time(const struct cz_producer_topic *t, int64_t timestamp_ms, struct cz_error *err)
+{
+    int64_t before = atomic_load_explicit(&t->max_before_ms, memory_order_relaxed);
+    int64_t after = atomic_load_explicit(&t->max_after_ms, memory_order_relaxed);
+    if (timestamp_ms == 0 || (before == 0 && after == 0))
+        return true;
+    int64_t ahead = timestamp_ms - cz_wall_ms();
+    if (after > 0 && ahead > after)
+        cz_fail(err, CZ_E_INVALID, "its timestamp is %lld s in the future, the target topic takes %lld s",
+                (long long)(ahead / 1000), (long long)(after / 1000));
+    else if (before > 0 && -ahead > before)
+        cz_fail(err, CZ_E_INVALID, "its timestamp is %lld s old, the target topic takes %lld s",
+                (long long)(-ahead / 1000), (long long)(before / 1000));
+    else
+        return true;
+    return false;
 }
 
 enum cz_err cz_producer_send(struct cz_producer *p,
@@ -307,6 +328,8 @@ enum cz_err cz_producer_send(struct cz_producer *p,
 {
     if (!s->key.data && atomic_load_explicit(&t->compacted, memory_order_relaxed))
         return cz_fail(err, CZ_E_INVALID, "the target topic is compacted and takes no record without a key");
+    if (!cz_producer_topic_takes_time(t, s->timestamp_ms, err))
+        return CZ_E_INVALID;
     rd_kafka_headers_t *h = take_headers(s);
     rd_kafka_vu_t vu[8] = {
         {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = t->rkt},

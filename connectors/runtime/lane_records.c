@@ -279,9 +279,12 @@ static enum sent send_dead_letter(struct cz_lane *l,
     write_letter(l, c, r, stage, why, &letter);
     struct cz_inflight *e = again ? again : push(l, c, r, r->key.len + r->value.len);
     e->dead_letter = true;
+    /* A time that its topic does not take must not keep the letter out. */
+    bool timed = r->ts_type != CZ_TS_NONE &&
+                 cz_producer_topic_takes_time(t->settings.dead_letter, r->timestamp_ms, NULL);
     const struct cz_send out = {
         .partition = -1,
-        .timestamp_ms = r->ts_type == CZ_TS_NONE ? 0 : r->timestamp_ms,
+        .timestamp_ms = timed ? r->timestamp_ms : 0,
         .key = masks ? (struct cz_slice){0} : r->key,
         .value = masks ? (struct cz_slice){0} : r->value,
         .copy = true,

@@ -34,25 +34,48 @@ static enum cz_err topic_ready(const struct cz_topic_info *info, struct cz_error
     return CZ_OK;
 }
 
+enum { MAX_BYTES, POLICY, TIMESTAMPS, MAX_BEFORE, MAX_AFTER, MAX_DIFFERENCE, N_VALUES };
+
+/* How far from now a record's own time may be; 0: as far as it likes.  Before Kafka 3.6 one value is for both. */
+static int64_t max_distance(char *const *values, int which)
+{
+    int64_t ms = 0;
+    if (!values[which])
+        which = MAX_DIFFERENCE;
+    bool own = values[TIMESTAMPS] && strcmp(values[TIMESTAMPS], "CreateTime") == 0;
+    return own && values[which] && cz_parse_i64(values[which], &ms) && ms > 0 && ms < INT64_MAX ? ms : 0;
+}
+
 /* A target refuses a whole batch for being too large, and the records in it with it, which it would
  * have taken one by one.  So batches stay below the smallest limit; in a few sizes, so that mappings
- * go on sharing producers.  A cluster that does not tell has the usual limit.  And one that is compacted
- * refuses it for a record without a key: the producer has to know. */
-static void fit_batches(struct w_start *s, struct cz_admin *admin, const char *const *names, size_t n)
+ * go on sharing producers.  A cluster that does not tell has the usual limit.  And it refuses a batch for one
+ * record that breaks its rules: the producer has to know them.  @first the place of the first one's rules */
+static void fit_batches(struct w_start *s, struct cz_admin *admin, const char *const *names, size_t first, size_t n)
 {
+    static const char *const keys[N_VALUES] = {
+        [MAX_BYTES] = "max.message.bytes",
+        [POLICY] = "cleanup.policy",
+        [TIMESTAMPS] = "message.timestamp.type",
+        [MAX_BEFORE] = "message.timestamp.before.max.ms",
+        [MAX_AFTER] = "message.timestamp.after.max.ms",
+        [MAX_DIFFERENCE] = "message.timestamp.difference.max.ms",
+    };
     int64_t limit = INT64_MAX;
+    s->rules = cz_alloc_array(s->spec->pairs_len + 1, sizeof *s->rules);
     for (size_t i = 0; i < n; i++) {
         struct cz_error err = CZ_ERROR_INIT;
-        static const char *const keys[] = {"max.message.bytes", "cleanup.policy"};
-        char *values[2] = {NULL, NULL};
+        char *values[N_VALUES] = {0};
         int64_t bytes;
-        if (!cz_admin_topic_values(admin, names[i], keys, 2, values, cz_deadline_ms(ADMIN_MS), &err) &&
-            values[0] && cz_parse_i64(values[0], &bytes) && bytes < limit)
+        if (cz_admin_topic_values(admin, names[i], keys, N_VALUES, values, cz_deadline_ms(ADMIN_MS), &err))
+            continue;
+        if (values[MAX_BYTES] && cz_parse_i64(values[MAX_BYTES], &bytes) && bytes < limit)
             limit = bytes;
-        if (s->compacted && i < s->spec->pairs_len)
-            s->compacted[i] = values[1] && strstr(values[1], "compact");
-        cz_free(values[0]);
-        cz_free(values[1]);
+        s->rules[first + i] = (struct cz_topic_rules){
+            .compacted = values[POLICY] && strstr(values[POLICY], "compact"),
+            .max_before_ms = max_distance(values, MAX_BEFORE),
+            .max_after_ms = max_distance(values, MAX_AFTER)};
+        for (size_t k = 0; k < N_VALUES; k++)
+            cz_free(values[k]);
     }
     s->batch_bytes = BATCH_BYTES;
     if (limit - BATCH_HEAD >= BATCH_BYTES)
@@ -87,10 +110,8 @@ static enum cz_err ask_targets(struct worker *w, struct w_start *s, int32_t *cou
     }
     if (infos)
         cz_topic_infos_free(infos, n);
-    if (!code) {
-        s->compacted = cz_alloc_array(spec->pairs_len + 1, sizeof *s->compacted);
-        fit_batches(s, admin, names, n);
-    }
+    if (!code)
+        fit_batches(s, admin, names, 0, n);
     cz_free(names);
     return code;
 }
@@ -105,7 +126,7 @@ static enum cz_err know_partitions(struct w_start *s, struct cz_producer_topic *
     size_t k = 0;
     while (strcmp(s->spec->pairs[k].source, source) != 0)
         k++;
-    cz_producer_topic_compacted(target, s->compacted && s->compacted[k]);
+    cz_producer_topic_rules(target, &s->rules[k]);
     cz_producer_topic_expect(target, counts[k]);
     if (*refreshed || cz_producer_topic_partitions(target) == counts[k])
         return CZ_OK;
@@ -143,7 +164,10 @@ static enum cz_err fill_out(struct w_start *s, const int32_t *counts, struct cz_
     }
     if (!s->spec->dead_letter_topic)
         return CZ_OK;
-    return cz_producer_topic(s->producer->producer, s->spec->dead_letter_topic, &s->dead_letter, err);
+    enum cz_err code = cz_producer_topic(s->producer->producer, s->spec->dead_letter_topic, &s->dead_letter, err);
+    if (!code)
+        cz_producer_topic_rules(s->dead_letter, &s->rules[s->spec->pairs_len]);
+    return code;
 }
 
 /* Dead letters of a file go to the source cluster, by a producer that serves for nothing else. */
@@ -161,7 +185,7 @@ static enum cz_err open_letters(struct worker *w, struct w_start *s, struct cz_e
                              name, cz_err_slug(info->code));
     cz_topic_infos_free(info, info ? 1 : 0);
     if (!code)
-        fit_batches(s, admin, &name, 1);
+        fit_batches(s, admin, &name, spec->pairs_len, 1);
     return code ? code
                 : w_producer_get(w, s->source, spec->compression, (int)spec->linger_ms, s->batch_bytes, &s->producer,
                                  err);
@@ -366,7 +390,7 @@ void w_start_free(struct worker *w, struct w_start *s)
     cz_free(s->out);
     cz_free(s->resume);
     cz_free(s->places);
-    cz_free(s->compacted);
+    cz_free(s->rules);
     w_gaps_free(s->gaps);
     cz_free(s->uid);
     cz_free(s->label);

@@ -334,7 +334,7 @@ struct w_start {
     struct cz_task_partition *out;
     size_t out_len;
     int batch_bytes; /* what all targets of the mapping take */
-    bool *compacted; /* the target of each pair */
+    struct cz_topic_rules *rules; /* of the target of each pair, then of the dead-letter topic */
     struct w_producer *producer;
     struct cz_producer_topic *dead_letter;
     struct cz_admin *source_admin;

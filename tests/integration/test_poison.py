@@ -2,6 +2,7 @@
 """Records that cannot be copied: counted, parked or the reason to stop, as the policy says; their
 neighbours arrive, in order."""
 import random
+import time
 
 import pytest
 
@@ -87,4 +88,20 @@ def test_a_null_key_on_a_compacted_target(servers, stack, topics, delivery):
     parked = read(servers.target, dead, 6)
     assert values(parked) == [r["value"] for r in records if r["key"] is None]
     assert {dict(one.headers)["__connect.errors.stage"] for one in parked} == {b"send"}
+    wait_totals(stack, source, out=54, dead_letter=6)
+
+
+@pytest.mark.parametrize("delivery", ["at_least_once", "exactly_once"])
+def test_a_timestamp_that_the_target_does_not_take(servers, stack, topics, delivery):
+    """Kafka takes an hour ahead by default: what a source took with more is parked, its neighbours arrive in order."""
+    ahead = int(time.time() * 1000) + 3 * 3600 * 1000
+    hour = {"message.timestamp.after.max.ms": "3600000"}
+    source = topics("times", 1, {"message.timestamp.after.max.ms": str(10**15)})
+    target, dead = (topics(name, 1, hour, [servers.target]) for name in ("times-out", "times-dead"))
+    records = [{"key": b"k", "value": good(n), "partition": 0,
+                "timestamp": ahead if n % 10 == 5 else ahead - 3 * 3600 * 1000} for n in range(60)]
+    send(servers.source, source, records)
+    stack.put_mapping(source, spec(source, target, delivery=delivery, on_error={"dead_letter": dead}))
+    assert values(read(servers.target, target, 54, settle=0.5)) == [good(n) for n in range(60) if n % 10 != 5]
+    assert values(read(servers.target, dead, 6)) == [good(n) for n in range(60) if n % 10 == 5]
     wait_totals(stack, source, out=54, dead_letter=6)

@@ -57,9 +57,16 @@ const char *cz_producer_topic_name(const struct cz_producer_topic *t);
 int32_t cz_producer_topic_partitions(const struct cz_producer_topic *t);
 /** Somebody else has asked: take this count until the producer knows its own. */
 void cz_producer_topic_expect(struct cz_producer_topic *t, int32_t partitions);
-/** The topic is compacted, or not: then a record without a key is refused here, alone. The broker would refuse the
- *  whole batch that it is in, and the good records of it with it. */
-void cz_producer_topic_compacted(struct cz_producer_topic *t, bool compacted);
+/** What a topic takes, by its configuration. */
+struct cz_topic_rules {
+    bool compacted;                   /* no record without a key */
+    int64_t max_before_ms, max_after_ms; /* how far a timestamp may be from now; 0: as far as it likes */
+};
+/** A record that the topic would not take is refused by cz_producer_send(), alone: the broker would refuse the whole
+ *  batch that it is in, and the good records of it with it. */
+void cz_producer_topic_rules(struct cz_producer_topic *t, const struct cz_topic_rules *rules);
+/** Does the topic take a record of this time? */
+bool cz_producer_topic_takes_time(const struct cz_producer_topic *t, int64_t timestamp_ms, struct cz_error *err);
 /** Ask the cluster for the partition counts of all topics that this producer has handles of; the
  *  producer itself takes them up too (it refuses partitions that it has not heard of). @thread any */
 CZ_MUST_USE enum cz_err cz_producer_refresh(struct cz_producer *p, cz_time deadline, struct cz_error *err);

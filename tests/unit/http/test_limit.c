@@ -99,6 +99,33 @@ static void test_address(void **state)
     cz_http_server_free(s);
 }
 
+/* No proxy is trusted: what a header says of the address makes nobody another one. */
+static void test_a9_forwarded_address_is_not_believed(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"X-Forwarded-For", "Forwarded", "X-Real-IP"};
+    struct cz_http_options o = {.requests_per_second_per_ip = 1};
+    struct cz_http_server *s = fixture_server(&o);
+    int refused = 0;
+    for (int i = 0; i < 3 * BUCKET; i++) {
+        char value[32];
+        (void)snprintf(value, sizeof(value), "%s10.1.1.%d", i % 3 == 1 ? "for=" : "", i);
+        const struct cz_http_pair headers[] = {{"Authorization", GOOD}, {names[i % 3], value}};
+        struct cz_http_out out;
+        cz_http_handle(s,
+                       &(struct cz_http_raw){.method = "GET",
+                                             .target = "/t/a/m/b",
+                                             .headers = headers,
+                                             .headers_len = 2,
+                                             .peer = "10.0.0.1"},
+                       &out);
+        refused += out.status == 429;
+        cz_http_out_done(&out);
+    }
+    assert_in_range(refused, BUCKET, 2 * BUCKET);
+    cz_http_server_free(s);
+}
+
 static void test_none(void **state)
 {
     (void)state;
@@ -131,6 +158,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_principal),
         cmocka_unit_test(test_address),
+        cmocka_unit_test(test_a9_forwarded_address_is_not_believed),
         cmocka_unit_test(test_none),
         cmocka_unit_test(test_many),
     };

@@ -149,7 +149,7 @@ struct fx {
 };
 
 /* A2, problem documents, HEAD, framing */
-static void test_wire(void **state)
+static void test_a6_wire(void **state)
 {
     int port = ((struct fx *)*state)->port;
     expect(port, "GET /livez HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n", "HTTP/1.1 200",
@@ -223,7 +223,7 @@ static void test_bodies(void **state)
 }
 
 /* A1: one byte too much, with a length and chunked; the limit itself passes */
-static void test_body_limit(void **state)
+static void test_a1_body_limit(void **state)
 {
     enum { LIMIT = 1024 };
     struct cz_http_options o = {.max_body = LIMIT};
@@ -266,7 +266,7 @@ static void test_keep_alive(void **state)
 }
 
 /* A4: 200 idle sockets, and handlers that sleep, do not keep /livez from answering */
-static void test_idle_and_slow(void **state)
+static void test_a4_idle_and_slow(void **state)
 {
     enum { IDLE = 200, SLOW = 8 };
     static const char hold[] = "GET /hold HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n";
@@ -306,7 +306,7 @@ static bool cut_while_dripping(int port, const char *first, int ms)
     return cut;
 }
 
-static void test_reaper(void **state)
+static void test_a4_reaper(void **state)
 {
     struct cz_http_options o = {
         .header_ms = 400, .request_ms = 600, .idle_ms = 500, .send_ms = 700};
@@ -336,7 +336,7 @@ static void test_reaper(void **state)
 }
 
 /* A client that does not read its answer is cut as well. */
-static void test_reader_that_stops(void **state)
+static void test_a4_reader_that_stops(void **state)
 {
     struct cz_http_options o = {.send_ms = 500};
     struct cz_http_server *s = fixture_server(&o);
@@ -351,7 +351,7 @@ static void test_reader_that_stops(void **state)
     cz_http_server_free(s);
 }
 
-static void test_connection_limit(void **state)
+static void test_a4_connection_limit(void **state)
 {
     struct cz_http_options o = {.connections = 4, .connections_per_ip = 4};
     struct cz_http_server *s = fixture_server(&o);
@@ -379,7 +379,7 @@ static void test_connection_limit(void **state)
 }
 
 /* A3 */
-static void test_listen(void **state)
+static void test_a3_listen(void **state)
 {
     static const char *const bad[] = {"8080",        ":8080",
                                       "127.0.0.1:",  "127.0.0.1:70000",
@@ -468,7 +468,7 @@ static void test_graceful_stop(void **state)
 }
 
 /* Junk on the wire: the server goes on. */
-static void test_junk(void **state)
+static void test_a6_junk(void **state)
 {
     static const char *const junk[] = {
         "\r\n\r\n",
@@ -515,19 +515,19 @@ static int tear_down(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_wire),
+        cmocka_unit_test(test_a6_wire),
         cmocka_unit_test(test_head),
         cmocka_unit_test(test_bodies),
-        cmocka_unit_test(test_body_limit),
+        cmocka_unit_test(test_a1_body_limit),
         cmocka_unit_test(test_keep_alive),
-        cmocka_unit_test(test_idle_and_slow),
-        cmocka_unit_test(test_reaper),
-        cmocka_unit_test(test_reader_that_stops),
-        cmocka_unit_test(test_connection_limit),
-        cmocka_unit_test(test_listen),
+        cmocka_unit_test(test_a4_idle_and_slow),
+        cmocka_unit_test(test_a4_reaper),
+        cmocka_unit_test(test_a4_reader_that_stops),
+        cmocka_unit_test(test_a4_connection_limit),
+        cmocka_unit_test(test_a3_listen),
         cmocka_unit_test(test_ipv6),
         cmocka_unit_test(test_graceful_stop),
-        cmocka_unit_test(test_junk),
+        cmocka_unit_test(test_a6_junk),
     };
     return cmocka_run_group_tests_name("http server", tests, set_up, tear_down);
 }

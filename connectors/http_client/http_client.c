@@ -248,6 +248,9 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
         cz_free(r->next);
         r->next = next;
     }
+    CZ_CLEANUP(cz_freep) char *later = header_value(p, size * n, "retry-after");
+    if (later && !cz_parse_i64(later, &r->retry_after_s))
+        r->retry_after_s = 0;
     return size * n;
 }
 

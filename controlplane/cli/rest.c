@@ -4,12 +4,14 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cz/http_client.h"
 #include "cz/json.h"
 #include "cz/limits.h"
+#include "cz/time.h"
 
-enum { TIMEOUT_MS = 30000, WAIT_MS = 60000, MAX_WAIT_MS = 300000, SHOWN_TEXT = 300 };
+enum { TIMEOUT_MS = 30000, MAX_PAUSE_S = 5, WAIT_MS = 60000, MAX_WAIT_MS = 300000, SHOWN_TEXT = 300 };
 
 /* ---- paths
  * ------------------------------------------------------------------------------------ */
@@ -88,6 +90,14 @@ static void read_reply(struct cz_client_reply *from, bool text, struct cz_rest_r
                               from->body.len < SHOWN_TEXT ? from->body.len : SHOWN_TEXT);
 }
 
+/* Many objects are many requests: a server that takes only so many a second did nothing with this one.  A longer
+ * pause is a refusal, as of a sign-in. */
+static bool told_to_slow_down(const struct cz_client_reply *r, cz_time deadline)
+{
+    return r->status == 429 && r->retry_after_s > 0 && r->retry_after_s <= MAX_PAUSE_S &&
+           cz_now() + r->retry_after_s * CZ_SEC < deadline;
+}
+
 int cz_rest_send(struct cz_cli *cli, const struct cz_rest_call *call, struct cz_rest_reply *ret)
 {
     struct cz_error err = CZ_ERROR_INIT;
@@ -104,8 +114,15 @@ int cz_rest_send(struct cz_cli *cli, const struct cz_rest_call *call, struct cz_
         .timeout_ms = timeout_ms,
     };
     struct cz_client_reply reply;
-    if (cz_client_send(cli->client, &rq, &reply, &err))
-        return cz_cli_fail(&err);
+    cz_time deadline = cz_deadline_ms(timeout_ms);
+    while (true) {
+        if (cz_client_send(cli->client, &rq, &reply, &err))
+            return cz_cli_fail(&err);
+        if (!told_to_slow_down(&reply, deadline))
+            break;
+        (void)sleep((unsigned)reply.retry_after_s);
+        cz_client_reply_done(&reply);
+    }
     read_reply(&reply, call->text, ret);
     cz_client_reply_done(&reply);
     return CZ_EXIT_OK;

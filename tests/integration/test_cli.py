@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every command of the CLI and every exit code, against a running deployment."""
+import http.server
 import json
 import os
 import pty
 import subprocess
+import threading
 import time
 
 import pytest
@@ -322,6 +324,32 @@ def test_no_server_answers(cli):
     assert str(one) in said and str(two) in said
     cli("version", want=ERROR)
     assert cli("version", "--client").stdout.startswith("client ")
+
+
+def test_a_server_that_wants_fewer_requests_is_asked_again(cli):
+    """A short Retry-After is waited for, a long one (as of a sign-in) is told."""
+    pauses = ["1", None, "600"]
+
+    class Busy(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            pause = pauses.pop(0)
+            body = b'{"items": []}' if pause is None else b'{"title": "Too many requests", "detail": "too many"}'
+            self.send_response(429 if pause else 200)
+            if pause:
+                self.send_header("Retry-After", pause)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Busy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        cli.write({"servers": [f"http://127.0.0.1:{server.server_port}"], "team": "default"})
+        cli("get", "mappings")
+        assert "too many" in cli("get", "mappings", want=ERROR).stderr and not pauses
+        server.shutdown()
 
 
 def test_eval_without_a_server(cli):

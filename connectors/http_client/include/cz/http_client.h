@@ -52,6 +52,7 @@ struct cz_client_reply {
     char *etag;       /* without quotes; NULL: none */
     char *request_id; /* NULL: none */
     char *next;       /* X-CitizenK-Next: where the next page begins; NULL: none */
+    int64_t retry_after_s; /* Retry-After; 0: none, or a date */
     const char *server;
 };
 /** @return CZ_OK for any answer, whatever its status. CZ_E_UNAVAILABLE: no server answered. */

@@ -3,9 +3,10 @@
 #include "cz/alloc.h"
 #include "storage_priv.h"
 
+/* Without a store there is the one principal of the options. */
 #define CALL(fn, ...)                                                                          \
-    (s->vt->identity ? s->vt->identity->fn(s, __VA_ARGS__)                                     \
-                     : cz_fail(err, CZ_E_UNAVAILABLE, "this store keeps no principals"))
+    (s && s->vt->identity ? s->vt->identity->fn(s, __VA_ARGS__)                                \
+                          : cz_fail(err, CZ_E_UNAVAILABLE, "this store keeps no principals"))
 
 enum cz_err cz_store_principal_new(struct cz_store *s, const struct cz_principal_new *p,
                                    const char *password_hash, struct cz_principal_row *ret,

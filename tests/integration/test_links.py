@@ -146,11 +146,11 @@ def test_positions_cannot_be_read_at_the_start(servers, linked, links, topics):
     flows.judge()
 
 
-def kept_up(one, seconds):
-    """What share of the records that were sent in the next @seconds also arrived in them."""
-    sent, arrived = len(one.sent), one.arrived()
+def kept_up(oracles, seconds):
+    """What share of the records that were sent in the next @seconds also arrived in them, by flow."""
+    before = [(len(one.sent), one.arrived()) for one in oracles]
     time.sleep(seconds)
-    return (one.arrived() - arrived) / (len(one.sent) - sent)
+    return [(one.arrived() - arrived) / (len(one.sent) - sent) for one, (sent, arrived) in zip(oracles, before)]
 
 
 @pytest.mark.alone
@@ -163,10 +163,11 @@ def test_one_target_away_does_not_slow_the_others(servers, linked, links, topics
         away.more(500)
         others.more(500)
         links.source.down()
-        shares = [kept_up(one, seconds / 2) for one in others.oracles]
+        shares = kept_up(others.oracles, seconds)
         links.source.up()
         away.more(RATE)
     print(f"of the records sent while the other target was away arrived {shares}")
-    assert min(shares) > 0.9, shares
+    # What was under way at the beginning and at the end, a transaction's worth or two, is noise of a short run.
+    assert min(shares) > 1 - 0.8 / seconds, shares
     away.judge()
     others.judge()

@@ -21,7 +21,9 @@ def link_listener(port, controller, listens, advertised):
                          f"LINK://127.0.0.1:{listens}",
             "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port},LINK://127.0.0.1:{advertised}",
             "listener.security.protocol.map":
-                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINK:PLAINTEXT"}
+                "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,LINK:PLAINTEXT",
+            # Records of tests bear old times, and every five minutes the broker looks what is past its days.
+            "log.retention.ms": "-1"}
 
 
 class Servers:

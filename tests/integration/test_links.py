@@ -95,6 +95,7 @@ def test_unreachable(servers, linked, links, topics, lasting, side):
     assert worst < MEMORY_MIB, f"{worst:.0f} MiB while the {side} was away"
 
 
+@pytest.mark.alone
 def test_slow(servers, linked, links, topics, lasting):
     """200 ms with 100 ms of jitter, both clusters."""
     flows = Flows(servers, linked, topics, "slow")
@@ -102,7 +103,7 @@ def test_slow(servers, linked, links, topics, lasting):
         link.slow(200, 100)
     with producing(flows):
         flows.more(1000)
-        share = min(kept_up(one, lasting(2, 60)) for one in flows.oracles)
+        share = min(kept_up(flows.oracles, lasting(4, 60)))
     flows.judge()
     assert share > 0.5, f"{share:.2f} of the records came in the time in which they were sent"
 

@@ -233,6 +233,11 @@ void cz_json_set_str(json_t *obj, const char *key, const char *v)
     (void)json_object_set_new(obj, key, s);
 }
 
+void cz_json_set_str_or_null(json_t *obj, const char *key, const char *v)
+{
+    (void)json_object_set_new(obj, key, v ? json_string(v) : json_null());
+}
+
 void cz_json_set_i64(json_t *obj, const char *key, int64_t v)
 {
     (void)json_object_set_new(obj, key, cz_json_i64(v));

@@ -53,7 +53,7 @@ static void render_page(const struct cz_http_request *rq,
                                        page->next_team ? page->next_team : "", page->next_name)
                      : NULL;
     (void)json_object_set(o, "items", page->items);
-    (void)json_object_set_new(o, "next", next ? json_string(next) : json_null());
+    cz_json_set_str_or_null(o, "next", next);
     cz_json_set_i64(o, "seq", page->seq);
     cz_http_json(rs, 200, o);
     cz_free(next);

@@ -133,12 +133,12 @@ static json_t *shown(const struct cz_token_row *t)
     cz_json_set_str(o, "principal_id", t->principal_id);
     cz_json_set_str(o, "hint", t->hint);
     (void)json_object_set_new(o, "scopes", scopes_json(t->scopes));
-    (void)json_object_set_new(o, "team", t->team ? json_string(t->team) : json_null());
-    (void)json_object_set_new(o, "set", t->set ? json_string(t->set) : json_null());
+    cz_json_set_str_or_null(o, "team", t->team);
+    cz_json_set_str_or_null(o, "set", t->set);
     cz__id_set_time(o, "created", t->created_ms);
     cz__id_set_time(o, "expires", t->expires_ms);
     cz__id_set_time(o, "used", t->used_ms);
-    (void)json_object_set_new(o, "used_ip", t->used_ip ? json_string(t->used_ip) : json_null());
+    cz_json_set_str_or_null(o, "used_ip", t->used_ip);
     cz__id_set_time(o, "revoked", t->revoked_ms);
     cz_json_set_str(o, "state", state);
     return o;

@@ -41,8 +41,8 @@ static json_t *shown(const struct cz_session_row *s, const struct cz_principal *
     cz_json_set_str(o, "id", s->id);
     cz__id_set_time(o, "created", s->created_ms);
     cz__id_set_time(o, "used", s->used_ms);
-    (void)json_object_set_new(o, "ip", s->ip ? json_string(s->ip) : json_null());
-    (void)json_object_set_new(o, "agent", s->agent ? json_string(s->agent) : json_null());
+    cz_json_set_str_or_null(o, "ip", s->ip);
+    cz_json_set_str_or_null(o, "agent", s->agent);
     (void)json_object_set_new(o, "current", json_boolean(cz_streq(s->id, p->session_id)));
     return o;
 }
@@ -113,8 +113,8 @@ static json_t *token_of(const struct cz_principal *p)
     if (!p->token_id)
         return json_null();
     json_t *o = json_pack("{s:s, s:s}", "id", p->token_id, "scope", cz_scope_name(p->scope));
-    (void)json_object_set_new(o, "team", p->token_team ? json_string(p->token_team) : json_null());
-    (void)json_object_set_new(o, "set", p->token_set ? json_string(p->token_set) : json_null());
+    cz_json_set_str_or_null(o, "team", p->token_team);
+    cz_json_set_str_or_null(o, "set", p->token_set);
     cz__id_set_time(o, "expires", p->token_expires_ms);
     return o;
 }
@@ -126,7 +126,7 @@ json_t *cz_identity_me(const struct cz_principal *p)
     cz_json_set_str(o, "id", p->id);
     cz_json_set_str(o, "name", p->name);
     cz_json_set_str(o, "kind", p->service ? "service" : "user");
-    (void)json_object_set_new(o, "issuer", p->issuer ? json_string(p->issuer) : json_null());
+    cz_json_set_str_or_null(o, "issuer", p->issuer);
     if (p->root)
         (void)json_array_append_new(roles, json_string("root"));
     if (p->admin)

@@ -254,7 +254,7 @@ enum cz_err cz_service_can(struct cz_service *s,
     json_t *why = json_array();
     for (size_t i = 0; i < a.why_len; i++)
         (void)json_array_append_new(why, json_string(a.why[i]));
-    (void)json_object_set_new(o, "team", team ? json_string(team) : json_null());
+    cz_json_set_str_or_null(o, "team", team);
     (void)json_object_set_new(o, "role", a.role ? json_string(cz_role_name(a.role)) : json_null());
     (void)json_object_set_new(o, "missing", a.allowed ? json_null() : json_string(a.missing));
     (void)json_object_set_new(o, "why", why);

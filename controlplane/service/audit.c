@@ -8,11 +8,6 @@
 
 enum { EXPORT_BYTES = 64 * 1024 * 1024 };
 
-static void text_or_null(json_t *o, const char *key, const char *v)
-{
-    (void)json_object_set_new(o, key, v ? json_string(v) : json_null());
-}
-
 static void number_or_null(json_t *o, const char *key, int64_t v)
 {
     (void)json_object_set_new(o, key, v ? cz_json_i64(v) : json_null());
@@ -23,17 +18,17 @@ json_t *cz_audit_event_json(const struct cz_audit_event *e)
     json_t *o = json_object();
     cz_json_set_i64(o, "id", e->id);
     cz__set_time(o, "at", e->at_ms);
-    text_or_null(o, "team", e->team);
-    text_or_null(o, "actor", e->actor);
-    text_or_null(o, "actor_id", e->actor_id);
-    text_or_null(o, "token_id", e->token_id);
-    text_or_null(o, "via", e->via);
-    text_or_null(o, "action", e->action);
-    text_or_null(o, "outcome", e->outcome);
+    cz_json_set_str_or_null(o, "team", e->team);
+    cz_json_set_str_or_null(o, "actor", e->actor);
+    cz_json_set_str_or_null(o, "actor_id", e->actor_id);
+    cz_json_set_str_or_null(o, "token_id", e->token_id);
+    cz_json_set_str_or_null(o, "via", e->via);
+    cz_json_set_str_or_null(o, "action", e->action);
+    cz_json_set_str_or_null(o, "outcome", e->outcome);
     number_or_null(o, "seq", e->seq);
-    text_or_null(o, "request_id", e->request_id);
-    text_or_null(o, "trace_id", e->trace_id);
-    text_or_null(o, "ip", e->ip);
+    cz_json_set_str_or_null(o, "request_id", e->request_id);
+    cz_json_set_str_or_null(o, "trace_id", e->trace_id);
+    cz_json_set_str_or_null(o, "ip", e->ip);
     (void)json_object_set_new(o, "detail", e->detail ? json_incref(e->detail) : json_null());
     return o;
 }
@@ -232,7 +227,7 @@ enum cz_err cz_service_audit_verify(struct cz_service *s,
         o, "checked", counts(checked, (int64_t[]){r.seals, r.changes, r.revisions, r.events}));
     json_t *dropped = json_object();
     cz_json_set_i64(dropped, "events", r.dropped);
-    text_or_null(dropped, "to", *r.dropped_to ? r.dropped_to : NULL);
+    cz_json_set_str_or_null(dropped, "to", *r.dropped_to ? r.dropped_to : NULL);
     (void)json_object_set_new(o, "dropped", dropped);
     (void)json_object_set_new(o, "last", r.last.n ? cz_seal_json(&r.last) : json_null());
     (void)json_object_set_new(

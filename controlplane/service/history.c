@@ -4,29 +4,24 @@
 
 #include "service_priv.h"
 
-static void set_or_null(json_t *o, const char *key, const char *v)
-{
-    (void)json_object_set_new(o, key, v ? json_string(v) : json_null());
-}
-
 static json_t *change_json(const struct cz_change *c)
 {
     json_t *o = json_object();
     cz_json_set_i64(o, "seq", c->seq);
     cz__set_time(o, "at", c->at_ms);
-    set_or_null(o, "team", c->team);
-    set_or_null(o, "actor", c->actor);
-    set_or_null(o, "via", c->via);
-    set_or_null(o, "comment", c->comment);
-    set_or_null(o, "request_id", c->request_id);
-    set_or_null(o, "actor_id", c->actor_id);
-    set_or_null(o, "token_id", c->token_id);
-    set_or_null(o, "trace_id", c->trace_id);
-    set_or_null(o, "ip", c->ip);
+    cz_json_set_str_or_null(o, "team", c->team);
+    cz_json_set_str_or_null(o, "actor", c->actor);
+    cz_json_set_str_or_null(o, "via", c->via);
+    cz_json_set_str_or_null(o, "comment", c->comment);
+    cz_json_set_str_or_null(o, "request_id", c->request_id);
+    cz_json_set_str_or_null(o, "actor_id", c->actor_id);
+    cz_json_set_str_or_null(o, "token_id", c->token_id);
+    cz_json_set_str_or_null(o, "trace_id", c->trace_id);
+    cz_json_set_str_or_null(o, "ip", c->ip);
     (void)json_object_set_new(o, "reverts", c->reverts ? cz_json_i64(c->reverts) : json_null());
-    set_or_null(o, "set", c->set_name);
-    set_or_null(o, "commit", c->git_commit);
-    set_or_null(o, "plan_hash", c->plan_hash);
+    cz_json_set_str_or_null(o, "set", c->set_name);
+    cz_json_set_str_or_null(o, "commit", c->git_commit);
+    cz_json_set_str_or_null(o, "plan_hash", c->plan_hash);
     (void)json_object_set_new(o, "created", json_integer(c->created));
     (void)json_object_set_new(o, "updated", json_integer(c->updated));
     (void)json_object_set_new(o, "deleted", json_integer(c->deleted));
@@ -44,10 +39,10 @@ static json_t *revision_json(const struct cz_revision *r)
     cz_json_set_str(o, "name", r->name);
     cz_json_set_str(o, "uid", r->uid);
     cz__set_time(o, "at", r->at_ms);
-    set_or_null(o, "actor", r->actor);
-    set_or_null(o, "via", r->via);
-    set_or_null(o, "comment", r->comment);
-    set_or_null(o, "managed_by", r->managed_by);
+    cz_json_set_str_or_null(o, "actor", r->actor);
+    cz_json_set_str_or_null(o, "via", r->via);
+    cz_json_set_str_or_null(o, "comment", r->comment);
+    cz_json_set_str_or_null(o, "managed_by", r->managed_by);
     (void)json_object_set_new(o, "document", r->doc ? json_incref(r->doc) : json_null());
     (void)json_object_set_new(o, "override", cz__override_json(r->override));
     return o;

@@ -197,3 +197,23 @@ cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl, struct
     cz_resource_list_done(&l);
     return code;
 }
+
+enum cz_err cz__rerender_template(struct cz__attempt *a,
+                                  const char *team,
+                                  const char *name,
+                                  const char *pointer,
+                                  struct cz_error *err)
+{
+    struct cz_resource t = {0};
+    bool found = false;
+    enum cz_err code = cz__tx_find(a, team, CZ_KIND_TEMPLATE, name, &t, &found, err);
+    struct cz__put p = {.team = team,
+                        .name = name,
+                        .kind = CZ_KIND_TEMPLATE,
+                        .doc = t.doc,
+                        .origin = {.base = pointer}};
+    if (code == CZ_OK && found)
+        code = cz__rerender_instances(a, &p, err);
+    cz_resource_done(&t);
+    return code;
+}

@@ -228,7 +228,7 @@ static json_t *position_json(const struct cz__position *p)
 static json_t *head_json(const struct positions *p)
 {
     json_t *o = json_object();
-    (void)json_object_set_new(o, "group", p->group ? json_string(p->group) : json_null());
+    cz_json_set_str_or_null(o, "group", p->group);
     cz_json_set_str(o, "cluster", p->spec->source_cluster);
     cz_json_set_str(o, "delivery", p->spec->exactly_once ? "exactly_once" : "at_least_once");
     return o;

@@ -207,19 +207,8 @@ static enum cz_err render_again(struct plan_run *r, struct cz_error *err)
     enum cz_err code = CZ_OK;
     for (size_t i = 0; code == CZ_OK && i < r->items.len && cz_report_ok(&r->a->rep); i++) {
         const struct cz__plan_item *it = &r->items.items[i];
-        struct cz_resource t = {0};
-        bool found = false;
-        if (it->kind != CZ_KIND_TEMPLATE || it->what != CZ__PLAN_PUT)
-            continue;
-        code = cz__tx_find(r->a, r->team, it->kind, it->name, &t, &found, err);
-        struct cz__put p = {.team = r->team,
-                            .name = it->name,
-                            .kind = it->kind,
-                            .doc = t.doc,
-                            .origin = {.base = it->pointer}};
-        if (code == CZ_OK && found)
-            code = cz__rerender_instances(r->a, &p, err);
-        cz_resource_done(&t);
+        if (it->kind == CZ_KIND_TEMPLATE && it->what == CZ__PLAN_PUT)
+            code = cz__rerender_template(r->a, r->team, it->name, it->pointer, err);
     }
     return code;
 }
@@ -378,8 +367,7 @@ static void make_plan(struct plan_run *r)
                               json_integer((json_int_t)json_array_size(r->blocked)));
     cz_json_set_str(p, "team", r->team);
     cz_json_set_str(p, "set", r->set);
-    (void)json_object_set_new(p, "commit",
-                              r->apply->commit ? json_string(r->apply->commit) : json_null());
+    cz_json_set_str_or_null(p, "commit", r->apply->commit);
     cz_json_set_i64(p, "base_seq", cz_tx_seq(r->a->tx) - 1);
     cz_json_set_str(p, "plan_hash", hash);
     (void)json_object_set_new(p, "prune", json_boolean(r->apply->prune));

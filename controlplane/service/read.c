@@ -26,8 +26,7 @@ json_t *cz__envelope(struct cz_service *s, const struct cz_resource *r, bool wit
     }
     cz_json_set_i64(e, "generation", r->generation);
     cz_json_set_i64(e, "version", r->version);
-    (void)json_object_set_new(e, "managed_by",
-                              r->managed_by ? json_string(r->managed_by) : json_null());
+    cz_json_set_str_or_null(e, "managed_by", r->managed_by);
     (void)json_object_set_new(e, "override", cz__override_json(r->override));
     json_t *spec = json_object_get(r->doc, "spec");
     (void)json_object_set_new(e, "spec", spec ? json_incref(spec) : json_object());

@@ -343,6 +343,12 @@ enum cz_err cz__apply_instance(struct cz__attempt *a,
                                struct cz_error *err);
 enum cz_err
 cz__rerender_instances(struct cz__attempt *a, const struct cz__put *tmpl, struct cz_error *err);
+/** The same of a template as it is stored now; nothing when there is none. @pointer of its document */
+enum cz_err cz__rerender_template(struct cz__attempt *a,
+                                  const char *team,
+                                  const char *name,
+                                  const char *pointer,
+                                  struct cz_error *err);
 char *cz__manager(const char *instance); /* "instance:<name>" */
 
 /* ---- reading ------------------------------------------------------------------------------

@@ -190,22 +190,9 @@ static enum cz_err put_kind(struct set_run *r, enum cz_kind kind, struct cz_erro
 static enum cz_err render_again(struct set_run *r, struct cz_error *err)
 {
     enum cz_err code = CZ_OK;
-    for (size_t i = 0; code == CZ_OK && i < r->set->len && cz_report_ok(&r->a->rep); i++) {
-        const struct cz_set_item *it = &r->set->items[i];
-        struct cz_resource t = {0};
-        bool found = false;
-        if (it->kind != CZ_KIND_TEMPLATE)
-            continue;
-        code = cz__tx_find(r->a, r->team, it->kind, it->name, &t, &found, err);
-        struct cz__put p = {.team = r->team,
-                            .name = it->name,
-                            .kind = it->kind,
-                            .doc = t.doc,
-                            .origin = {.base = it->pointer}};
-        if (code == CZ_OK && found)
-            code = cz__rerender_instances(r->a, &p, err);
-        cz_resource_done(&t);
-    }
+    for (size_t i = 0; code == CZ_OK && i < r->set->len && cz_report_ok(&r->a->rep); i++)
+        if (r->set->items[i].kind == CZ_KIND_TEMPLATE)
+            code = cz__rerender_template(r->a, r->team, r->set->items[i].name, r->set->items[i].pointer, err);
     return code;
 }
 

@@ -23,11 +23,6 @@ bool cz__owned_by_instance(const char *managed_by)
     return managed_by && strncmp(managed_by, "instance:", 9) == 0;
 }
 
-static void set_or_null(json_t *o, const char *key, const char *v)
-{
-    (void)json_object_set_new(o, key, v ? json_string(v) : json_null());
-}
-
 /* ---- drift ---------------------------------------------------------------------------------- */
 
 static void add_drift(json_t *list, const struct cz_set_moved *m, const char *what)
@@ -40,8 +35,8 @@ static void add_drift(json_t *list, const struct cz_set_moved *m, const char *wh
         (void)json_object_set_new(one, "changes", cz_json_diff(m->doc, m->now.doc));
     cz_json_set_i64(one, "seq", m->seq);
     cz__set_time(one, "at", m->at_ms);
-    set_or_null(one, "by", m->actor);
-    set_or_null(one, "comment", m->comment);
+    cz_json_set_str_or_null(one, "by", m->actor);
+    cz_json_set_str_or_null(one, "comment", m->comment);
     (void)json_array_append_new(list, one);
 }
 
@@ -80,8 +75,8 @@ static json_t *suspended_json(const struct cz_set_state *s)
     json_t *o = json_object();
     (void)json_object_set_new(o, "seq", s->suspended_seq ? cz_json_i64(s->suspended_seq) : json_null());
     cz__set_time(o, "at", s->suspended_ms);
-    set_or_null(o, "by", s->suspended_by);
-    set_or_null(o, "reason", s->suspended_reason);
+    cz_json_set_str_or_null(o, "by", s->suspended_by);
+    cz_json_set_str_or_null(o, "reason", s->suspended_reason);
     return o;
 }
 
@@ -92,7 +87,7 @@ static json_t *applied_json(const struct cz_set_state *s)
     json_t *o = json_object();
     cz_json_set_i64(o, "seq", s->applied_seq);
     cz__set_time(o, "at", s->applied_ms);
-    set_or_null(o, "by", s->applied_by);
+    cz_json_set_str_or_null(o, "by", s->applied_by);
     return o;
 }
 
@@ -101,8 +96,8 @@ static json_t *set_json(const struct cz_set_state *s, size_t drifted)
     json_t *o = json_object();
     cz_json_set_str(o, "name", s->name);
     cz_json_set_str(o, "team", s->team);
-    set_or_null(o, "repo", s->repo);
-    set_or_null(o, "commit", s->commit);
+    cz_json_set_str_or_null(o, "repo", s->repo);
+    cz_json_set_str_or_null(o, "commit", s->commit);
     (void)json_object_set_new(o, "applied", applied_json(s));
     cz_json_set_str(o, "state",
                     s->suspended      ? "suspended"
@@ -112,7 +107,7 @@ static json_t *set_json(const struct cz_set_state *s, size_t drifted)
     (void)json_object_set_new(o, "members", json_integer(s->members));
     (void)json_object_set_new(o, "drifted", json_integer((json_int_t)drifted));
     (void)json_object_set_new(o, "suspended", suspended_json(s));
-    set_or_null(o, "blocked_commit", s->blocked_commit);
+    cz_json_set_str_or_null(o, "blocked_commit", s->blocked_commit);
     return o;
 }
 

@@ -28,6 +28,7 @@ bool cz_json_bool(const json_t *obj, const char *key, bool def);
 json_t *cz_json_i64(int64_t v);
 /** obj[key] = new string / number / …; NULL values are left out. */
 void cz_json_set_str(json_t *obj, const char *key, const char *v);
+void cz_json_set_str_or_null(json_t *obj, const char *key, const char *v); /* NULL: null */
 void cz_json_set_i64(json_t *obj, const char *key, int64_t v); /* as string */
 /** RFC 7396 merge patch. New reference. */
 json_t *cz_json_merge_patch(const json_t *target, const json_t *patch);

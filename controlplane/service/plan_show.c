@@ -19,11 +19,9 @@ static const struct cz_resource *one_of(const struct touched *t)
 
 static int by_kind_and_name(const void *pa, const void *pb)
 {
-    static const int order[] = {[CZ_KIND_CLUSTER] = 0,
-                                [CZ_KIND_VALUE_MAP] = 1,
-                                [CZ_KIND_TEMPLATE] = 2,
-                                [CZ_KIND_INSTANCE] = 3,
-                                [CZ_KIND_MAPPING] = 4};
+    static const int order[CZ_KIND_COUNT_] = {
+        [CZ_KIND_CLUSTER] = 0, [CZ_KIND_VALUE_MAP] = 1, [CZ_KIND_TEMPLATE] = 2, [CZ_KIND_INSTANCE] = 3,
+        [CZ_KIND_MAPPING] = 4, [CZ_KIND_TEAM] = 5,      [CZ_KIND_GRANT] = 6,    [CZ_KIND_BINDING] = 7};
     const struct cz_resource *a = one_of(pa), *b = one_of(pb);
     if (a->kind != b->kind)
         return order[a->kind] - order[b->kind];

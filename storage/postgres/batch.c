@@ -127,6 +127,18 @@ enum cz_err pg__batch_get(struct pg_tx *tx,
 
 /* ---- changing ------------------------------------------------------------------------------- */
 
+static enum cz_err entry_to_change(struct pg_tx *tx,
+                                   const char *team,
+                                   enum cz_kind kind,
+                                   const char *name,
+                                   struct entry **ret,
+                                   struct cz_error *err)
+{
+    if (strcmp(team, tx->batch->team) != 0)
+        return cz_fail(err, CZ_E_INTERNAL, "a write of many objects is of one team");
+    return entry_of(tx, kind, name, ret, err);
+}
+
 static void touch(struct pg_tx *tx, struct entry *e, enum cz_op op)
 {
     if (!e->touched)
@@ -185,9 +197,7 @@ enum cz_err pg__batch_put(struct pg_tx *tx,
                           struct cz_error *err)
 {
     struct entry *e = NULL;
-    if (strcmp(team, tx->batch->team) != 0)
-        return cz_fail(err, CZ_E_INTERNAL, "a write of many objects is of one team");
-    enum cz_err rc = entry_of(tx, kind, name, &e, err);
+    enum cz_err rc = entry_to_change(tx, team, kind, name, &e, err);
     if (rc != CZ_OK)
         return rc;
     if (!e->alive && e->in_db) { /* deleted in this write: its row must be out of the way */
@@ -219,9 +229,7 @@ enum cz_err pg__batch_delete(struct pg_tx *tx,
                              struct cz_error *err)
 {
     struct entry *e = NULL;
-    if (strcmp(team, tx->batch->team) != 0)
-        return cz_fail(err, CZ_E_INTERNAL, "a write of many objects is of one team");
-    enum cz_err rc = entry_of(tx, kind, name, &e, err);
+    enum cz_err rc = entry_to_change(tx, team, kind, name, &e, err);
     if (rc != CZ_OK)
         return rc;
     if (!e->alive)

@@ -151,6 +151,12 @@ struct pg_tx {
     bool dry_run;
 };
 extern const struct cz_tx_vt pg__tx_vt;
+/** A statement of the transaction, with the usual patience. */
+CZ_MUST_USE enum cz_err pg__tx_run(struct cz_tx *tx,
+                                   enum pg_stmt stmt,
+                                   const char *const *values,
+                                   PGresult **ret,
+                                   struct cz_error *err);
 /** The object as the database has it. */
 CZ_MUST_USE enum cz_err pg__tx_find(struct cz_tx *tx,
                                     const char *team,

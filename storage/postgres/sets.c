@@ -4,11 +4,6 @@
 #include "cz/util.h"
 #include "pg_priv.h"
 
-static struct pg_tx *tx_of(struct cz_tx *tx)
-{
-    return (struct pg_tx *)tx;
-}
-
 static void read_state(const PGresult *res, int row, struct cz_set_state *ret)
 {
     *ret = (struct cz_set_state){
@@ -97,15 +92,6 @@ enum cz_err pg__set_moved(struct cz_store *s,
 
 /* ---- in a write ----------------------------------------------------------------------------- */
 
-static enum cz_err run(struct cz_tx *tx,
-                       enum pg_stmt stmt,
-                       const char *const *values,
-                       PGresult **ret,
-                       struct cz_error *err)
-{
-    return cz_pg_exec(tx_of(tx)->conn, stmt, values, pg_deadline(), ret, err);
-}
-
 enum cz_err pg__tx_set(struct cz_tx *tx,
                        const char *team,
                        const char *name,
@@ -115,7 +101,7 @@ enum cz_err pg__tx_set(struct cz_tx *tx,
 {
     const char *values[] = {team, name};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_SETS, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_SETS, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     *ret_found = PQntuples(res) > 0;
@@ -148,7 +134,7 @@ enum cz_err pg__tx_put_set(struct cz_tx *tx, const struct cz_set_state *set, str
         return rc;
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     int64_t rows = 0;
-    rc = run(tx, PG_PUT_SET, values, &res, err);
+    rc = pg__tx_run(tx, PG_PUT_SET, values, &res, err);
     if (rc == CZ_OK && (!cz_parse_i64(PQcmdTuples(res), &rows) || rows == 0))
         return cz_fail(err, CZ_E_NOT_FOUND, "there is no team '%s'", set->team);
     tx->dirty |= rc == CZ_OK;
@@ -161,7 +147,7 @@ pg__tx_delete_set(struct cz_tx *tx, const char *team, const char *name, struct c
     const char *values[] = {team, name};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     int64_t rows = 0;
-    enum cz_err rc = run(tx, PG_DELETE_SET, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_DELETE_SET, values, &res, err);
     if (rc == CZ_OK && (!cz_parse_i64(PQcmdTuples(res), &rows) || rows == 0))
         return cz_fail(err, CZ_E_NOT_FOUND, "there is no set '%s'", name);
     tx->dirty |= rc == CZ_OK;
@@ -187,7 +173,7 @@ enum cz_err pg__tx_members(struct cz_tx *tx,
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     int64_t rows = 0;
     json_decref(all);
-    enum cz_err rc = run(tx, put ? PG_PUT_MEMBERS : PG_DROP_MEMBERS, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, put ? PG_PUT_MEMBERS : PG_DROP_MEMBERS, values, &res, err);
     if (rc == CZ_OK && cz_parse_i64(PQcmdTuples(res), &rows) && rows > 0)
         tx->dirty = true;
     return rc;

@@ -11,7 +11,7 @@ static struct pg_tx *tx_of(struct cz_tx *tx)
     return (struct pg_tx *)tx;
 }
 
-static enum cz_err run(struct cz_tx *tx,
+enum cz_err pg__tx_run(struct cz_tx *tx,
                        enum pg_stmt stmt,
                        const char *const *values,
                        PGresult **ret,
@@ -21,16 +21,16 @@ static enum cz_err run(struct cz_tx *tx,
 }
 
 enum cz_err pg__tx_find(struct cz_tx *tx,
-                           const char *team,
-                           enum cz_kind kind,
-                           const char *name,
-                           struct cz_resource *ret,
-                           bool *ret_found,
-                           struct cz_error *err)
+                        const char *team,
+                        enum cz_kind kind,
+                        const char *name,
+                        struct cz_resource *ret,
+                        bool *ret_found,
+                        struct cz_error *err)
 {
     const char *values[] = {team, cz_kind_name(kind), name};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_GET, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_GET, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     *ret_found = PQntuples(res) > 0;
@@ -63,7 +63,7 @@ static enum cz_err tx_list(struct cz_tx *tx,
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
     enum cz_err rc = pg__batch_flush(tx_of(tx), err);
     if (rc == CZ_OK)
-        rc = run(tx, PG_LIST, params.values, &res, err);
+        rc = pg__tx_run(tx, PG_LIST, params.values, &res, err);
     if (rc == CZ_OK)
         pg_rows_resources(res, ret, NULL);
     return rc;
@@ -80,7 +80,7 @@ static enum cz_err tx_revision(struct cz_tx *tx,
     struct pg_num gen;
     const char *values[] = {team, cz_kind_name(kind), name, pg_num(&gen, generation)};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_REVISION, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_REVISION, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     if (PQntuples(res) == 0)
@@ -112,7 +112,7 @@ tx_create(struct cz_tx *tx, const struct put *p, struct cz_resource *r, struct c
         p->doc,           p->override,           pg_num(&n, tx_of(tx)->next_revision++),
         cz_op_name(p->op)};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_CREATE, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_CREATE, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     if (PQntuples(res) == 0)
@@ -144,7 +144,7 @@ static enum cz_err tx_update(struct cz_tx *tx,
                             pg_num(&n, tx_of(tx)->next_revision++),
                             cz_op_name(p->op)};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_UPDATE, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_UPDATE, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     if (PQntuples(res) == 0)
@@ -216,7 +216,7 @@ static enum cz_err tx_delete(struct cz_tx *tx,
     const char *values[] = {team, cz_kind_name(kind), name, pg_num(&seq, tx->seq),
                             pg_num(&n, tx_of(tx)->next_revision++)};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = run(tx, PG_DELETE, values, &res, err);
+    enum cz_err rc = pg__tx_run(tx, PG_DELETE, values, &res, err);
     if (rc != CZ_OK)
         return rc;
     if (PQntuples(res) == 0)
@@ -240,8 +240,8 @@ tx_publish(struct cz_tx *tx, const char *key, const json_t *value, struct cz_err
     const char *put[] = {key, text, seq.text, n.text};
     const char *del[] = {key, seq.text, n.text};
     CZ_CLEANUP(cz_pg_clear) PGresult *res = NULL;
-    enum cz_err rc = text ? run(tx, PG_PUBLISH, put, &res, err)
-                          : run(tx, PG_PUBLISH_TOMBSTONE, del, &res, err);
+    enum cz_err rc = text ? pg__tx_run(tx, PG_PUBLISH, put, &res, err)
+                          : pg__tx_run(tx, PG_PUBLISH_TOMBSTONE, del, &res, err);
     cz_free(text);
     int64_t rows = 0;
     if (rc == CZ_OK && cz_parse_i64(PQcmdTuples(res), &rows) && rows > 0)
@@ -253,14 +253,14 @@ static enum cz_err tx_see_all(struct cz_tx *tx, bool all, struct cz_error *err)
 {
     const char *scope = cz__scope_text();
     const char *values[] = {all ? "*" : scope};
-    return strcmp(scope, "*") == 0 ? CZ_OK : run(tx, PG_SCOPE, values, NULL, err);
+    return strcmp(scope, "*") == 0 ? CZ_OK : pg__tx_run(tx, PG_SCOPE, values, NULL, err);
 }
 
 static enum cz_err tx_put_team(struct cz_tx *tx, const char *team, struct cz_error *err)
 {
     enum cz_err rc = cz_name_check(team, err);
     const char *values[] = {team};
-    return rc == CZ_OK ? run(tx, PG_ADD_TEAM, values, NULL, err) : rc;
+    return rc == CZ_OK ? pg__tx_run(tx, PG_ADD_TEAM, values, NULL, err) : rc;
 }
 
 static enum cz_err tx_audit(struct cz_tx *tx,
@@ -272,7 +272,7 @@ static enum cz_err tx_audit(struct cz_tx *tx,
     CZ_CLEANUP(cz_freep) char *text = pg_json(detail, false);
     const char *values[PG_AUDIT_PARAMS];
     pg_audit_params(meta, outcome, text, values);
-    return run(tx, PG_AUDIT, values, NULL, err);
+    return pg__tx_run(tx, PG_AUDIT, values, NULL, err);
 }
 
 const struct cz_tx_vt pg__tx_vt = {
